@@ -1,0 +1,135 @@
+/**
+ * SQL for rows that hold a unique value which an incoming row needs (invariant 5).
+ *
+ * Such a holder is a row of the shadow whose key is not in the batch. In the batch's snapshot the source satisfies its
+ * constraints, so either the holder is out of date, and then its key is somewhere in the log (visible in the same snapshot,
+ * since a write and its entry commit together), or the source's rows violate the shadow's constraint. That is why no key has
+ * to be put back into the log, and so none to be converted back into a key of the source: a holder with an entry is removed,
+ * and its own batch brings it back as it is by then; a holder without one is a violation, stays, and fails the insert again.
+ */
+import type { Index } from '../catalog/types.js';
+import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
+import type { ApplyPlan } from './apply-plan.js';
+import { incomingRows, keysOf, logKeys, logValues, logWhere, matchShadow, wholeLog, type LogPart } from './apply-sql.js';
+
+/** Removes the out-of-date holders of one index, after the batch's own rows are gone from the shadow. */
+export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
+  return {
+    // The log is read once for all holders: joining it is the one thing here that needs no index.
+    text: sql`
+      with holders as materialized (
+      ${holders(plan, index, part)}
+      )
+      delete from only ${qualified(plan.shadow)}
+      where ctid = any (array(
+      select h.tid
+      from holders as h
+      where exists (
+      select from (
+      ${keysOf(plan, logKeys(plan, logWhere(wholeLog)))}
+      ) as k
+      where ${matchShadowKeys(plan)}
+      )
+      ))`,
+    ...logValues(part),
+  };
+}
+
+/** The rows of the shadow that stand in the way of the incoming ones: their keys as text, `k1` ... `kn`. */
+export function holderKeysSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
+  const keys = plan.key.columns.map((column, position) => `h.${ident(column.targetName)}::text as k${position + 1}`);
+  return {
+    text: sql`
+      select ${keys.join(', ')}
+      from (
+      ${holders(plan, index, part)}
+      ) as h
+      limit 1`,
+    ...logValues(part),
+  };
+}
+
+/** Keys in a part of the log as text, `k1` ... `kn`. */
+export function entryKeysSql(plan: ApplyPlan, part: LogPart): SqlQuery {
+  const columns = plan.log.columns.map((column, position) => `${ident(column)}::text as k${position + 1}`);
+  return {
+    text: sql`
+      select ${columns.join(', ')}
+      from only ${qualified(plan.log.entries)}
+      where ${logWhere(part)}`,
+    ...logValues(part),
+  };
+}
+
+/**
+ * Values that stand more than once in the shadow where a unique index is to be built, with the keys of their rows: `value`
+ * and `keys`, each an array of texts. Sorts the whole table: for the error message after the build has failed.
+ */
+export function duplicateKeysSql(plan: ApplyPlan, index: Index): SqlQuery {
+  const values = index.keys.map((key) => (key.collation === null ? key.expression : `${key.expression} collate ${key.collation}`));
+  const names = plan.key.columns.map((column) => ident(column.targetName));
+  const conditions = [
+    ...(index.predicate === null ? [] : [`(${index.predicate})`]),
+    ...(index.nullsNotDistinct ? [] : index.keys.map((key) => `${key.expression} is not null`)),
+  ];
+  const where = conditions.length === 0 ? '' : `\nwhere ${conditions.join(' and ')}`;
+  return {
+    text: sql`
+      select
+      array[${values.map((value) => `min((${value})::text)`).join(', ')}] as value,
+      (array_agg(concat_ws(', ', ${names.map((name) => `${name}::text`).join(', ')})))[1:5] as keys
+      from only ${qualified(plan.shadow)}${where}
+      group by ${values.map((value) => `(${value})`).join(', ')}
+      having count(*) > 1
+      limit 5`,
+  };
+}
+
+/** Holders with their position (`tid`) and key; each found through the index in question. */
+function holders(plan: ApplyPlan, index: Index, part: LogPart): string {
+  const keys = plan.key.columns.map((column) => ident(column.targetName));
+  const predicate = index.predicate === null ? '' : `\nand (${index.predicate})`;
+  return sql`
+    select h.*
+    from (
+    ${incomingValues(plan, index, part)}
+    ) as r
+    cross join lateral (
+    select t.ctid as tid, ${keys.join(', ')}
+    from only ${qualified(plan.shadow)} as t
+    where ${index.keys.map((key, position) => conflictCondition(index, key, position)).join(' and ')}${predicate}
+    offset 0
+    ) as h`;
+}
+
+/** The values of the incoming rows under this index, `ghost_v1` ... `ghost_vn`. */
+function incomingValues(plan: ApplyPlan, index: Index, part: LogPart): string {
+  const alias = ident(plan.projection.alias);
+  const derived = plan.derived.map((column) => `, ${column.expression} as ${ident(column.name)}`).join('');
+  const values = index.keys.map((key, position) => `${key.expression} as ${valueName(position)}`);
+  const where = index.predicate === null ? '' : `\nwhere ${index.predicate}`;
+  return sql`
+    select ${values.join(', ')}
+    from (
+    select *${derived}
+    from (
+    ${incomingRows(plan, part)}
+    ) as ${alias}
+    ) as ${alias}${where}`;
+}
+
+/** Names that no column of the user's has; the holder's columns hide those of the row it is compared with. */
+function valueName(position: number): string {
+  return `ghost_v${position + 1}`;
+}
+
+function conflictCondition(index: Index, key: Index['keys'][number], position: number): string {
+  const incoming = `r.${valueName(position)}`;
+  const value = key.collation === null ? incoming : `(${incoming} collate ${key.collation})`;
+  const conflict = `${key.expression} ${key.conflictOperator ?? 'OPERATOR(pg_catalog.=)'} ${value}`;
+  return index.nullsNotDistinct ? `(${conflict} or (${key.expression} is null and ${incoming} is null))` : conflict;
+}
+
+function matchShadowKeys(plan: ApplyPlan): string {
+  return matchShadow(plan, 'h', (column) => `k.${ident(column)}`);
+}

@@ -1,0 +1,21 @@
+/** SQL that explodes access control lists into `Grant`s. */
+
+/**
+ * A JSON array of `Grant`, in a fixed order.
+ *
+ * @param acl an `aclitem[]` expression; what is null there has the defaults of `type` (acldefault) for `owner`
+ */
+export function grantsJsonSql(acl: string, type: 'r' | 's' | 'c', owner: string): string {
+  return `(
+    select coalesce(json_agg(json_build_object(
+        'grantor', pg_get_userbyid(a.grantor),
+        'grantee', case when a.grantee <> 0 then pg_get_userbyid(a.grantee) end,
+        'privilege', a.privilege_type,
+        'grantable', a.is_grantable
+      ) order by
+        case when a.grantee <> 0 then pg_get_userbyid(a.grantee) end collate "C" nulls first,
+        pg_get_userbyid(a.grantor) collate "C",
+        a.privilege_type collate "C"), '[]')
+    from aclexplode(coalesce(${acl}, acldefault('${type}', ${owner}))) as a
+  )`;
+}

@@ -1,0 +1,117 @@
+/**
+ * Who is in the way, or could be: sessions and prepared transactions, never the text of their SQL.
+ *
+ * A role without `pg_read_all_stats` (part of `pg_monitor`) sees of other roles' sessions only that they are there,
+ * their user and application, and the locks they hold: type, state and times are then null or `unknown`.
+ */
+import type { Session } from '../db/session.js';
+import type { Obstacle } from '../plan/types.js';
+import type { Blocker } from '../report/events.js';
+import { frozen } from './freeze.js';
+
+/** A prepared transaction has no process; PostgreSQL gives 0 for it where it must give a number. */
+export const preparedTransactionPid = 0;
+
+/** Locks with their holders; those of prepared transactions name them by `-1/<xid>`. */
+const holdersSql = `
+  select
+    coalesce(l.pid, ${preparedTransactionPid}) as pid,
+    case when l.pid is null then 'prepared transaction' else coalesce(a.backend_type, 'unknown') end
+      as "backendType",
+    coalesce(a.usename::text, p.owner::text) as "user",
+    coalesce(nullif(a.application_name, ''), p.gid) as application,
+    a.state,
+    extract(epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared))::float8 as "transactionSeconds",
+    array_agg(distinct l.mode order by l.mode) as "lockModes"
+  from pg_locks as l
+  left join pg_stat_activity as a on a.pid = l.pid
+  left join pg_prepared_xacts as p on l.pid is null and l.virtualtransaction = '-1/' || p.transaction
+  where l.granted
+    and l.pid is distinct from pg_backend_pid()`;
+
+const oldestFirst = `
+  group by l.pid, l.virtualtransaction, a.backend_type, a.usename, a.application_name, a.state, a.xact_start,
+    p.owner, p.gid, p.prepared
+  order by "transactionSeconds" desc nulls last, 1`;
+
+/** Who holds locks on the table now, other than this session; prepared transactions have pid 0. */
+export async function holdersOf(session: Session, tableOid: number): Promise<Blocker[]> {
+  const rows = await session.rows<Blocker>({
+    text: `${holdersSql}
+      and l.locktype = 'relation'
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.relation = $1
+    ${oldestFirst}`,
+    values: [tableOid],
+  });
+  return rows.map((row) => frozen(withPlainModes(row)));
+}
+
+/** Who blocks a backend that waits for a lock (`pg_blocking_pids`), with the locks they hold on what it waits for. */
+export async function blockersOf(session: Session, pid: number): Promise<Blocker[]> {
+  const rows = await session.rows<Blocker>({
+    text: `${holdersSql}
+      and coalesce(l.pid, ${preparedTransactionPid}) = any (pg_blocking_pids($1))
+      and exists (
+        select
+        from pg_locks as w
+        where w.pid = $1
+          and not w.granted
+          and row(w.locktype, w.database, w.relation, w.page, w.tuple, w.transactionid, w.virtualxid, w.classid, w.objid)
+            is not distinct from
+            row(l.locktype, l.database, l.relation, l.page, l.tuple, l.transactionid, l.virtualxid, l.classid, l.objid)
+      )
+    ${oldestFirst}`,
+    values: [pid],
+  });
+  return rows.map((row) => frozen(withPlainModes(row)));
+}
+
+/**
+ * What could make a lock on the table wait: whoever holds one now, and every transaction of this database that is
+ * older than the given age (it may touch the table next, and holds back old row versions).
+ */
+export async function readObstacles(
+  session: Session,
+  tableOid: number,
+  { olderThanSeconds }: { readonly olderThanSeconds: number },
+): Promise<Obstacle[]> {
+  const holders = await holdersOf(session, tableOid);
+  const known = new Set(holders.filter(({ pid }) => pid !== preparedTransactionPid).map(({ pid }) => pid));
+  const knownPrepared = new Set(holders.filter(({ pid }) => pid === preparedTransactionPid).map((each) => each.application));
+  const old = await session.rows<Obstacle>({ text: oldTransactionsSql, values: [olderThanSeconds] });
+  return frozen([
+    ...holders.map((holder) => ({ ...holder, pid: holder.pid === preparedTransactionPid ? null : holder.pid })),
+    ...old.filter(({ pid, application }) => (pid === null ? !knownPrepared.has(application) : !known.has(pid))),
+  ]);
+}
+
+const oldTransactionsSql = `
+  select
+    a.pid,
+    coalesce(a.backend_type, 'unknown') as "backendType",
+    a.usename::text as "user",
+    nullif(a.application_name, '') as application,
+    a.state,
+    extract(epoch from clock_timestamp() - a.xact_start)::float8 as "transactionSeconds",
+    array[]::text[] as "lockModes"
+  from pg_stat_activity as a
+  where a.datname = current_database()
+    and a.pid <> pg_backend_pid()
+    and a.xact_start < clock_timestamp() - $1 * interval '1 second'
+  union all
+  select
+    null, 'prepared transaction', p.owner::text, p.gid, null,
+    extract(epoch from clock_timestamp() - p.prepared)::float8, array[]::text[]
+  from pg_prepared_xacts as p
+  where p.database = current_database()
+    and p.prepared < clock_timestamp() - $1 * interval '1 second'
+  order by "transactionSeconds" desc nulls last, 1`;
+
+/** `AccessShareLock`, as pg_locks has it, to `ACCESS SHARE`, as people write it. */
+function withPlainModes(blocker: Blocker): Blocker {
+  return {
+    ...blocker,
+    lockModes: blocker.lockModes.map((mode) => mode.replace(/Lock$/, '').replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toUpperCase()),
+  };
+}

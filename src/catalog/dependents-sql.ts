@@ -1,0 +1,177 @@
+/** Queries for `readDependents`. */
+import type { SqlQuery } from '../sql/quote.js';
+
+/**
+ * What depends on relations (the table, or views), by pg_depend. An object that is an internal part of another (the
+ * rule that makes a view, the triggers of a foreign key, an array type) counts as that other one.
+ * https://www.postgresql.org/docs/current/catalog-pg-depend.html
+ *
+ * @param tableOid among other relations only as what was reached directly
+ */
+export function dependentsSql(relations: readonly number[], tableOid: number): SqlQuery {
+  return { text: dependentsText, values: [relations, tableOid] };
+}
+
+const dependentsText = `
+  with
+  own (classid, objid, relation) as (
+    select 'pg_class'::regclass, c.oid, c.oid from pg_class as c where c.oid = any ($1::oid[])
+    union all
+    select 'pg_type'::regclass, t.oid, c.oid
+    from pg_class as c
+    join pg_type as rt on rt.oid = c.reltype
+    join pg_type as t on t.oid in (rt.oid, rt.typarray)
+    where c.oid = any ($1::oid[])
+    union all
+    select 'pg_attrdef'::regclass, d.oid, d.adrelid from pg_attrdef as d where d.adrelid = any ($1::oid[])
+    union all
+    select 'pg_constraint'::regclass, con.oid, con.conrelid
+    from pg_constraint as con
+    where con.conrelid = any ($1::oid[])
+    union all
+    select 'pg_class'::regclass, i.indexrelid, i.indrelid from pg_index as i where i.indrelid = any ($1::oid[])
+    union all
+    select 'pg_class'::regclass, s.oid, d.refobjid
+    from pg_depend as d
+    join pg_class as s on s.oid = d.objid and s.relkind = 'S'
+    where d.classid = 'pg_class'::regclass
+      and d.refclassid = 'pg_class'::regclass
+      and d.refobjid = any ($1::oid[])
+      and d.deptype in ('a', 'i')
+  ),
+  found as (
+    select distinct on (classid, objid, objsubid)
+      coalesce(whole.refclassid, d.classid) as classid,
+      coalesce(whole.refobjid, d.objid) as objid,
+      coalesce(whole.refobjsubid, d.objsubid) as objsubid,
+      own.relation
+    from own
+    join pg_depend as d on d.refclassid = own.classid and d.refobjid = own.objid and d.deptype in ('n', 'a', 'i')
+    left join pg_depend as whole
+      on whole.classid = d.classid
+      and whole.objid = d.objid
+      and whole.objsubid = d.objsubid
+      and whole.deptype = 'i'
+    order by 1, 2, 3, own.relation
+  )
+  select
+    f.classid::regclass::text as catalog,
+    f.objid as oid,
+    f.objsubid,
+    pg_describe_object(f.classid, f.objid, f.objsubid) as name,
+    case when f.relation <> $2 then pg_describe_object('pg_class'::regclass, f.relation, 0) end as via,
+    (
+      select x.extname::text
+      from pg_depend as e
+      join pg_extension as x on x.oid = e.refobjid
+      where e.classid = f.classid
+        and e.objid = f.objid
+        and e.refclassid = 'pg_extension'::regclass
+        and e.deptype = 'e'
+    ) as extension,
+    coalesce(con.conrelid, tg.tgrelid, r.ev_class, p.polrelid, d.adrelid, i.indrelid) as home,
+    c.relkind,
+    con.contype,
+    tg.tgconstraint <> 0 as "isConstraintTrigger",
+    coalesce(
+      array[fn.prorettype] || fn.proargtypes::oid[] || fn.proallargtypes
+        && array(select own.objid from own where own.classid = 'pg_type'::regclass),
+      false
+    ) as "usesRowType",
+    coalesce(fn.prosqlbody is not null, false) as "hasSqlBody"
+  from found as f
+  left join pg_class as c on f.classid = 'pg_class'::regclass and c.oid = f.objid
+  left join pg_index as i on i.indexrelid = c.oid
+  left join pg_constraint as con on f.classid = 'pg_constraint'::regclass and con.oid = f.objid
+  left join pg_trigger as tg on f.classid = 'pg_trigger'::regclass and tg.oid = f.objid
+  left join pg_proc as tgf on tgf.oid = tg.tgfoid
+  left join pg_rewrite as r on f.classid = 'pg_rewrite'::regclass and r.oid = f.objid
+  left join pg_policy as p on f.classid = 'pg_policy'::regclass and p.oid = f.objid
+  left join pg_attrdef as d on f.classid = 'pg_attrdef'::regclass and d.oid = f.objid
+  left join pg_proc as fn on f.classid = 'pg_proc'::regclass and fn.oid = f.objid
+  where not exists (select from own where own.classid = f.classid and own.objid = f.objid)
+    and tg.tgisinternal is not true
+    -- Those of partitions come and go with their parent's.
+    and not (coalesce(con.contype, '') = 'f' and con.conparentid <> 0)
+    and not coalesce(
+      starts_with(tg.tgname::text, 'ghost_capture_') and tgf.pronamespace = to_regnamespace('ghost'),
+      false
+    )`;
+
+/** What the table is part of, and its own flags: not in pg_depend, or not as a dependency on the table. */
+export function membershipsSql(tableOid: number, serverVersion: number): SqlQuery {
+  const parts = [...memberships, ...(serverVersion >= schemaPublicationsSince ? [schemaPublications] : [])];
+  return {
+    text: `
+      select m.kind, m.catalog, m.oid, m.objsubid, m.name, null as via, null as extension
+      from pg_class as t
+      cross join lateral (
+      ${parts.join('\nunion all\n')}
+      ) as m (kind, catalog, oid, objsubid, name)
+      where t.oid = $1`,
+    values: [tableOid],
+  };
+}
+
+const schemaPublicationsSince = 150000;
+
+const relationNamed = (oid: string): string => `pg_describe_object('pg_class'::regclass, ${oid}, 0)`;
+
+const memberships: readonly string[] = [
+  `select
+     case when con.confrelid = con.conrelid then 'foreign-key-self' else 'foreign-key-out' end,
+     'pg_constraint', con.oid, 0, pg_describe_object('pg_constraint'::regclass, con.oid, 0)
+   from pg_constraint as con
+   where con.conrelid = t.oid and con.contype = 'f'`,
+  `select 'row-level-security', 'pg_class', t.oid, -1,
+     case when t.relforcerowsecurity then 'forced ' else '' end || 'row level security of ' || ${relationNamed('t.oid')}
+   where t.relrowsecurity or t.relforcerowsecurity`,
+  `select case when t.relispartition then 'partition-of' else 'inheritance-parent' end,
+     'pg_class', i.inhparent, 0, ${relationNamed('i.inhparent')}
+   from pg_inherits as i
+   where i.inhrelid = t.oid`,
+  `select case when t.relkind = 'p' then 'partition' else 'inheritance-child' end,
+     'pg_class', i.inhrelid, 0, ${relationNamed('i.inhrelid')}
+   from pg_inherits as i
+   where i.inhparent = t.oid`,
+  `select 'partitioned-table', 'pg_class', t.oid, -2, 'partitioned ' || ${relationNamed('t.oid')}
+   where t.relkind = 'p'`,
+  `select 'typed-table', 'pg_type', t.reloftype, 0, pg_describe_object('pg_type'::regclass, t.reloftype, 0)
+   where t.reloftype <> 0`,
+  `select 'publication-all-tables', 'pg_publication', p.oid, 0, pg_describe_object('pg_publication'::regclass, p.oid, 0)
+   from pg_publication as p
+   where p.puballtables and t.relpersistence = 'p'`,
+  `select 'subscription', 'pg_subscription', s.oid, 0, 'subscription ' || quote_ident(s.subname)
+   from pg_subscription_rel as r
+   join pg_subscription as s on s.oid = r.srsubid
+   where r.srrelid = t.oid`,
+  `select 'extension-member', 'pg_extension', d.refobjid, 0,
+     pg_describe_object(d.classid, d.objid, 0) || ' belongs to '
+       || pg_describe_object('pg_extension'::regclass, d.refobjid, 0)
+   from pg_depend as d
+   where d.classid = 'pg_class'::regclass
+     and d.objid = t.oid
+     and d.refclassid = 'pg_extension'::regclass
+     and d.deptype = 'e'`,
+  `select 'depends-on-extension', part.catalog, part.oid, -3,
+     pg_describe_object(d.classid, d.objid, 0) || ' depends on '
+       || pg_describe_object('pg_extension'::regclass, d.refobjid, 0)
+   from (
+     select 'pg_class', t.oid
+     union all
+     select 'pg_class', i.indexrelid from pg_index as i where i.indrelid = t.oid
+     union all
+     select 'pg_trigger', tg.oid from pg_trigger as tg where tg.tgrelid = t.oid
+   ) as part (catalog, oid)
+   join pg_depend as d on d.classid = part.catalog::regclass and d.objid = part.oid and d.deptype = 'x'`,
+  `select 'security-label', 'pg_class', t.oid, -4 - l.objsubid,
+     'security label (' || l.provider || ') of ' || pg_describe_object('pg_class'::regclass, t.oid, l.objsubid)
+   from pg_seclabel as l
+   where l.classoid = 'pg_class'::regclass and l.objoid = t.oid`,
+];
+
+const schemaPublications = `
+  select 'publication-schema', 'pg_publication', p.pnpubid, 0,
+    pg_describe_object('pg_publication'::regclass, p.pnpubid, 0)
+  from pg_publication_namespace as p
+  where p.pnnspid = t.relnamespace`;

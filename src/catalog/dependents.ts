@@ -1,0 +1,124 @@
+/**
+ * Everything that hangs on a table and is not part of its shape. It starts from pg_depend and not from a list of known
+ * things, so that what nobody thought of is found too, and named as PostgreSQL names it (kind `other`); what
+ * pg_depend does not have is added.
+ *
+ * Not to be found by anybody: what is hidden in text (bodies of PL/pgSQL functions, jobs, applications).
+ */
+import type { Session } from '../db/session.js';
+import { dependentKinds } from './dependent-kinds.js';
+import { dependentsSql, membershipsSql } from './dependents-sql.js';
+import { withDeparseSettings } from './deparse-settings.js';
+import { frozen } from './freeze.js';
+import type { Dependent, DependentKind } from './types.js';
+
+/** Sorted by kind, then name. Our own capture triggers are left out. */
+export async function readDependents(session: Session, tableOid: number): Promise<Dependent[]> {
+  return await withDeparseSettings(session, async () => {
+    const found = new Map<string, Dependent>();
+    const add = (dependent: Dependent, objsubid: number): boolean => {
+      const key = `${dependent.catalog} ${dependent.oid} ${objsubid}`;
+      if (found.has(key)) return false;
+      found.set(key, dependent);
+      return true;
+    };
+    const memberships = await session.rows<Dependent & { objsubid: number }>(
+      membershipsSql(tableOid, session.serverVersion),
+    );
+    for (const { objsubid, ...dependent } of memberships) add(dependent, objsubid);
+
+    // Views are recreated in the swap, so what hangs on them matters as much: one round for each level of views.
+    const relations = new Set([tableOid]);
+    let level: readonly number[] = [tableOid];
+    while (level.length > 0) {
+      const rows = await session.rows<DependentRow>(dependentsSql(level, tableOid));
+      const views = new Set<number>();
+      for (const row of rows) {
+        if (row.catalog === 'pg_class' && isView(row) && !relations.has(row.oid)) views.add(row.oid);
+      }
+      for (const row of rows) {
+        if (isPartOf(row, relations)) continue;
+        const { catalog, oid, name, via, extension } = row;
+        add({ kind: kindOf(row, tableOid, relations), name, catalog, oid, via, extension }, row.objsubid);
+      }
+      for (const view of views) relations.add(view);
+      level = [...views];
+    }
+    return frozen(inOrder([...found.values()]));
+  });
+}
+
+/** What is known of an object that depends on the table or on a view over it. */
+export interface DependentRow {
+  readonly catalog: string;
+  readonly oid: number;
+  readonly objsubid: number;
+  readonly name: string;
+  readonly via: string | null;
+  readonly extension: string | null;
+  /** The relation that a trigger, rule, policy, constraint, default or index belongs to. */
+  readonly home: number | null;
+  readonly relkind: string | null;
+  readonly contype: string | null;
+  /** Trigger: made by CREATE CONSTRAINT TRIGGER. */
+  readonly isConstraintTrigger: boolean;
+  /** Function: the row type is in its signature. */
+  readonly usesRowType: boolean;
+  /** Function: has an SQL-standard body. */
+  readonly hasSqlBody: boolean;
+}
+
+function isView({ relkind }: DependentRow): boolean {
+  return relkind === 'v' || relkind === 'm';
+}
+
+/** Comes and goes with the relation it belongs to, and was dealt with there: indexes and TOAST of materialized views. */
+function isPartOf({ catalog, relkind, home }: DependentRow, relations: ReadonlySet<number>): boolean {
+  return catalog === 'pg_class' && (relkind === 't' || (relkind === 'i' && home !== null && relations.has(home)));
+}
+
+function kindOf(row: DependentRow, tableOid: number, relations: ReadonlySet<number>): DependentKind {
+  const atHome = row.home === tableOid;
+  const onView = row.home !== null && relations.has(row.home);
+  switch (row.catalog) {
+    case 'pg_class':
+      return relationKind(row);
+    case 'pg_constraint':
+      return row.contype === 'f' ? 'foreign-key-in' : 'other';
+    case 'pg_trigger':
+      if (atHome) return row.isConstraintTrigger ? 'constraint-trigger' : 'trigger';
+      return onView ? 'view-trigger' : 'trigger-elsewhere';
+    case 'pg_rewrite':
+      if (atHome) return 'rule';
+      return onView ? 'view-rule' : 'rule-elsewhere';
+    case 'pg_policy':
+      return atHome ? 'policy' : 'policy-elsewhere';
+    case 'pg_proc':
+      if (row.usesRowType) return 'function-row-type';
+      return row.hasSqlBody ? 'function-body' : 'other';
+    case 'pg_type':
+      return 'row-type';
+    case 'pg_attrdef':
+      return 'default-elsewhere';
+    case 'pg_statistic_ext':
+      return 'extended-statistics';
+    case 'pg_publication_rel':
+      return 'publication';
+    default:
+      return 'other';
+  }
+}
+
+function relationKind({ relkind, objsubid }: DependentRow): DependentKind {
+  if (relkind === 'v') return 'view';
+  if (relkind === 'm') return 'materialized-view';
+  return objsubid > 0 || relkind === 'c' ? 'row-type-column' : 'other';
+}
+
+const kindOrder = Object.keys(dependentKinds);
+
+function inOrder(dependents: readonly Dependent[]): Dependent[] {
+  return dependents.toSorted(
+    (a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind) || (a.name < b.name ? -1 : 1),
+  );
+}

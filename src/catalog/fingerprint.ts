@@ -1,0 +1,122 @@
+/**
+ * A cheap answer to "did anybody change the table's definition?", asked in each chunk's transaction (invariant 12).
+ *
+ * It is made of what the rows say and not of their `xmin` where maintenance rewrites them with the same meaning: TRUNCATE,
+ * VACUUM FULL, CLUSTER and REINDEX update pg_class (and ADD COLUMN's stored defaults in pg_attribute), VACUUM and
+ * ANALYZE update pg_class in place. None of these changes the fingerprint, nor do REINDEX CONCURRENTLY and an index
+ * that is still being built; all DDL on the table, GRANT and COMMENT do. Another file of the heap shows in `filenode`.
+ */
+import type { Session } from '../db/session.js';
+import type { SqlQuery } from '../sql/quote.js';
+
+export interface Fingerprint {
+  readonly fingerprint: string;
+  /** `pg_relation_filenode`; null for what has no file. */
+  readonly filenode: number | null;
+  /** State of the capture triggers: which rows of pg_trigger, and whether enabled. Null when one is missing. */
+  readonly capture: string | null;
+}
+
+/** Null when the table is gone. */
+export async function readFingerprint(
+  session: Session,
+  oid: number,
+  captureTriggers: readonly string[],
+): Promise<Fingerprint | null> {
+  const [found] = await session.rows<Fingerprint>(fingerprintSql(oid, captureTriggers));
+  return found ?? null;
+}
+
+/**
+ * One row, or none when the table is gone: columns as in `Fingerprint`.
+ *
+ * @param captureTriggers names of our own triggers on the table: not part of the fingerprint, but of `capture`
+ */
+export function fingerprintSql(oid: number, captureTriggers: readonly string[]): SqlQuery {
+  return { text: fingerprintText, values: [oid, captureTriggers] };
+}
+
+const columnFacts = `
+  a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull, a.attidentity, a.attgenerated,
+  a.attstorage, a.attcompression, a.attstattarget, a.attisdropped, a.attislocal, a.attinhcount, a.attacl, a.attoptions`;
+
+/** Each is a query for one text. `t` is the table's row in pg_class. */
+const parts: readonly string[] = [
+  `select row(
+     t.relname, t.relnamespace, t.relowner, t.relam, t.reltablespace, t.relpersistence, t.relkind, t.relreplident,
+     t.relrowsecurity, t.relforcerowsecurity, t.reloftype, t.relispartition, t.relacl, t.reloptions,
+     (select toast.reloptions from pg_class as toast where toast.oid = t.reltoastrelid)
+   )::text`,
+  `select string_agg(row(${columnFacts})::text, '' order by a.attnum)
+   from pg_attribute as a
+   where a.attrelid = t.oid and a.attnum > 0`,
+  `select string_agg(row(d.oid, d.xmin)::text, '' order by d.oid)
+   from pg_attrdef as d
+   where d.adrelid = t.oid`,
+  // Not conindid: REINDEX CONCURRENTLY puts another index behind a constraint.
+  `select string_agg(row(
+       con.oid, con.conname, con.convalidated, con.condeferrable, con.condeferred, con.connoinherit,
+       to_json(con) ->> 'conenforced'
+     )::text, '' order by con.oid)
+   from pg_constraint as con
+   where con.conrelid = t.oid`,
+  // Foreign keys that reference it; there is no index on confrelid.
+  `select string_agg(distinct row(d.objid, con.conname, con.convalidated, con.condeferrable)::text, '')
+   from pg_depend as d
+   join pg_constraint as con on con.oid = d.objid and con.contype = 'f'
+   where d.refclassid = 'pg_class'::regclass
+     and d.refobjid = t.oid
+     and d.classid = 'pg_constraint'::regclass
+     and con.conrelid <> t.oid`,
+  // By name, not OID, and only those in use.
+  `select string_agg(row(
+       ic.relname, ic.relam, ic.reltablespace, ic.reloptions,
+       i.indisunique, i.indisprimary, i.indisexclusion, i.indimmediate, i.indisclustered, i.indisreplident,
+       i.indkey, i.indcollation, i.indclass, i.indoption, i.indexprs, i.indpred,
+       (select array_agg(a.attstattarget order by a.attnum) from pg_attribute as a where a.attrelid = ic.oid),
+       obj_description(ic.oid, 'pg_class')
+     )::text, '' order by ic.relname)
+   from pg_index as i
+   join pg_class as ic on ic.oid = i.indexrelid
+   where i.indrelid = t.oid and i.indisvalid`,
+  `select string_agg(row(tg.oid, tg.tgname, tg.tgenabled, case when tg.tgisinternal then null else tg.xmin end)::text,
+     '' order by tg.oid)
+   from pg_trigger as tg
+   where tg.tgrelid = t.oid and tg.tgname <> all ($2::name[])`,
+  `select string_agg(row(p.oid, p.xmin)::text, '' order by p.oid) from pg_policy as p where p.polrelid = t.oid`,
+  `select string_agg(row(r.oid, r.xmin)::text, '' order by r.oid) from pg_rewrite as r where r.ev_class = t.oid`,
+  `select string_agg(row(s.oid, s.xmin)::text, '' order by s.oid) from pg_statistic_ext as s where s.stxrelid = t.oid`,
+  `select string_agg(row(p.oid, p.xmin)::text, '' order by p.oid)
+   from pg_publication_rel as p
+   where p.prrelid = t.oid`,
+  `select string_agg(row(i.inhrelid, i.inhparent)::text, '' order by i.inhrelid, i.inhparent)
+   from pg_inherits as i
+   where i.inhrelid = t.oid or i.inhparent = t.oid`,
+  // Identity and serial.
+  `select string_agg(row(s.relname, s.relowner, s.relacl, q)::text, '' order by d.objid)
+   from pg_depend as d
+   join pg_class as s on s.oid = d.objid and s.relkind = 'S'
+   join pg_sequence as q on q.seqrelid = s.oid
+   where d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid and d.classid = 'pg_class'::regclass`,
+  `select string_agg(row(d.objsubid, d.description)::text, '' order by d.objsubid)
+   from pg_description as d
+   where d.classoid = 'pg_class'::regclass and d.objoid = t.oid`,
+  `select string_agg(row(d.objoid, d.description)::text, '' order by d.objoid)
+   from pg_description as d
+   join pg_constraint as con on con.oid = d.objoid and con.conrelid = t.oid
+   where d.classoid = 'pg_constraint'::regclass`,
+];
+
+const fingerprintText = `
+  select
+    md5(concat_ws('|', ${parts.map((part) => `coalesce((${part}), '')`).join(',\n')})) as fingerprint,
+    pg_relation_filenode(t.oid) as filenode,
+    (
+      select case when count(*) = cardinality($2::name[])
+        then string_agg(row(tg.oid, tg.xmin, tg.tgenabled)::text, '' order by tg.tgname)
+      end
+      from pg_trigger as tg
+      where tg.tgrelid = t.oid and tg.tgname = any ($2::name[])
+    ) as capture
+  from pg_class as t
+  where t.oid = $1`;

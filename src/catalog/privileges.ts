@@ -1,0 +1,70 @@
+/** What this role would have to be granted before it can migrate a table. */
+import type { Session } from '../db/session.js';
+import { frozen } from './freeze.js';
+import type { TableShape } from './types.js';
+
+/**
+ * GRANT statements for an administrator to run; empty when nothing is missing. A superuser lacks nothing, an owner
+ * mostly CREATE on the database (our schemas), another role membership in the owner's.
+ */
+export async function missingPrivileges(session: Session, shape: TableShape): Promise<string[]> {
+  const rows = await session.rows<{ statement: string }>({
+    text: missingSql(session.serverVersion),
+    values: [shape.oid, becomeRoles(shape), tablespaces(shape)],
+  });
+  return frozen(rows.map(({ statement }) => statement));
+}
+
+/** Grants of other roles than the owner can only be made again as these roles. */
+function becomeRoles(shape: TableShape): string[] {
+  const grants = [
+    ...shape.grants,
+    ...shape.columns.flatMap((column) => column.grants),
+    ...shape.sequences.filter(({ identity }) => identity).flatMap((sequence) => sequence.grants),
+  ];
+  return [...new Set([shape.owner, ...grants.map(({ grantor }) => grantor)])];
+}
+
+function tablespaces(shape: TableShape): string[] {
+  const names = [shape.tablespace, ...shape.indexes.map(({ tablespace }) => tablespace)];
+  return [...new Set(names.filter((name) => name !== null))];
+}
+
+/**
+ * Owning goes by inheritance (`usage`), giving to the owner and acting as a grantor by being able to SET ROLE: before
+ * 16 every member is, since then only one granted so. https://www.postgresql.org/docs/current/role-membership.html
+ */
+function missingSql(serverVersion: number): string {
+  const mayBecome = serverVersion >= 160000 ? `pg_has_role(r.oid, 'set')` : `pg_has_role(r.oid, 'member')`;
+  const options = serverVersion >= 160000 ? ' with inherit true, set true' : '';
+  return `
+    with
+    me as (select current_user::regrole::oid as oid, quote_ident(current_user) as name),
+    t as (
+      select c.relowner, n.oid as schema_oid, quote_ident(n.nspname) as schema
+      from pg_class as c
+      join pg_namespace as n on n.oid = c.relnamespace
+      where c.oid = $1
+    )
+    select statement
+    from (
+      select 1, format('grant %I to %s${options}', r.rolname, me.name)
+      from me, t, pg_roles as r
+      where r.rolname = any ($2::name[])
+        and not (${mayBecome} and (r.oid <> t.relowner or pg_has_role(r.oid, 'usage')))
+      union all
+      select 2, format('grant create on database %I to %s', current_database(), me.name)
+      from me
+      where not has_database_privilege(current_database(), 'create')
+      union all
+      select 3, format('grant usage, create on schema %s to %s', t.schema, me.name)
+      from me, t
+      where not (has_schema_privilege(t.schema_oid, 'usage') and has_schema_privilege(t.schema_oid, 'create'))
+      union all
+      select 4, format('grant create on tablespace %I to %s', ts.spcname, me.name)
+      from me, pg_tablespace as ts
+      where ts.spcname = any ($3::name[])
+        and not has_tablespace_privilege(ts.oid, 'create')
+    ) as missing (position, statement)
+    order by position, statement collate "C"`;
+}

@@ -1,0 +1,42 @@
+/** The sequences that columns of a table own: serial and identity. */
+import type { Session } from '../db/session.js';
+import { grantsJsonSql } from './acl-sql.js';
+import type { OwnedSequence } from './types.js';
+
+/** In order of the columns. */
+export async function readOwnedSequences(session: Session, oid: number): Promise<OwnedSequence[]> {
+  return await session.rows<OwnedSequence>({ text: sequencesSql(session.serverVersion), values: [oid] });
+}
+
+const sequencesSql = (serverVersion: number): string => `
+  select
+    s.oid,
+    json_build_object('schema', n.nspname, 'name', s.relname) as name,
+    a.attname::text as column,
+    d.deptype = 'i' as identity,
+    format_type(q.seqtypid, null) as type,
+    q.seqstart::text as start,
+    q.seqincrement::text as increment,
+    q.seqmin::text as min,
+    q.seqmax::text as max,
+    q.seqcache::text as cache,
+    q.seqcycle as cycle,
+    pg_get_userbyid(s.relowner)::text as owner,
+    ${grantsJsonSql('s.relacl', 's', 's.relowner')} as grants,
+    obj_description(s.oid, 'pg_class') as comment,
+    ${serverVersion >= unloggedSequencesSince ? 's' : 't'}.relpersistence = 'u' as unlogged
+  from pg_depend as d
+  join pg_class as s on s.oid = d.objid and s.relkind = 'S'
+  join pg_sequence as q on q.seqrelid = s.oid
+  join pg_namespace as n on n.oid = s.relnamespace
+  join pg_class as t on t.oid = d.refobjid
+  join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+  where d.classid = 'pg_class'::regclass
+    and d.refclassid = 'pg_class'::regclass
+    and d.refobjid = $1
+    and d.refobjsubid > 0
+    and d.deptype in ('a', 'i')
+  order by a.attnum, s.oid`;
+
+/** Before, a sequence could not be unlogged; it then counts as what its table is, so that nothing differs. */
+const unloggedSequencesSince = 150000;

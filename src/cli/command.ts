@@ -1,0 +1,83 @@
+/** What all commands have in common: how they are made, and the surroundings of their work. */
+import { Command } from '@commander-js/extra-typings';
+import type { ConnectionOptions } from '../db/connection.js';
+import type { EventListener } from '../report/events.js';
+import { logReporter } from '../report/log.js';
+import { connectionFrom } from './connection.js';
+import { type Aftermath, interruptionOf, Interrupts } from './interrupts.js';
+import type { Invocation, Library } from './invocation.js';
+import { createLogging, type LogLevel } from './logging.js';
+
+/** Its help goes to stdout; its errors are thrown, and told in one place (program.ts). */
+export function createCommand(name: string): Command {
+  return new Command(name)
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined })
+    .configureHelp({ sortOptions: false })
+    .allowExcessArguments(false);
+}
+
+export interface CommonValues {
+  readonly dsn?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly color: boolean;
+  readonly logLevel?: LogLevel | undefined;
+  readonly logFile?: string | undefined;
+}
+
+export interface Work {
+  readonly library: Library;
+  /** What every function of the library takes. */
+  readonly common: {
+    readonly connection: ConnectionOptions;
+    readonly signal: AbortSignal;
+    readonly cancelSignal: AbortSignal;
+  };
+  readonly log: EventListener;
+}
+
+export interface WorkOptions {
+  /** As in `InterruptsOptions`. */
+  readonly finishing?: string;
+  readonly aftermath?: () => Aftermath;
+  /** Writes beside a live display. */
+  readonly aside?: (write: () => void) => void;
+}
+
+/** Runs the body of a command with its log open and its signal handlers in place. */
+export async function work(
+  invocation: Invocation,
+  values: CommonValues,
+  body: (work: Work) => Promise<void>,
+  { finishing, aftermath = () => ({ state: 'nothing is lost' }), aside = (write) => write() }: WorkOptions = {},
+): Promise<void> {
+  const { stderr, redact, env, outcome, signals } = invocation;
+  outcome.json = values.json ?? false;
+  outcome.colour = values.color;
+  outcome.debug = values.logLevel === 'debug';
+  const logging = createLogging({
+    level: values.logLevel,
+    file: values.logFile,
+    write: (text) => aside(() => stderr.write(text)),
+    pretty: stderr.isTTY && !outcome.json,
+    colour: stderr.coloured(outcome.colour),
+    redact,
+  });
+  outcome.fileLogger = logging.fileLogger;
+  const interrupts = new Interrupts(signals, {
+    finishing: finishing ?? null,
+    tell: (text) => aside(() => stderr.line(`pg-ghost: ${text}`)),
+  });
+  const { signal, cancelSignal } = interrupts;
+  try {
+    await body({
+      library: await invocation.library(),
+      common: { connection: connectionFrom(values.dsn, env), signal, cancelSignal },
+      log: logReporter(logging.logger),
+    });
+  } catch (error) {
+    throw interruptionOf(error, signal, aftermath());
+  } finally {
+    interrupts[Symbol.dispose]();
+  }
+}

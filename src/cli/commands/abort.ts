@@ -1,0 +1,18 @@
+/** `pg-ghost abort ID`: takes everything of a migration away; the table is as it was. */
+import type { MigrationStatus } from '../../migration/types.js';
+import type { Invocation } from '../invocation.js';
+import { removalCommand } from './removal.js';
+
+export function abortCommand(invocation: Invocation) {
+  return removalCommand(invocation, {
+    name: 'abort',
+    description: 'undo a migration that has not swapped its tables: its shadow, capture and log are removed',
+    act: (library, options, id) => library.abort(options, id),
+    removed: abortRemoves,
+    sentence: ({ table }, things) => `aborted; removed: ${things.join(', ')}; ${table} is as it was`,
+  });
+}
+
+export function abortRemoves({ id, shadow }: MigrationStatus): string[] {
+  return [...(shadow === null ? [] : [shadow]), `the capture triggers and the change log of migration ${id}`];
+}

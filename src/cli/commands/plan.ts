@@ -1,0 +1,34 @@
+/** `pg-ghost plan`: what would happen. Changes nothing. */
+import { ExitCode } from '../../errors.js';
+import { planObject } from '../../report/plan-json.js';
+import { renderPlan } from '../../report/plan-text.js';
+import { createCommand, work } from '../command.js';
+import type { Invocation } from '../invocation.js';
+import { connectionOptions, outputOptions, shapeOptions } from '../options.js';
+import { readRequest } from '../request.js';
+
+export function planCommand(invocation: Invocation) {
+  return createCommand('plan')
+    .description('show what a change would do: verdict, steps, locks, sizes, what depends on the table')
+    .addOption(connectionOptions.dsn)
+    .addOption(shapeOptions.table)
+    .addOption(shapeOptions.alter)
+    .addOption(shapeOptions.file)
+    .addOption(shapeOptions.set)
+    .addOption(shapeOptions.rewrite)
+    .addOption(outputOptions.json)
+    .addOption(outputOptions.logLevel)
+    .addOption(outputOptions.logFile)
+    .addOption(outputOptions.noColor)
+    .action((values) =>
+      work(invocation, values, async ({ library, common, log }) => {
+        const { stdout, outcome } = invocation;
+        const request = await readRequest(values);
+        const plan = await library.plan({ ...common, request, onEvent: log });
+        stdout.line(
+          outcome.json ? JSON.stringify(planObject(plan)) : renderPlan(plan, stdout.look(outcome.colour)),
+        );
+        if (plan.verdict === 'refused') outcome.exitCode = ExitCode.refused;
+      }),
+    );
+}

@@ -1,0 +1,87 @@
+/** `pg-ghost run`: makes the change, or continues where an earlier run stopped. */
+import { combineListeners } from '../../report/emitter.js';
+import type { EventListener } from '../../report/events.js';
+import { jsonReporter } from '../../report/json-reporter.js';
+import { plainLinesReporter } from '../../report/plain-lines.js';
+import type { Reporter } from '../../report/reporter.js';
+import { terminalReporter } from '../../report/terminal.js';
+import { createCommand, work } from '../command.js';
+import type { Aftermath } from '../interrupts.js';
+import type { Invocation, Outcome } from '../invocation.js';
+import { connectionOptions, outputOptions, runOptions, shapeOptions } from '../options.js';
+import { readRequest } from '../request.js';
+import { summaryLines } from '../summary.js';
+
+export function runCommand(invocation: Invocation) {
+  return createCommand('run')
+    .description('make the change; after a crash or Ctrl-C the same command continues')
+    .addOption(connectionOptions.dsn)
+    .addOption(shapeOptions.table)
+    .addOption(shapeOptions.alter)
+    .addOption(shapeOptions.file)
+    .addOption(shapeOptions.set)
+    .addOption(shapeOptions.rewrite)
+    .addOption(runOptions.workers)
+    .addOption(runOptions.chunkTime)
+    .addOption(runOptions.lockTimeout)
+    .addOption(runOptions.maxHold)
+    .addOption(runOptions.cutoverDeadline)
+    .addOption(runOptions.native)
+    .addOption(outputOptions.json)
+    .addOption(outputOptions.logLevel)
+    .addOption(outputOptions.logFile)
+    .addOption(outputOptions.noColor)
+    .action(async (values) => {
+      const { stdout, outcome } = invocation;
+      const request = await readRequest(values);
+      const reporter = createReporter(invocation, { json: values.json, colour: values.color });
+      try {
+        await work(
+          invocation,
+          values,
+          async ({ library, common, log }) => {
+            const result = await library.migrate({
+              ...common,
+              request,
+              settings: {
+                workers: values.workers,
+                chunkTimeMs: values.chunkTime,
+                lockTimeoutMs: values.lockTimeout,
+                maxHoldMs: values.maxHold,
+                cutoverDeadlineMs: values.cutoverDeadline,
+                native: values.native,
+              },
+              onEvent: combineListeners([rememberId(outcome), reporter.listener, log]),
+            });
+            reporter.close();
+            if (!values.json) summaryLines(result, stdout.look(values.color)).forEach((line) => stdout.line(line));
+          },
+          {
+            finishing: 'stopping after the current chunk',
+            aftermath: () => aftermath(outcome),
+            aside: (write) => reporter.above(write),
+          },
+        );
+      } finally {
+        reporter.close();
+      }
+    });
+}
+
+function createReporter({ stdout }: Invocation, { json, colour }: { json: boolean; colour: boolean }): Reporter {
+  if (json) return jsonReporter((line) => stdout.line(line));
+  if (stdout.isTTY) return terminalReporter({ stream: stdout.terminal, look: () => stdout.look(colour) });
+  return plainLinesReporter({ write: (line) => stdout.line(line), look: stdout.look(colour) });
+}
+
+function rememberId(outcome: Outcome): EventListener {
+  return ({ id }) => {
+    outcome.migrationId ??= id;
+  };
+}
+
+function aftermath({ migrationId: id }: Outcome): Aftermath {
+  return id === null
+    ? { state: 'nothing was changed' }
+    : { state: 'state kept', hint: `the same command continues, pg-ghost abort ${id} undoes` };
+}

@@ -1,0 +1,40 @@
+/** The asked change, as the library takes it. Reads the files: the library is given texts. */
+import { readFile } from 'node:fs/promises';
+import { UsageError } from '../errors.js';
+import type { ChangeRequest } from '../plan/types.js';
+import type { SetExpression } from './values.js';
+
+export interface ShapeValues {
+  readonly table?: string | undefined;
+  readonly alter?: readonly string[] | undefined;
+  readonly file?: readonly string[] | undefined;
+  readonly set?: readonly SetExpression[] | undefined;
+  readonly rewrite: boolean;
+}
+
+/** @throws UsageError `no-table`, `empty-change`, `file-not-readable` */
+export async function readRequest(values: ShapeValues): Promise<ChangeRequest> {
+  const { table, alter = [], file = [], set = [], rewrite } = values;
+  if (table === undefined) {
+    throw new UsageError('no-table', 'no table is named', { hint: '--table [SCHEMA.]NAME' });
+  }
+  if (alter.length + file.length + set.length === 0 && !rewrite) {
+    throw new UsageError('empty-change', `no change is asked for ${table}`, {
+      hint: '--alter "ACTIONS", --file FILE.sql, --set COLUMN=EXPRESSION, or --rewrite to rebuild it as it is',
+    });
+  }
+  return { table, alter, statements: await Promise.all(file.map(readStatements)), set, rewrite };
+}
+
+async function readStatements(path: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new UsageError('file-not-readable', `cannot read ${path}: ${(cause as Error).message}`, { cause });
+  }
+  // A byte order mark, as some editors write it, is a syntax error for PostgreSQL.
+  const statements = text.replace(/^\uFEFF/, '');
+  if (statements.trim() === '') throw new UsageError('file-not-readable', `there are no statements in ${path}`);
+  return statements;
+}

@@ -1,0 +1,62 @@
+/** Migrations for people: a table of all, or everything about one. Pure. */
+import type { MigrationStatus } from '../migration/types.js';
+import type { ChangeRequest } from '../plan/types.js';
+import { count } from '../report/format.js';
+import type { Look } from '../report/paint.js';
+import { grid } from '../report/table.js';
+
+export function statusTable(migrations: readonly MigrationStatus[], { paint }: Look): string[] {
+  if (migrations.length === 0) return ['no migrations in this database'];
+  const rows = migrations.map(({ id, table, phase, percent, backlog, runnerPid, error, next }) => [
+    String(id),
+    table,
+    phase,
+    `${percent} %`,
+    count(backlog),
+    runnerText({ phase, runnerPid, error }),
+    next,
+  ]);
+  const [head = '', ...lines] = grid([['id', 'table', 'phase', 'copied', 'backlog', 'run', 'next'], ...rows]);
+  return [paint('dim', head), ...lines];
+}
+
+export function statusDetails(migration: MigrationStatus, { paint }: Look): string[] {
+  const { id, table, phase, percent, rowsCopied, backlog, shadow, old, error, throttledBy, request } = migration;
+  const facts: (readonly [string, string | null])[] = [
+    ['change', requestText(request)],
+    ['copied', `${percent} %, ${count(rowsCopied)} rows`],
+    ['backlog', count(backlog)],
+    ['capture', migration.capture],
+    ['shadow', shadow],
+    ['old table', old],
+    ['run', runnerText(migration)],
+    ['throttled', throttledBy],
+    ['error', error === null ? null : `${error.message} (${error.code})`],
+    ['hint', error?.hint ?? null],
+    ['created', migration.createdAt],
+    ['updated', migration.updatedAt],
+    ['next', migration.next],
+  ];
+  const shown = facts.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
+  return [
+    `${paint('bold', `migration ${id}`)}  ${table}  ${paint('cyan', phase)}${migration.paused ? ' (paused)' : ''}`,
+    // Continuation lines of an error stand below its first.
+    ...shown.map(([name, value]) => `  ${paint('dim', name.padEnd(10))} ${value.replaceAll('\n', `\n${' '.repeat(13)}`)}`),
+  ];
+}
+
+function runnerText({ phase, runnerPid, error }: Pick<MigrationStatus, 'phase' | 'runnerPid' | 'error'>): string {
+  if (runnerPid !== null) return `backend ${runnerPid}`;
+  if (phase === 'swapped' || phase === 'finalized' || phase === 'aborted') return 'ended';
+  return error === null ? 'stopped' : 'failed';
+}
+
+/** As options of `run`, with the statements of a file in one line. */
+function requestText({ alter, statements, set, rewrite }: ChangeRequest): string {
+  return [
+    ...alter.map((actions) => `--alter ${JSON.stringify(actions)}`),
+    ...statements.map((text) => text.trim().replaceAll(/\s+/g, ' ')),
+    ...set.map(({ column, expression }) => `--set ${JSON.stringify(`${column}=${expression}`)}`),
+    ...(rewrite ? ['--rewrite'] : []),
+  ].join(' ');
+}

@@ -1,0 +1,155 @@
+/**
+ * Copies the source into the bare shadow, chunk by chunk, with several sessions. It knows no policy: it takes the next
+ * chunk, waits for permission, copies, feeds back the time.
+ *
+ * Keeps invariant 7 (chunk and checkpoint commit together) and 12 (the source is checked in every chunk's transaction).
+ * Invariant 2 is the caller's: capture is on before this starts. The number of blocks is fixed then too: rows that
+ * come to later blocks were written after capture, so the log has them.
+ */
+import type { Session } from '../db/session.js';
+import type { SqlQuery } from '../sql/quote.js';
+import { findBadRows, isRowError, rowDoesNotFit } from './bad-rows.js';
+import { countBlocks, remainingRanges, takeChunk } from './block-chunks.js';
+import { copyRowsSql, copySettings, lockSourceSql, tidRange } from './copy-sql.js';
+import { chunkBlocksNow, firstChunkBlocks, nextChunkBlocks } from './pace.js';
+import { addSample, etaSeconds, ratesOf, type CopyProgress, type Sample } from './progress.js';
+import type { BlockRange, CopiedChunk, CopyPlan } from './types.js';
+
+export interface CopyOptions {
+  readonly plan: CopyPlan;
+  /** One worker each. Pinned (invariant 13); nobody else uses them meanwhile. */
+  readonly sessions: readonly Session[];
+  /** Of the source's heap, read once after capture was on. */
+  readonly totalBlocks: number;
+  /** Bytes of one block. */
+  readonly blockBytes: number;
+  /** Chunks that a former run committed, and their rows. */
+  readonly done: readonly BlockRange[];
+  readonly rowsDone: number;
+  readonly chunkTimeMs: number;
+  /** The statement that records a chunk as done; runs in the chunk's transaction. */
+  readonly checkpoint: (chunk: CopiedChunk) => SqlQuery;
+  /** Runs in the chunk's transaction, under a lock that keeps the source as it is; throws when it is not as recorded. */
+  readonly checkSource: (session: Session) => Promise<void>;
+  /** Awaited before every chunk: pause and throttle. */
+  readonly permission?: (signal: AbortSignal | undefined) => Promise<void>;
+  readonly onProgress?: (progress: CopyProgress) => void;
+  /** Current chunks are finished and committed, then `runCopy` rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Returns when every block is copied, with the rows copied in all runs.
+ *
+ * @throws FailedError `row-does-not-fit`, naming rows; what `checkSource` and `permission` throw; the signal's reason
+ */
+export async function runCopy(options: CopyOptions): Promise<{ readonly rowsCopied: number }> {
+  const copier = new Copier(options);
+  const results = await Promise.allSettled(options.sessions.map((session) => copier.work(session)));
+  // The first to fail stopped the others; what they threw after that is a consequence.
+  if (copier.failure !== null) throw copier.failure.error;
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  options.signal?.throwIfAborted();
+  return { rowsCopied: copier.rowsCopied };
+}
+
+/** A row error whose rows cannot be found again was repaired meanwhile; more often than this it is something else. */
+const maxRepairedTries = 3;
+
+class Copier {
+  rowsCopied: number;
+  failure: { readonly error: unknown } | null = null;
+  #remaining: BlockRange[];
+  #chunkBlocks = firstChunkBlocks;
+  #blocksDone: number;
+  #samples: Sample[];
+
+  constructor(private readonly options: CopyOptions) {
+    this.rowsCopied = options.rowsDone;
+    this.#remaining = remainingRanges(options.totalBlocks, options.done);
+    this.#blocksDone = options.totalBlocks - countBlocks(this.#remaining);
+    this.#samples = [{ atMs: performance.now(), blocks: this.#blocksDone, rows: this.rowsCopied }];
+  }
+
+  async work(session: Session): Promise<void> {
+    const { permission, signal } = this.options;
+    try {
+      while (this.#remaining.length > 0 && !this.#stopped()) {
+        await permission?.(signal);
+        if (this.#stopped()) return;
+        const chunk = this.#take();
+        if (chunk === null) return;
+        await this.#copy(session, chunk);
+      }
+    } catch (error) {
+      this.failure ??= { error };
+    }
+  }
+
+  #stopped(): boolean {
+    return this.failure !== null || this.options.signal?.aborted === true;
+  }
+
+  #take(): BlockRange | null {
+    const left = countBlocks(this.#remaining);
+    const taken = takeChunk(this.#remaining, chunkBlocksNow(this.#chunkBlocks, left, this.options.sessions.length));
+    if (taken === null) return null;
+    this.#remaining = taken.remaining;
+    return taken.chunk;
+  }
+
+  async #copy(session: Session, blocks: BlockRange): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      const startedMs = performance.now();
+      try {
+        const rows = await copyChunk(session, this.options, blocks);
+        this.#record(blocks, rows, performance.now() - startedMs);
+        return;
+      } catch (error) {
+        if (!isRowError(error)) throw error;
+        const { plan, signal } = this.options;
+        const bad = await findBadRows(session, plan, blocks, signal);
+        const repaired = bad.rows.length === 0 && !bad.timedOut;
+        if (!repaired || tries >= maxRepairedTries) throw rowDoesNotFit(plan, bad.rows, error);
+      }
+    }
+  }
+
+  #record(chunk: BlockRange, rows: number, chunkMs: number): void {
+    const { totalBlocks, blockBytes, chunkTimeMs, sessions, onProgress } = this.options;
+    const blocks = chunk.to - chunk.from;
+    this.rowsCopied += rows;
+    this.#blocksDone += blocks;
+    this.#chunkBlocks = nextChunkBlocks(this.#chunkBlocks, { blocks, durationMs: chunkMs }, chunkTimeMs);
+    const sample = { atMs: performance.now(), blocks: this.#blocksDone, rows: this.rowsCopied };
+    this.#samples = addSample(this.#samples, sample);
+    const rates = ratesOf(this.#samples);
+    onProgress?.({
+      blocksDone: this.#blocksDone,
+      blocksTotal: totalBlocks,
+      rowsCopied: this.rowsCopied,
+      bytesDone: this.#blocksDone * blockBytes,
+      rowsPerSecond: rates?.rowsPerSecond ?? null,
+      bytesPerSecond: rates === null ? null : rates.blocksPerSecond * blockBytes,
+      etaSeconds: etaSeconds(totalBlocks - this.#blocksDone, rates),
+      workers: sessions.length,
+      chunkBlocks: blocks,
+      chunkMs,
+    });
+  }
+}
+
+/** One chunk, one transaction. Returns its rows. */
+async function copyChunk(session: Session, options: CopyOptions, blocks: BlockRange): Promise<number> {
+  const { plan, checkSource, checkpoint } = options;
+  return await session.transaction(
+    async () => {
+      await session.batch([lockSourceSql(plan)]);
+      await checkSource(session);
+      const rows = await session.execute(copyRowsSql(plan, tidRange(blocks)));
+      await session.execute(checkpoint({ blocks, rows }));
+      return rows;
+    },
+    { settings: copySettings },
+  );
+}

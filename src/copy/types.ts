@@ -1,0 +1,25 @@
+/** What the copy is told about the table; facts only, no policy. */
+import type { Key, Projection } from '../plan/types.js';
+import type { QualifiedName } from '../sql/quote.js';
+
+export interface CopyPlan {
+  /** Migration id, for messages. */
+  readonly id: number;
+  readonly source: QualifiedName;
+  readonly shadow: QualifiedName;
+  readonly projection: Projection;
+  /** To name rows that do not fit. */
+  readonly key: Key;
+}
+
+/** A chunk that is about to be committed. */
+export interface CopiedChunk {
+  readonly blocks: BlockRange;
+  readonly rows: number;
+}
+
+/** Blocks of the source's heap: `from` included, `to` not. */
+export interface BlockRange {
+  readonly from: number;
+  readonly to: number;
+}

@@ -1,0 +1,88 @@
+/**
+ * The swap. One transaction holds the lock, looks at the source once more, drains the last writes, exchanges the
+ * tables and commits (invariants 9, 10, 11, 12); it has a budget, and on overrun lets the application through.
+ */
+import type { Session } from '../db/session.js';
+import { CutoverNotObtainedError } from '../errors.js';
+import { LockNotObtained, underLock, type LockLimits, type LockedResult } from '../locks/locked-transaction.js';
+import type { Emit } from '../report/events.js';
+
+export interface CutoverWork {
+  readonly id: number;
+  /** For people. */
+  readonly displayTable: string;
+  /** Quoted, qualified. */
+  readonly table: string;
+  readonly tableOid: number;
+  readonly session: Session;
+  readonly watcher: Session;
+  readonly limits: LockLimits;
+  /** On the shadow only, before the lock on the source is asked for. */
+  readonly before: readonly string[];
+  /** Brings the backlog down, so that the drain under the lock is short. */
+  readonly catchUp: () => Promise<void>;
+  /** Throws when the source or its capture is not what it was. */
+  readonly checkSource: () => Promise<void>;
+  /** The final drain; returns the number of keys applied. */
+  readonly drain: () => Promise<number>;
+  readonly swap: readonly string[];
+  readonly emit: Emit;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * @throws CutoverNotObtainedError after the deadline: nothing was swapped, the shadow is still in sync.
+ * @throws CommitOutcomeUnknown when the connection broke at the commit.
+ */
+export async function cutover(work: CutoverWork): Promise<LockedResult<number>> {
+  const { emit } = work;
+  try {
+    const result = await underLock<number>({
+      session: work.session,
+      watcher: work.watcher,
+      request: { table: work.table, tableOid: work.tableOid, mode: 'ACCESS EXCLUSIVE', before: work.before },
+      limits: work.limits,
+      prepare: () => work.catchUp(),
+      work: async (hold) => {
+        await work.checkSource();
+        hold.check();
+        const drained = await work.drain();
+        return { last: work.swap, value: drained };
+      },
+      onTry: (step) => emit('cutover:try', { attempt: step.attempt, lockTimeoutMs: step.lockTimeoutMs ?? 0 }),
+      onMissed: (missed) =>
+        emit('cutover:missed', {
+          attempt: missed.try.attempt,
+          waitedMs: missed.waitedMs,
+          why: missed.why,
+          blockers: missed.blockers,
+          nextTryMs: missed.nextTryMs,
+        }),
+      ...(work.signal === undefined ? {} : { signal: work.signal }),
+    });
+    emit('cutover:done', { attempts: result.attempts, holdMs: result.holdMs, drainedKeys: result.value });
+    return result;
+  } catch (error) {
+    if (error instanceof LockNotObtained) throw notObtained(work, error);
+    throw error;
+  }
+}
+
+function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObtainedError {
+  const { last } = missed;
+  const reasons = {
+    lock: 'the lock on it was never free',
+    deadlock: 'another session waited for us and we for it',
+    hold: `the swap took longer than its budget of ${work.limits.maxHoldMs} ms and was rolled back each time`,
+  };
+  return new CutoverNotObtainedError(
+    'cutover-not-obtained',
+    `${work.displayTable} was not swapped: in ${missed.attempts} tries over ${Math.round(missed.waitedMs / 1000)} s ` +
+      reasons[last.why],
+    {
+      details: { attempts: missed.attempts, waitedMs: missed.waitedMs, why: last.why, blockers: last.blockers },
+      state: 'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
+      hint: `run the same command again at a quieter moment, or with a longer --cutover-deadline; pg-ghost abort ${work.id} undoes`,
+    },
+  );
+}

@@ -1,0 +1,219 @@
+/**
+ * One connection to PostgreSQL with pinned settings. All SQL of this project goes through it.
+ *
+ * Values come back as JavaScript types only where nothing can be lost (booleans, 16/32-bit integers, OIDs, floats,
+ * JSON, arrays of text or of those); `bigint` comes back as number (our own counts and sizes stay far below 2^53:
+ * users' key values are always cast to text in SQL); everything else is text.
+ */
+import pg from 'pg';
+import type { SqlQuery } from '../sql/quote.js';
+import { ident, literal } from '../sql/quote.js';
+import { connectionConfigs, isTlsNotSupported, type ConnectionOptions } from './connection.js';
+import { connectionFailed, isConnectionLost } from './sqlstate.js';
+
+export type { SqlQuery };
+
+export interface SessionOptions {
+  readonly connection: ConnectionOptions;
+  /** Set in the session before anything else runs (invariant 13). */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Shown in pg_stat_activity: `pg-ghost 12 copy`. */
+  readonly applicationName?: string;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Settings that every session of ours has, whatever the role's or database's defaults are. Timeouts that an
+ * administrator set for applications must not end a copy; our own limits are set where they belong.
+ */
+export const baseSettings: Readonly<Record<string, string>> = {
+  row_security: 'off',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+  idle_session_timeout: '0',
+  default_transaction_isolation: 'read committed',
+  default_transaction_read_only: 'off',
+  default_transaction_deferrable: 'off',
+  default_tablespace: '',
+  default_table_access_method: 'heap',
+  client_min_messages: 'warning',
+  standard_conforming_strings: 'on',
+  array_nulls: 'on',
+  quote_all_identifiers: 'off',
+  check_function_bodies: 'on',
+};
+
+export type IsolationLevel = 'read committed' | 'repeatable read';
+
+export class Session implements AsyncDisposable {
+  #ended = false;
+  readonly #lost = new AbortController();
+
+  private constructor(
+    private readonly client: pg.Client,
+    /** Server process id: for pg_cancel_backend, and for telling our locks from others'. */
+    readonly pid: number,
+    /** `server_version_num`, e.g. 180004. */
+    readonly serverVersion: number,
+  ) {
+    client.on('error', (error: unknown) => this.#lost.abort(error));
+    client.on('end', () => this.#lost.abort(new Error('connection ended')));
+  }
+
+  static async open(options: SessionOptions): Promise<Session> {
+    options.signal?.throwIfAborted();
+    const client = await connect(options);
+    try {
+      const { rows } = await client.query<{ pid: number; version: number }>(
+        `select pg_backend_pid() as pid, current_setting('server_version_num')::int as version`,
+      );
+      const [first] = rows;
+      if (first === undefined) throw new Error('the server did not answer its process id');
+      const session = new Session(client, first.pid, first.version);
+      await session.set({ ...baseSettings, ...options.settings });
+      return session;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /** Aborts when the connection is gone. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /** Session-wide settings; names come from us or from the state, values are quoted. */
+  async set(settings: Readonly<Record<string, string>>): Promise<void> {
+    const entries = Object.entries(settings);
+    if (entries.length === 0) return;
+    await this.rows({
+      text: `select ${entries.map((_, index) => `set_config($${index * 2 + 1}, $${index * 2 + 2}, false)`).join(', ')}`,
+      values: entries.flat(),
+    });
+  }
+
+  /** Runs one statement and returns its rows. */
+  async rows<Row extends object>(query: SqlQuery | string): Promise<Row[]> {
+    const result = await this.client.query<Row & pg.QueryResultRow>(toConfig(query));
+    return result.rows;
+  }
+
+  /** The only row; an error when there is another number of them. */
+  async row<Row extends object>(query: SqlQuery | string): Promise<Row> {
+    const rows = await this.rows<Row>(query);
+    const [first] = rows;
+    if (first === undefined || rows.length > 1) throw new Error(`expected one row, got ${rows.length}`);
+    return first;
+  }
+
+  /** Runs one statement and returns how many rows it touched. */
+  async execute(query: SqlQuery | string): Promise<number> {
+    const result = await this.client.query(toConfig(query));
+    return result.rowCount ?? 0;
+  }
+
+  /** Several statements in one message, without parameters: one round trip, stops at the first error. */
+  async batch(statements: readonly string[]): Promise<void> {
+    if (statements.length === 0) return;
+    await this.client.query(statements.join(';\n'));
+  }
+
+  /**
+   * Runs `work` in a transaction; rolls back when it throws.
+   * A connection that breaks during the final commit makes the outcome unknown: the caller must look.
+   */
+  async transaction<T>(
+    work: () => Promise<T>,
+    options: { readonly isolation?: IsolationLevel; readonly settings?: Readonly<Record<string, string>> } = {},
+  ): Promise<T> {
+    const settings = Object.entries(options.settings ?? {}).map(
+      ([name, value]) => `set local ${ident(name)} = ${literal(value)}`,
+    );
+    await this.batch([`begin isolation level ${options.isolation ?? 'read committed'}`, ...settings]);
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      await this.rollback();
+      throw error;
+    }
+    await this.batch(['commit']);
+    return result;
+  }
+
+  /** Rolls back; silent when the connection is gone, since the server then rolls back by itself. */
+  async rollback(): Promise<void> {
+    try {
+      await this.batch(['rollback']);
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    await this.client.end().catch(() => undefined);
+  }
+
+  /** Drops the connection without a word, as a crash would. The server may go on with what it is doing. */
+  destroy(): void {
+    this.#ended = true;
+    // `stream` is where pg keeps the socket; there is no public way to break a connection off.
+    (this.client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+async function connect(options: SessionOptions): Promise<pg.Client> {
+  let failure: unknown;
+  for (const config of connectionConfigs(options.connection)) {
+    const client = new pg.Client({
+      ...config,
+      application_name: options.applicationName ?? 'pg-ghost',
+      types: { getTypeParser },
+      keepAlive: true,
+    });
+    // Without a listener a connection that breaks while idle would end the process.
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      await client.end().catch(() => undefined);
+      failure = error;
+      // `prefer` goes on without TLS, `allow` with it; an error of the server itself (no such database) is final.
+      if (!isTlsNotSupported(error) && config.ssl !== false) break;
+    }
+  }
+  throw connectionFailed(failure, options.connection);
+}
+
+function toConfig(query: SqlQuery | string): pg.QueryConfig {
+  if (typeof query === 'string') return { text: query };
+  return query.values === undefined ? { text: query.text } : { text: query.text, values: [...query.values] };
+}
+
+const int8 = 20;
+/** bool, int2, int4, oid, float4, float8, json, jsonb, and arrays of int2, int4, text, oid. */
+const parsedTypes = new Set([16, 21, 23, 26, 700, 701, 114, 3802, 1005, 1007, 1009, 1028]);
+/** name[], parsed like text[]. */
+const nameArray = 1003;
+const textArray = 1009;
+
+function getTypeParser(oid: number, format?: string): (value: string) => unknown {
+  if (format === 'binary') throw new Error('binary results are not used');
+  if (oid === int8) return Number;
+  if (oid === nameArray) return textParser(textArray);
+  if (parsedTypes.has(oid)) return textParser(oid);
+  return (value) => value;
+}
+
+function textParser(oid: number): (value: string) => unknown {
+  return pg.types.getTypeParser(oid as Parameters<typeof pg.types.getTypeParser>[0], 'text');
+}

@@ -1,0 +1,105 @@
+/** SQLSTATEs that we act upon. Errors of the server are told apart by these, never by their message. */
+import { FailedError, type PgGhostError } from '../errors.js';
+import { describeConnection, type ConnectionOptions } from './connection.js';
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+export const SqlState = {
+  notNullViolation: '23502',
+  foreignKeyViolation: '23503',
+  uniqueViolation: '23505',
+  checkViolation: '23514',
+  exclusionViolation: '23P01',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
+  syntaxError: '42601',
+  insufficientPrivilege: '42501',
+  undefinedTable: '42P01',
+  undefinedColumn: '42703',
+  undefinedObject: '42704',
+  duplicateTable: '42P07',
+  duplicateObject: '42710',
+  invalidSchemaName: '3F000',
+  readOnlyTransaction: '25006',
+  lockNotAvailable: '55P03',
+  objectInUse: '55006',
+  queryCanceled: '57014',
+  adminShutdown: '57P01',
+  crashShutdown: '57P02',
+  cannotConnectNow: '57P03',
+  idleSessionTimeout: '57P05',
+  tooManyConnections: '53300',
+} as const;
+
+/** What the server said, as far as we use it. `detail` may hold row values: not for logs. */
+export interface ServerError extends Error {
+  readonly code: string;
+  readonly detail?: string;
+  readonly schema?: string;
+  readonly table?: string;
+  readonly column?: string;
+  readonly constraint?: string;
+}
+
+/** The SQLSTATE of an error that came from the server. */
+export function sqlState(error: unknown): string | null {
+  return isServerError(error) ? error.code : null;
+}
+
+export function isServerError(error: unknown): error is ServerError {
+  return (
+    error instanceof Error &&
+    'severity' in error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    /^[0-9A-Z]{5}$/.test(error.code)
+  );
+}
+
+/**
+ * A row that does not fit: class 22 (data exception: a cast that fails, a number out of range) and class 23
+ * (NOT NULL, UNIQUE, CHECK, exclusion).
+ */
+export function isDataError(error: unknown): boolean {
+  const state = sqlState(error);
+  return state !== null && (state.startsWith('22') || state.startsWith('23'));
+}
+
+export function isConflict(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === SqlState.uniqueViolation || state === SqlState.exclusionViolation;
+}
+
+const lostStates: ReadonlySet<string> = new Set([
+  SqlState.adminShutdown,
+  SqlState.crashShutdown,
+  SqlState.cannotConnectNow,
+  SqlState.idleSessionTimeout,
+]);
+const socketCodes = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'ENOENT']);
+
+/** The connection is gone or cannot be made; says nothing about whether a statement in flight took effect. */
+export function isConnectionLost(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state !== null) return lostStates.has(state) || state.startsWith('08');
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && typeof error.code === 'string' && socketCodes.has(error.code)) return true;
+  // pg has no code for these two; they are its own texts, not the server's.
+  return (
+    error.message.startsWith('Connection terminated') ||
+    error.message === 'Client has encountered a connection error and is not queryable' ||
+    error.message === 'Client was closed and is not queryable'
+  );
+}
+
+export function connectionFailed(error: unknown, connection: ConnectionOptions): PgGhostError {
+  const message = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
+  return new FailedError('cannot-connect', `cannot connect to ${describeConnection(connection)}: ${message}`, {
+    state: 'nothing was changed by this command',
+    hint: 'check --dsn, DATABASE_URL or the PG* variables, that the server runs, and pg_hba.conf',
+    cause: error,
+  });
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

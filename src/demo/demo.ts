@@ -1,0 +1,155 @@
+/**
+ * The demo: a server of its own, a table under load, the change through the library, and the proof that nothing was lost.
+ * Whatever ends it, no process and no directory is left.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Session } from '../db/session.js';
+import { FailedError } from '../errors.js';
+import type { MigrationResult } from '../migration/types.js';
+import { combineListeners } from '../report/emitter.js';
+import { count, counted, duration } from '../report/format.js';
+import type { Look } from '../report/paint.js';
+import { renderPlan } from '../report/plan-text.js';
+import type { Reporter } from '../report/reporter.js';
+import type { EmbeddedMajor } from './embedded-binaries.js';
+import { type EmbeddedServer, startEmbeddedServer } from './embedded-server.js';
+import { Stopwatch } from './figures.js';
+import { type Check, prove } from './proof.js';
+import { seed, shop } from './seed.js';
+import { Workload } from './workload.js';
+
+/** As a small production server would have them; everything about durability stays on. */
+const serverSettings = {
+  shared_buffers: '256MB',
+  maintenance_work_mem: '128MB',
+  max_wal_size: '4GB',
+  checkpoint_completion_target: '0.9',
+};
+
+/** The application alone, for comparison, and again on the new table. */
+const beforeMs = 1500;
+const afterMs = 1500;
+
+export interface DemoOptions {
+  readonly rows: number;
+  readonly writers: number;
+  readonly major: EmbeddedMajor;
+  /** Ends the demo at once. */
+  readonly signal: AbortSignal;
+  readonly library: Pick<typeof import('../index.js'), 'plan' | 'migrate' | 'finalize'>;
+  readonly print: (line: string) => void;
+  readonly look: Look;
+  /** For the progress of the run; `footer` is shown below it where there is room. */
+  readonly reporter: (footer: () => string[]) => Reporter;
+}
+
+/** @throws FailedError `demo-not-proved` when a write is missing or the application saw an error */
+export async function runDemo(options: DemoOptions): Promise<void> {
+  const { major, signal, print, rows } = options;
+  const clock = stopwatch();
+  await using server = await startEmbeddedServer({ major, settings: serverSettings, signal });
+  // Whatever waits for the server then fails at once, however deep inside it is.
+  const pull = (): void => void server.stop({ immediate: true });
+  signal.addEventListener('abort', pull, { once: true });
+  try {
+    print(`PostgreSQL ${major} started in ${clock()}`);
+    await seed(server, rows, signal);
+    print(`public.orders filled with ${counted(rows, 'row')} in ${clock()}`);
+    await show(options, server);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', pull);
+  }
+}
+
+async function show(options: DemoOptions, server: EmbeddedServer): Promise<void> {
+  const { library, look, print, rows, signal, writers } = options;
+  const connection = { url: server.url(shop.database) };
+  const request = { table: shop.table, alter: [shop.change], statements: [], set: [], rewrite: false };
+  const title = (text: string): void => print(`\n${look.paint('bold', text)}`);
+
+  await using workload = await Workload.start({
+    url: server.url(shop.database, shop.user, shop.password),
+    writers,
+    seededRows: rows,
+  });
+  print(`${counted(writers, 'writer')} at work: inserts, updates, deletes and reads, each write mirrored`);
+  await sleep(beforeMs, undefined, { signal });
+
+  title(`$ pg-ghost plan --table ${shop.table} --alter "${shop.change}"`);
+  print(renderPlan(await library.plan({ connection, request, signal }), look));
+
+  title(`$ pg-ghost run --table ${shop.table} --alter "${shop.change}"`);
+  const watch = new Stopwatch();
+  const result = await migrateShown(options, connection, request, watch, workload);
+  await sleep(afterMs, undefined, { signal });
+  await workload.stop();
+
+  title('Proof');
+  await using session = await Session.open({ connection, signal });
+  const checks = [...(await prove(session, rows, workload.counts)), proveNoErrors(workload)];
+  checks.forEach((check) => print(checkLine(check, look)));
+
+  title('Figures');
+  watch.figures(workload, result.holdMs).forEach(print);
+  if (checks.some(({ passed }) => !passed)) {
+    throw new FailedError('demo-not-proved', 'the demo could not prove that every write arrived', {
+      details: { checks, errors: workload.errors },
+      state: 'the embedded server and its data are gone',
+      hint: 'this is a bug in pg-ghost',
+    });
+  }
+  await finish(options, connection, result);
+}
+
+async function migrateShown(
+  { library, look, reporter: createReporter, signal }: DemoOptions,
+  connection: { url: string },
+  request: Parameters<DemoOptions['library']['migrate']>[0]['request'],
+  watch: Stopwatch,
+  workload: Workload,
+): Promise<MigrationResult> {
+  const reporter = createReporter(() => [
+    look.paint(
+      'dim',
+      `the application: ${count(workload.writes)} writes, ${count(workload.writesPerSecond)}/s, ${counted(workload.errorCount, 'error')}`,
+    ),
+  ]);
+  try {
+    const onEvent = combineListeners([watch.listener, reporter.listener]);
+    return await library.migrate({ connection, request, signal, cancelSignal: signal, onEvent });
+  } finally {
+    reporter.close();
+  }
+}
+
+function proveNoErrors(workload: Workload): Check {
+  const seen = workload.errors.length === 0 ? '' : `: ${workload.errors.join('; ')}`;
+  return {
+    passed: workload.errorCount === 0,
+    text: `the application saw ${counted(workload.errorCount, 'error')} in ${counted(workload.samples.length, 'query', 'queries')}${seen}`,
+  };
+}
+
+function checkLine({ passed, text }: Check, { paint, symbols }: Look): string {
+  return `  ${passed ? paint('green', symbols.done) : paint('red', 'FAILED')} ${text}`;
+}
+
+async function finish({ library, print, signal }: DemoOptions, connection: { url: string }, result: MigrationResult): Promise<void> {
+  if (result.id === null) return;
+  await library.finalize({ connection, signal }, result.id);
+  print(`\n$ pg-ghost finalize ${result.id}\nthe old table ${result.old ?? ''} is dropped`);
+}
+
+/** Time since the last call. */
+function stopwatch(): () => string {
+  let last = performance.now();
+  return () => {
+    const now = performance.now();
+    const seconds = (now - last) / 1000;
+    last = now;
+    return duration(seconds);
+  };
+}

@@ -1,0 +1,68 @@
+/** Asks PostgreSQL whether every write arrived. Each check says what it saw, whether it passed or not. */
+import type { Session } from '../db/session.js';
+import { count } from '../report/format.js';
+import type { WorkloadCounts } from './workload.js';
+
+export interface Check {
+  readonly passed: boolean;
+  readonly text: string;
+}
+
+/** Every row of either table that is not, the same, in the other. */
+export const differencesSql = `
+  select count(*) filter (where o.id is null) as lost,
+         count(*) filter (where m.id is null) as extra,
+         count(*) filter (where o.id is not null and m.id is not null) as different
+  from public.orders as o
+  full join public.orders_mirror as m on m.id = o.id
+  where row(o.*) is distinct from row(m.*)`;
+
+/** After the writers have stopped. Leaves the tables as they are; the sequence is moved. */
+export async function prove(session: Session, seededRows: number, counts: WorkloadCounts): Promise<Check[]> {
+  return [
+    await proveType(session),
+    await proveCount(session, seededRows + counts.inserted - counts.deleted),
+    await proveRows(session),
+    await proveSequence(session),
+  ];
+}
+
+async function proveType(session: Session): Promise<Check> {
+  const { type } = await session.row<{ type: string }>(
+    `select atttypid::regtype::text as type from pg_attribute where attrelid = 'public.orders'::regclass and attname = 'id'`,
+  );
+  return { passed: type === 'bigint', text: `orders.id is ${type}` };
+}
+
+/** What the writers counted themselves, so that a loss in both tables would be seen too. */
+async function proveCount(session: Session, expected: number): Promise<Check> {
+  const { rows } = await session.row<{ rows: number }>('select count(*) as rows from public.orders');
+  return { passed: rows === expected, text: `${count(rows)} rows, ${count(expected)} by the writers' own account` };
+}
+
+async function proveRows(session: Session): Promise<Check> {
+  const { lost, extra, different } = await session.row<{ lost: number; extra: number; different: number }>(differencesSql);
+  return {
+    passed: lost + extra + different === 0,
+    text: `compared with the mirror row by row: ${count(lost)} lost, ${count(extra)} too many, ${count(different)} different`,
+  };
+}
+
+/** The same sequence goes on, and beyond what an integer can hold. */
+async function proveSequence(session: Session): Promise<Check> {
+  const beyond = 2_147_483_648;
+  await session.batch(['begin']);
+  try {
+    const insert = 'insert into public.orders (customer_id, total) values (1, 1) returning id';
+    const { top } = await session.row<{ top: number }>('select max(id) as top from public.orders');
+    const { id: following } = await session.row<{ id: number }>(insert);
+    await session.rows(`select setval(pg_get_serial_sequence('public.orders', 'id'), ${beyond - 1})`);
+    const { id: large } = await session.row<{ id: number }>(insert);
+    return {
+      passed: following > top && large === beyond,
+      text: `the sequence went on with ${count(following)}, and ${count(large)} fits`,
+    };
+  } finally {
+    await session.rollback();
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * How long to wait for a lock, try by try: pure.
+ *
+ * While we wait for a strong lock everybody who comes after us waits behind us, so the first tries do not wait at all,
+ * later ones climb slowly to a limit, and between them the application gets time to breathe. There is no last,
+ * untimed try.
+ */
+
+export interface LockTry {
+  /** Counts from 1. */
+  readonly attempt: number;
+  /** `lock_timeout` of this try; null = NOWAIT. */
+  readonly lockTimeoutMs: number | null;
+  /** Pause after it failed, before jitter. */
+  readonly pauseMs: number;
+}
+
+/** Tries that do not queue at all: they cost the application nothing, and on a quiet table the first succeeds. */
+const nowaitTries = 3;
+const firstTimeoutMs = 10;
+const growth = 1.6;
+const firstPauseMs = 50;
+/** A pause is this many times the wait before it: a table is never blocked for more than a tenth of the time. */
+const pausePerWait = 10;
+const longestPauseMs = 10_000;
+
+export function lockTry(attempt: number, limitMs: number): LockTry {
+  if (attempt <= nowaitTries) {
+    return { attempt, lockTimeoutMs: null, pauseMs: firstPauseMs * 2 ** (attempt - 1) };
+  }
+  const climbed = firstTimeoutMs * growth ** (attempt - nowaitTries - 1);
+  const lockTimeoutMs = Math.max(1, Math.round(Math.min(climbed, limitMs)));
+  return {
+    attempt,
+    lockTimeoutMs,
+    pauseMs: Math.min(Math.max(firstPauseMs * 4, lockTimeoutMs * pausePerWait), longestPauseMs),
+  };
+}

@@ -1,0 +1,201 @@
+/**
+ * A short transaction under a strong lock on a user's table: tried again and again, politely, until a deadline.
+ * Every lock that an application could wait for is taken here: capture, swap, native change, abort.
+ *
+ * `lock_timeout` counts for each lock by itself, so `statement_timeout` caps each statement, and a clock of our own
+ * caps the whole transaction: when the hold budget is spent before the commit was sent, it is rolled back.
+ */
+import { holdersOf } from '../catalog/activity.js';
+import type { Session } from '../db/session.js';
+import { SqlState, isConnectionLost, sqlState } from '../db/sqlstate.js';
+import { jittered, sleep } from '../db/wait.js';
+import type { Blocker } from '../report/events.js';
+import { lockTry, type LockTry } from './ladder.js';
+
+export type LockMode = 'ACCESS EXCLUSIVE' | 'EXCLUSIVE' | 'SHARE ROW EXCLUSIVE' | 'SHARE' | 'SHARE UPDATE EXCLUSIVE';
+
+export interface LockRequest {
+  /** Quoted, qualified. */
+  readonly table: string;
+  /** For looking up who is in the way. */
+  readonly tableOid: number;
+  readonly mode: LockMode;
+  /** Runs in the transaction before the lock: what needs no lock on the user's table. */
+  readonly before?: readonly string[];
+}
+
+export interface LockLimits {
+  readonly lockTimeoutMs: number;
+  /** From the lock to the commit. */
+  readonly maxHoldMs: number;
+  readonly deadlineMs: number;
+}
+
+export interface Missed {
+  readonly try: LockTry;
+  readonly why: 'lock' | 'hold' | 'deadlock';
+  readonly waitedMs: number;
+  readonly blockers: readonly Blocker[];
+  readonly nextTryMs: number;
+}
+
+export interface Hold {
+  /** Still inside the budget? Checked before each further statement; throws `HoldOverrun` when not. */
+  check(): void;
+}
+
+export interface LockedResult<T> {
+  readonly value: T;
+  readonly attempts: number;
+  readonly holdMs: number;
+}
+
+export interface LockedWork<T> {
+  readonly session: Session;
+  /** Another session, which can see and cancel while the first waits. */
+  readonly watcher: Session;
+  readonly request: LockRequest;
+  readonly limits: LockLimits;
+  /** Before each try, outside the transaction (draining the backlog, say). */
+  readonly prepare?: (attempt: number) => Promise<void>;
+  /**
+   * Under the lock. Returns the statements that go to the server in one message together with the commit, and the
+   * result of it all.
+   */
+  readonly work: (hold: Hold) => Promise<{ readonly last: readonly string[]; readonly value: T }>;
+  readonly onTry?: (attempt: LockTry) => void;
+  readonly onMissed?: (missed: Missed) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** The work took longer than its budget; it was rolled back. */
+class HoldOverrun extends Error {}
+
+/** The deadline passed without the lock (or without finishing under it). */
+export class LockNotObtained extends Error {
+  constructor(
+    readonly attempts: number,
+    readonly waitedMs: number,
+    readonly last: Missed,
+  ) {
+    super('lock not obtained');
+  }
+}
+
+/** The connection broke after the commit was sent: it may have happened or not (invariant 11). */
+export class CommitOutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super('the connection was lost at the commit', { cause });
+  }
+}
+
+export async function underLock<T>(options: LockedWork<T>): Promise<LockedResult<T>> {
+  const { limits, signal } = options;
+  const started = performance.now();
+  const evictAutovacuum = await mayLowerDeadlockTimeout(options.session);
+  for (let attempt = 1; ; attempt += 1) {
+    signal?.throwIfAborted();
+    await options.prepare?.(attempt);
+    const step = lockTry(attempt, limits.lockTimeoutMs);
+    options.onTry?.(step);
+    const tried = performance.now();
+    const outcome = await tryOnce(options, step, evictAutovacuum);
+    if ('value' in outcome) return { ...outcome, attempts: attempt };
+    const waitedMs = performance.now() - started;
+    const nextTryMs = jittered(step.pauseMs);
+    const missed: Missed = {
+      try: step,
+      why: outcome.missed,
+      waitedMs: performance.now() - tried,
+      blockers: outcome.missed === 'hold' ? [] : await holdersOf(options.watcher, options.request.tableOid),
+      nextTryMs,
+    };
+    if (waitedMs + nextTryMs > limits.deadlineMs) throw new LockNotObtained(attempt, waitedMs, missed);
+    options.onMissed?.(missed);
+    await sleep(nextTryMs, signal);
+  }
+}
+
+async function tryOnce<T>(
+  options: LockedWork<T>,
+  step: LockTry,
+  evictAutovacuum: boolean,
+): Promise<{ value: T; holdMs: number } | { missed: Missed['why'] }> {
+  const { session, watcher, request, limits } = options;
+  let locked: number | null = null;
+  let commitSent = false;
+  let overrun: NodeJS.Timeout | undefined;
+  let cancelling: Promise<unknown> | undefined;
+  const overBudget = (): boolean => locked !== null && performance.now() - locked > limits.maxHoldMs;
+  try {
+    await session.batch([...openingStatements(options, step, evictAutovacuum), lockStatement(request, step)]);
+    locked = performance.now();
+    // The server's own timeout is per statement; this one is for the sum.
+    overrun = setTimeout(() => {
+      cancelling = watcher
+        .rows({ text: `select pg_cancel_backend($1)`, values: [session.pid] })
+        .catch(() => undefined);
+    }, limits.maxHoldMs);
+    const { last, value } = await options.work({
+      check() {
+        if (overBudget()) throw new HoldOverrun();
+      },
+    });
+    if (overBudget()) throw new HoldOverrun();
+    commitSent = true;
+    await session.batch([...last, 'commit']);
+    return { value, holdMs: performance.now() - locked };
+  } catch (error) {
+    if (isConnectionLost(error)) throw commitSent ? new CommitOutcomeUnknown(error) : error;
+    await session.rollback();
+    if (error instanceof HoldOverrun) return { missed: 'hold' };
+    switch (sqlState(error)) {
+      case SqlState.lockNotAvailable:
+        return { missed: 'lock' };
+      case SqlState.deadlockDetected:
+        return { missed: 'deadlock' };
+      case SqlState.queryCanceled:
+        // Ours (statement_timeout, or the timer above) unless somebody cancelled us by hand; trying again is right for all.
+        return { missed: locked === null ? 'lock' : 'hold' };
+      default:
+        throw error;
+    }
+  } finally {
+    clearTimeout(overrun);
+    // A cancel that is still on its way must not hit the session's next statement.
+    await cancelling;
+  }
+}
+
+function openingStatements<T>(options: LockedWork<T>, step: LockTry, evictAutovacuum: boolean): string[] {
+  const { limits, request } = options;
+  const lockTimeout = step.lockTimeoutMs ?? limits.lockTimeoutMs;
+  // A NOWAIT try waits for nothing later either: what it meets after the first lock is as bad as a held table.
+  const later = step.lockTimeoutMs ?? 1;
+  return [
+    'begin isolation level read committed',
+    `set local lock_timeout = '${lockTimeout}ms'`,
+    `set local statement_timeout = '${lockTimeout + limits.maxHoldMs}ms'`,
+    // Autovacuum gives way only to a waiter whose deadlock check has run, so that must come before lock_timeout.
+    ...(evictAutovacuum && step.lockTimeoutMs !== null
+      ? [`set local deadlock_timeout = '${Math.max(1, Math.floor(step.lockTimeoutMs / 4))}ms'`]
+      : []),
+    ...(request.before ?? []),
+    `set local lock_timeout = '${later}ms'`,
+  ];
+}
+
+function lockStatement(request: LockRequest, step: LockTry): string {
+  const nowait = step.lockTimeoutMs === null ? ' nowait' : '';
+  return `lock table only ${request.table} in ${request.mode.toLowerCase()} mode${nowait}`;
+}
+
+/** Superusers, and on 15 and later roles with `GRANT SET ON PARAMETER deadlock_timeout`. */
+async function mayLowerDeadlockTimeout(session: Session): Promise<boolean> {
+  const { may } = await session.row<{ may: boolean }>(
+    session.serverVersion >= 150000
+      ? `select has_parameter_privilege('deadlock_timeout', 'set') as may`
+      : `select current_setting('is_superuser')::bool as may`,
+  );
+  return may;
+}

@@ -1,0 +1,119 @@
+/** What every phase of one run is handed. */
+import type { TableShape } from '../catalog/types.js';
+import type { ConnectionOptions } from '../db/connection.js';
+import { Session } from '../db/session.js';
+import type { Key, Plan, Projection } from '../plan/types.js';
+import type { Emit } from '../report/events.js';
+import type { LockLimits } from '../locks/locked-transaction.js';
+import type { HelperIndexFacts } from '../shadow/helper-index-sql.js';
+import { joinRun } from '../state/fence.js';
+import { findMigration } from '../state/migrations.js';
+import type { RunSettings } from './types.js';
+
+/** A plan whose verdict is `copy`: everything that a copy needs is there. */
+export interface CopyPlan extends Plan {
+  readonly source: TableShape;
+  readonly key: Key;
+  readonly projection: Projection;
+}
+
+export interface RunContext {
+  readonly id: number;
+  readonly plan: CopyPlan;
+  /** Schemas of the shadow and of the old table. */
+  readonly schemas: { readonly shadow: string; readonly old: string };
+  /** Holds the runner's lock; reads and writes the state. */
+  readonly control: Session;
+  readonly sessions: RunSessions;
+  readonly settings: RunSettings;
+  readonly emit: Emit;
+  /** Aborts when the user wants to stop or the control session is lost. */
+  readonly signal: AbortSignal;
+}
+
+export function asCopyPlan(plan: Plan): CopyPlan {
+  const { source, key, projection } = plan;
+  if (plan.verdict !== 'copy' || source === null || key === null || projection === null) {
+    throw new Error(`a plan with verdict ${plan.verdict} has nothing to copy`);
+  }
+  return { ...plan, source, key, projection };
+}
+
+/** Opens sessions that belong to a run: pinned, fenced, and known, so that they can all be cancelled. */
+export class RunSessions {
+  readonly #open = new Set<Session>();
+
+  constructor(
+    private readonly connection: ConnectionOptions,
+    private readonly id: number,
+    private readonly pinned: Readonly<Record<string, string>>,
+  ) {}
+
+  /**
+   * @param purpose shown in pg_stat_activity
+   * @param settings on top of the pinned ones
+   */
+  async open(purpose: string, settings: Readonly<Record<string, string>> = {}): Promise<Session> {
+    const session = await Session.open({
+      connection: this.connection,
+      settings: { ...this.pinned, ...settings },
+      applicationName: `pg-ghost ${this.id} ${purpose}`,
+    });
+    this.#open.add(session);
+    try {
+      await joinRun(session, this.id);
+    } catch (error) {
+      await this.release(session);
+      throw error;
+    }
+    return session;
+  }
+
+  /** Opens `count` sessions, runs `work`, and closes them whatever happens. */
+  async use<T>(
+    purpose: string,
+    count: number,
+    work: (sessions: readonly Session[]) => Promise<T>,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
+    const opened = await Promise.allSettled(Array.from({ length: count }, () => this.open(purpose, settings)));
+    const sessions = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    try {
+      const failed = opened.find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+      return await work(sessions);
+    } finally {
+      await Promise.all(sessions.map((session) => this.release(session)));
+    }
+  }
+
+  async release(session: Session): Promise<void> {
+    this.#open.delete(session);
+    await session.close();
+  }
+
+  /** Cancels whatever statement runs now, in each of them, through a connection of its own. */
+  async cancelAll(): Promise<void> {
+    const pids = [...this.#open].map((session) => session.pid);
+    if (pids.length === 0) return;
+    await using canceller = await Session.open({ connection: this.connection, applicationName: 'pg-ghost cancel' });
+    await canceller.rows({ text: `select pg_cancel_backend(pid) from unnest($1::int[]) as pid`, values: [pids] });
+  }
+}
+
+export function limitsOf(context: Pick<RunContext, 'settings'>): LockLimits {
+  const { lockTimeoutMs, maxHoldMs, cutoverDeadlineMs } = context.settings;
+  return { lockTimeoutMs, maxHoldMs, deadlineMs: cutoverDeadlineMs };
+}
+
+export function helperIndexFacts(context: RunContext): HelperIndexFacts {
+  const { id, plan, schemas } = context;
+  return { id, schema: schemas.shadow, table: plan.table.name, key: plan.key };
+}
+
+/** The shape that the shadow must have at the swap, as the changed clone had it. */
+export async function expectedTarget(context: RunContext): Promise<TableShape> {
+  const record = await findMigration(context.control, context.id);
+  if (record?.target == null) throw new Error(`migration ${context.id} was never prepared`);
+  return record.target;
+}

@@ -1,0 +1,36 @@
+/**
+ * The phases of a migration and what leads from one to the next: pure, and complete by type.
+ *
+ * A phase is stored when it begins; a run that died in it comes back as `resumed`. Some phases are entered again one
+ * or two steps earlier, where their own start makes whatever was half done whole:
+ *  - `prepare`: its catalog work and its state are undone and done again.
+ *  - `index`: the log has grown meanwhile, and rows that changed must leave the shadow before a unique index is built
+ *    over them (invariant 4), so it starts at `purge`.
+ *  - `settle`, `cutover`: the backlog has grown, so they start at `catch-up`.
+ */
+import type { Phase } from '../report/events.js';
+
+export type Transition = 'done' | 'resumed' | 'source-moved' | 'abort' | 'finalize';
+
+export const transitions: Readonly<Record<Phase, Readonly<Record<Transition, Phase | null>>>> = {
+  prepare: { done: 'copy', resumed: 'prepare', 'source-moved': null, abort: 'aborted', finalize: null },
+  copy: { done: 'purge', resumed: 'copy', 'source-moved': 'copy', abort: 'aborted', finalize: null },
+  purge: { done: 'index', resumed: 'purge', 'source-moved': null, abort: 'aborted', finalize: null },
+  index: { done: 'catch-up', resumed: 'purge', 'source-moved': null, abort: 'aborted', finalize: null },
+  'catch-up': { done: 'settle', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
+  settle: { done: 'cutover', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
+  cutover: { done: 'swapped', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
+  swapped: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: 'finalized' },
+  finalized: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: null },
+  aborted: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: null },
+};
+
+/** The phase that follows, or null where this cannot happen. */
+export function next(phase: Phase, transition: Transition): Phase | null {
+  return transitions[phase][transition];
+}
+
+/** Nothing runs in these any more. */
+export function isEnded(phase: Phase): boolean {
+  return next(phase, 'done') === null;
+}

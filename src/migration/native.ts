@@ -1,0 +1,63 @@
+/** A change that is metadata only: the ALTER itself, on the table itself, under the same careful locking. */
+import { Session } from '../db/session.js';
+import { FailedError, InterruptedError, RefusedError } from '../errors.js';
+import { isServerError, messageOf } from '../db/sqlstate.js';
+import { LockNotObtained, underLock, type LockLimits, type LockMode } from '../locks/locked-transaction.js';
+import type { Plan } from '../plan/types.js';
+import type { Emit } from '../report/events.js';
+import { displayName, qualified } from '../sql/quote.js';
+
+export interface NativeWork {
+  readonly plan: Plan;
+  readonly tableOid: number;
+  readonly session: Session;
+  readonly watcher: Session;
+  readonly limits: LockLimits;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
+
+/** From weakest to strongest. */
+const modes: readonly LockMode[] = ['SHARE UPDATE EXCLUSIVE', 'SHARE', 'SHARE ROW EXCLUSIVE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE'];
+
+/** @returns how long the lock was held, in milliseconds */
+export async function runNative(work: NativeWork): Promise<number> {
+  const { plan, emit } = work;
+  try {
+    const { holdMs } = await underLock({
+      session: work.session,
+      watcher: work.watcher,
+      request: { table: qualified(plan.table), tableOid: work.tableOid, mode: strongestMode(plan) },
+      limits: work.limits,
+      work: () => Promise.resolve({ last: plan.nativeStatements, value: undefined }),
+      onMissed: (missed) =>
+        emit('lock:missed', { what: 'the change itself', attempt: missed.try.attempt, blockers: missed.blockers }),
+      signal: work.signal,
+    });
+    emit('native:done', { holdMs });
+    return holdMs;
+  } catch (error) {
+    if (error instanceof InterruptedError) throw error;
+    if (error instanceof LockNotObtained) {
+      throw new FailedError(
+        'lock-not-obtained',
+        `${displayName(plan.table)} was not changed: its lock did not come free in ${error.attempts} tries`,
+        {
+          details: { blockers: error.last.blockers, why: error.last.why },
+          state: 'nothing was changed',
+          hint: 'run the same command again at a quieter moment, or with a longer --cutover-deadline',
+          cause: error,
+        },
+      );
+    }
+    if (!isServerError(error)) throw error;
+    throw new RefusedError([{ code: 'native-failed', message: `PostgreSQL refused the change: ${messageOf(error)}` }], {
+      cause: error,
+    });
+  }
+}
+
+function strongestMode(plan: Plan): LockMode {
+  const asked = plan.locks.filter((lock) => lock.table === displayName(plan.table)).map((lock) => lock.mode);
+  return modes.findLast((mode) => asked.includes(mode)) ?? 'ACCESS EXCLUSIVE';
+}

@@ -1,0 +1,89 @@
+/**
+ * copy: the source's rows, in chunks, by several workers (invariants 2, 4, 7, 12).
+ *
+ * A source whose file moved is copied again from its first block: block numbers are all that a chunk knows.
+ */
+import { forgetTruncationsSql } from '../../capture/change-log.js';
+import { runCopy } from '../../copy/copier.js';
+import { relaxedCommit } from '../../db/settings.js';
+import { readBlocks } from '../../catalog/sizes.js';
+import { emptyShadowStatement } from '../../shadow/settle-sql.js';
+import { chunkDoneSql, findMigration, readChunks, setCopyStart, type MigrationRecord, type SourceMark } from '../../state/migrations.js';
+import type { RunContext } from '../context.js';
+import type { Transition } from '../machine.js';
+import { sourceCheck, SourceMoved } from '../source-check.js';
+
+export async function copy(context: RunContext): Promise<Transition> {
+  const record = await stored(context);
+  const { mark, blocksTotal } = record;
+  if (mark === null || blocksTotal === null) throw new Error('the copy was never started');
+  const { sessions, settings } = context;
+  try {
+    await sessions.use(
+      'copy',
+      settings.workers,
+      async (workers) => {
+        await copyWith(context, workers, { mark, blocksTotal });
+      },
+      relaxedCommit,
+    );
+    return 'done';
+  } catch (error) {
+    if (!(error instanceof SourceMoved)) throw error;
+    await restart(context, mark);
+    return 'source-moved';
+  }
+}
+
+async function copyWith(
+  context: RunContext,
+  workers: Parameters<typeof runCopy>[0]['sessions'],
+  start: { readonly mark: SourceMark; readonly blocksTotal: number },
+): Promise<void> {
+  const { control, id, plan, schemas, settings, emit, signal } = context;
+  const chunks = await readChunks(control, id);
+  const source = sourceCheck(context, start.mark);
+  await runCopy({
+    plan: {
+      id,
+      source: plan.table,
+      shadow: { schema: schemas.shadow, name: plan.table.name },
+      projection: plan.projection,
+      key: plan.key,
+    },
+    sessions: workers,
+    totalBlocks: start.blocksTotal,
+    blockBytes: await blockBytes(context),
+    done: chunks.map(({ from, to }) => ({ from, to })),
+    rowsDone: chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
+    chunkTimeMs: settings.chunkTimeMs,
+    checkpoint: ({ blocks, rows }) => chunkDoneSql(id, blocks.from, blocks.to, rows),
+    checkSource: (session) => source.check(session),
+    onProgress: (progress) => emit('copy:progress', progress),
+    signal,
+  });
+}
+
+/** TRUNCATE, VACUUM FULL or CLUSTER put the rows into another file: everything again, capture goes on meanwhile. */
+async function restart(context: RunContext, before: SourceMark): Promise<void> {
+  const { control, id, plan, schemas, emit } = context;
+  emit('copy:restarted', { why: 'the table was rewritten or truncated meanwhile (VACUUM FULL, CLUSTER, TRUNCATE)' });
+  await control.transaction(async () => {
+    await control.execute(emptyShadowStatement({ schema: schemas.shadow, name: plan.table.name }));
+    // The chunks to come see the table as these left it; one that comes later moves the file again.
+    await control.execute(forgetTruncationsSql(id));
+    const mark = await sourceCheck(context, before).renewed(control);
+    await setCopyStart(control, id, mark, await readBlocks(control, plan.source.oid));
+  });
+}
+
+async function stored({ control, id }: RunContext): Promise<MigrationRecord> {
+  const record = await findMigration(control, id);
+  if (record === null) throw new Error(`migration ${id} is gone`);
+  return record;
+}
+
+async function blockBytes({ control }: RunContext): Promise<number> {
+  const { bytes } = await control.row<{ bytes: number }>(`select current_setting('block_size')::int as bytes`);
+  return bytes;
+}

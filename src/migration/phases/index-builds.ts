@@ -1,0 +1,128 @@
+/**
+ * index: every index of the new shape, several at once, on the shadow alone. Plain CREATE INDEX: nobody else uses the
+ * shadow, and our own apply has not begun. Then what hangs on indexes: constraints, CLUSTER mark, replica identity.
+ */
+import pLimit from 'p-limit';
+import { duplicatesOf } from '../../apply/duplicates.js';
+import { readTableShape } from '../../catalog/shape.js';
+import { findTable } from '../../catalog/table.js';
+import type { TableShape } from '../../catalog/types.js';
+import type { Session } from '../../db/session.js';
+import { isConflict, type ServerError } from '../../db/sqlstate.js';
+import { FailedError } from '../../errors.js';
+import { attachStatements, indexBuilds, type IndexBuild } from '../../shadow/index-build-sql.js';
+import { helperIndexBuilds } from '../../shadow/helper-index-sql.js';
+import { displayName } from '../../sql/quote.js';
+import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
+import type { Transition } from '../machine.js';
+
+export async function buildIndexes(context: RunContext): Promise<Transition> {
+  const { control, sessions, settings, schemas, emit, signal } = context;
+  const target = await expectedTarget(context);
+  const existing = await shadowShape(context);
+  const have = new Set(existing.indexes.map((index) => index.name));
+  const all = [...indexBuilds(target, schemas.shadow), ...helperIndexBuilds(helperIndexFacts(context))];
+  // ADD CONSTRAINT wants the shadow for itself: those come last, so that they do not hold up the others.
+  const missing = [
+    ...all.filter((build) => build.kind === 'index' && !have.has(build.name)),
+    ...all.filter((build) => build.kind === 'constraint' && !have.has(build.name)),
+  ];
+  const running = new Set<string>();
+  let done = all.length - missing.length;
+  const progress = (): void => emit('index:progress', { done, total: all.length, running: [...running] });
+
+  await sessions.use('index', Math.min(settings.workers, Math.max(1, missing.length)), async (workers) => {
+    const idle = [...workers];
+    const limit = pLimit({ concurrency: workers.length, rejectOnClear: true });
+    await allOrFirstError(
+      missing.map((build) =>
+        limit(async () => {
+          signal.throwIfAborted();
+          const session = idle.pop();
+          if (session === undefined) throw new Error('more index builds at once than sessions');
+          const started = performance.now();
+          running.add(build.name);
+          emit('index:started', { index: build.name });
+          progress();
+          try {
+            await buildOne(context, session, build, target);
+          } finally {
+            running.delete(build.name);
+            idle.push(session);
+          }
+          done += 1;
+          emit('index:done', { index: build.name, seconds: (performance.now() - started) / 1000 });
+          progress();
+        }),
+      ),
+      // The others need not be finished first: what is built stays for the next run.
+      () => limit.clearQueue(),
+    );
+  });
+  // One transaction: a run that was cut short has either all of it or nothing.
+  if (!isAttached(target, existing)) {
+    await control.transaction(async () => control.batch(attachStatements(target, schemas.shadow)));
+  }
+  return 'done';
+}
+
+async function buildOne(context: RunContext, session: Session, build: IndexBuild, target: TableShape): Promise<void> {
+  try {
+    await session.execute(build.statement);
+  } catch (error) {
+    if (isConflict(error)) throw await violation(context, session, build, target, error as ServerError);
+    throw error;
+  }
+}
+
+function isAttached(target: TableShape, existing: TableShape): boolean {
+  const have = new Set(existing.constraints.map((constraint) => constraint.name));
+  return target.constraints.some(
+    (constraint) => (constraint.type === 'primary key' || constraint.type === 'unique') && have.has(constraint.name),
+  );
+}
+
+/** Two rows of the new shape have the same value where it allows one. */
+async function violation(
+  context: RunContext,
+  session: Session,
+  build: IndexBuild,
+  target: TableShape,
+  cause: ServerError,
+): Promise<FailedError> {
+  const { id, plan } = context;
+  const index = target.indexes.find((candidate) => candidate.name === build.name);
+  const samples = index === undefined ? [] : await duplicatesOf(session, context.plan.key, context.schemas.shadow, index);
+  const lines = samples.map((sample) => `  ${sample}`).join('\n');
+  return new FailedError(
+    'unique-violation',
+    `rows of ${displayName(plan.table)} violate ${build.name}: ${cause.message}${lines === '' ? '' : `\n${lines}`}`,
+    {
+      details: { constraint: build.name, keys: samples },
+      state: `the source is untouched; migration ${id} keeps its state (phase index)`,
+      hint: `change those rows and run the same command again, or pg-ghost abort ${id}`,
+      cause,
+    },
+  );
+}
+
+async function shadowShape(context: RunContext): Promise<TableShape> {
+  const { control, plan, schemas } = context;
+  const shadow = await findTable(control, { schema: schemas.shadow, name: plan.table.name });
+  if (shadow === null) throw new Error('the shadow is gone');
+  return readTableShape(control, shadow.oid);
+}
+
+/** Waits for all of them, so that no statement is left running, and throws the first error. */
+async function allOrFirstError(tasks: readonly Promise<void>[], onError: () => void): Promise<void> {
+  let first: { error: unknown } | null = null;
+  await Promise.all(
+    tasks.map((task) =>
+      task.catch((error: unknown) => {
+        first ??= { error };
+        onError();
+      }),
+    ),
+  );
+  if (first !== null) throw (first as { error: unknown }).error;
+}

@@ -1,0 +1,106 @@
+/**
+ * prepare: the shadow as a bare heap, the log, and capture switched on (invariants 1 and 2).
+ *
+ * Everything that needs no lock on the source is made first; the triggers come last, in a transaction of their own
+ * whose lock separates writers before from writers after. The copy's beginning is stored in that same transaction.
+ */
+import { captureTriggerNames, captureObjectStatements, captureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
+import { readFingerprint } from '../../catalog/fingerprint.js';
+import { readTableShape } from '../../catalog/shape.js';
+import { readBlocks } from '../../catalog/sizes.js';
+import type { TableShape } from '../../catalog/types.js';
+import { FailedError } from '../../errors.js';
+import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
+import { bareHeapStatements } from '../../shadow/bare-heap-sql.js';
+import { cloneStatements } from '../../shadow/clone-sql.js';
+import { displayName, ident, qualified } from '../../sql/quote.js';
+import { setCopyStart, setTarget } from '../../state/migrations.js';
+import { removeMigration } from '../cleanup.js';
+import { limitsOf, type RunContext } from '../context.js';
+import type { Transition } from '../machine.js';
+import { applyChange } from '../plan.js';
+import { compareDefinitions, readMark } from '../source-check.js';
+
+export async function prepare(context: RunContext): Promise<Transition> {
+  const { control, id, plan } = context;
+  // What an earlier attempt left half done.
+  await undoPrepare(context);
+  const before = await readFingerprint(control, plan.source.oid, Object.values(captureTriggerNames(id)));
+  await compareDefinitions(control, context);
+  const target = await buildShadow(context);
+  await setTarget(control, id, target);
+  await switchCaptureOn(context, before?.fingerprint ?? null);
+  return 'done';
+}
+
+/** Removes whatever prepare may have made. */
+export async function undoPrepare(context: RunContext): Promise<void> {
+  const { control, sessions, id, plan } = context;
+  const session = await sessions.open('cleanup');
+  try {
+    await removeMigration({
+      session,
+      watcher: control,
+      id,
+      table: plan.table,
+      sourceOid: plan.source.oid,
+      limits: limitsOf(context),
+    });
+  } finally {
+    await sessions.release(session);
+  }
+}
+
+async function buildShadow(context: RunContext): Promise<TableShape> {
+  const { control, id, plan, schemas } = context;
+  return control.transaction(async () => {
+    for (const schema of [schemas.shadow, schemas.old]) {
+      await control.batch([`create schema ${ident(schema)}`, `revoke all on schema ${ident(schema)} from public`]);
+    }
+    await control.batch(cloneStatements(plan.source, schemas.shadow));
+    const oid = await applyChange(control, plan, schemas.shadow);
+    const target = await readTableShape(control, oid);
+    await control.batch(bareHeapStatements(target, schemas.shadow));
+    await control.batch(captureObjectStatements({ id, table: plan.table, key: plan.key }));
+    return target;
+  });
+}
+
+async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {
+  const { control, sessions, id, plan, emit, signal } = context;
+  const session = await sessions.open('prepare');
+  try {
+    await underLock({
+      session,
+      watcher: control,
+      // Writers wait for us and we for them, readers do not.
+      request: { table: qualified(plan.table), tableOid: plan.source.oid, mode: 'SHARE ROW EXCLUSIVE' },
+      limits: limitsOf(context),
+      work: async (hold) => {
+        const now = await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
+        if (now?.fingerprint !== expected) await compareDefinitions(session, context);
+        hold.check();
+        await session.batch(captureTriggerStatements({ id, table: plan.table }));
+        await setCopyStart(session, id, await readMark(session, context), await readBlocks(session, plan.source.oid));
+        return { last: [], value: undefined };
+      },
+      onMissed: (missed) =>
+        emit('lock:missed', { what: 'switching capture on', attempt: missed.try.attempt, blockers: missed.blockers }),
+      signal,
+    });
+  } catch (error) {
+    if (!(error instanceof LockNotObtained)) throw error;
+    throw new FailedError(
+      'lock-not-obtained',
+      `capture could not be switched on: ${displayName(plan.table)} was never free of writers in ${error.attempts} tries`,
+      {
+        details: { blockers: error.last.blockers, why: error.last.why },
+        state: 'nothing was changed',
+        hint: 'run the same command again when the blockers are gone, or with a longer --cutover-deadline',
+        cause: error,
+      },
+    );
+  } finally {
+    await sessions.release(session);
+  }
+}

@@ -1,0 +1,15 @@
+/** settle: statistics and visibility map for the shadow, so that no plan is worse after the swap than before it. */
+import { vacuumAnalyzeStatements } from '../../shadow/settle-sql.js';
+import type { RunContext } from '../context.js';
+import type { Transition } from '../machine.js';
+
+export async function settle(context: RunContext): Promise<Transition> {
+  const { sessions, schemas, plan } = context;
+  // VACUUM cannot run in a transaction block, nor with others in one message.
+  await sessions.use('settle', 1, async ([session]) => {
+    for (const statement of vacuumAnalyzeStatements({ schema: schemas.shadow, name: plan.table.name })) {
+      await session?.execute(statement);
+    }
+  });
+  return 'done';
+}

@@ -1,0 +1,92 @@
+/**
+ * Is the source still what it was when capture began (invariant 12)? Asked in each chunk's transaction and again under
+ * the cutover lock; both hold a lock that keeps the answer true until they end.
+ */
+import { readFingerprint } from '../catalog/fingerprint.js';
+import { readTableShape } from '../catalog/shape.js';
+import type { Session } from '../db/session.js';
+import { FailedError } from '../errors.js';
+import { compareShapes } from '../shadow/gate.js';
+import { displayName } from '../sql/quote.js';
+import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
+import { setFingerprint, type SourceMark } from '../state/migrations.js';
+import type { RunContext } from './context.js';
+
+/** The rows lie in another file now: TRUNCATE, VACUUM FULL, CLUSTER. Block numbers mean nothing any more. */
+export class SourceMoved extends Error {}
+
+/** What the source looks like now. @throws FailedError when it or its capture is gone */
+export async function readMark(session: Session, context: RunContext): Promise<SourceMark> {
+  const { id, plan } = context;
+  const found = await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
+  if (found === null) {
+    throw new FailedError('table-gone', `the table ${displayName(plan.table)} was dropped`, {
+      state: `migration ${id} has nothing left to migrate`,
+      hint: `pg-ghost abort ${id} removes what is left of it`,
+    });
+  }
+  if (found.capture === null || found.filenode === null) throw captureBroken(context);
+  return { fingerprint: found.fingerprint, filenode: found.filenode, capture: found.capture };
+}
+
+export interface SourceCheck {
+  /** For a copy that begins again: what the source is now, if only its file is another. */
+  renewed(session: Session): Promise<SourceMark>;
+  /**
+   * @throws SourceMoved the copy must start again
+   * @throws FailedError the definition changed, or capture was interrupted
+   */
+  check(session: Session, options?: { readonly fileMayMove?: boolean }): Promise<void>;
+}
+
+export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCheck {
+  let mark = recorded;
+  return {
+    async renewed(session) {
+      const now = await readMark(session, context);
+      if (now.capture !== mark.capture) throw captureBroken(context);
+      await compareDefinitions(session, context);
+      return now;
+    },
+    async check(session, { fileMayMove = false } = {}) {
+      const now = await readMark(session, context);
+      // First, and for good: writes may be missing from the log, and nobody can tell which.
+      if (now.capture !== mark.capture) throw captureBroken(context);
+      if (now.fingerprint !== mark.fingerprint) {
+        await compareDefinitions(session, context);
+        // Something in the catalog was rewritten (a REINDEX, say) that left the definition what it was.
+        await setFingerprint(context.control, context.id, now.fingerprint);
+        mark = { ...mark, fingerprint: now.fingerprint };
+      }
+      if (now.filenode !== mark.filenode && !fileMayMove) throw new SourceMoved();
+    },
+  };
+}
+
+/** @throws FailedError with the differences when the source's definition is not the one that was planned for */
+export async function compareDefinitions(session: Session, context: RunContext): Promise<void> {
+  const { id, plan } = context;
+  const now = await readTableShape(session, plan.source.oid);
+  const differences = compareShapes(plan.source, now);
+  if (differences.length === 0) return;
+  throw new FailedError(
+    'source-changed',
+    `${displayName(plan.table)} was altered while it was being migrated:\n${differences.map((difference) => `  ${difference.text}`).join('\n')}`,
+    {
+      details: { differences: differences.map((difference) => difference.text) },
+      state: `the source is as it was altered; the shadow has the old definition, nothing was swapped`,
+      hint: `pg-ghost abort ${id}, then run again`,
+    },
+  );
+}
+
+function captureBroken(context: RunContext): FailedError {
+  return new FailedError(
+    'capture-interrupted',
+    `the capture triggers on ${displayName(context.plan.table)} were dropped, disabled or replaced: writes may be missing from the log`,
+    {
+      state: 'the source is untouched; the shadow cannot be trusted any more, nothing was swapped',
+      hint: `pg-ghost abort ${context.id}, then run again`,
+    },
+  );
+}

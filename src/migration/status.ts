@@ -1,0 +1,77 @@
+/** Where migrations stand, for people and scripts. */
+import { backlogSql } from '../capture/change-log.js';
+import { Session } from '../db/session.js';
+import { displayName } from '../sql/quote.js';
+import { runPids } from '../state/fence.js';
+import { listMigrations, readChunks, type MigrationRecord } from '../state/migrations.js';
+import { hasState } from '../state/schema.js';
+import { schemasOf } from '../state/schema-sql.js';
+import { resolveMigration } from './find-table.js';
+import { isEnded } from './machine.js';
+import type { CommonOptions, MigrationStatus } from './types.js';
+
+/** All migrations of the database, or the one. */
+export async function status(options: CommonOptions, id?: number): Promise<MigrationStatus[]> {
+  await using session = await Session.open({ connection: options.connection, applicationName: 'pg-ghost status' });
+  if (id !== undefined) return [await describe(session, await resolveMigration(session, id))];
+  if (!(await hasState(session))) return [];
+  const records = await listMigrations(session);
+  const statuses: MigrationStatus[] = [];
+  for (const record of records) statuses.push(await describe(session, record));
+  return statuses;
+}
+
+async function describe(session: Session, record: MigrationRecord): Promise<MigrationStatus> {
+  const { id, phase, table } = record;
+  const schemas = schemasOf(id);
+  const ended = isEnded(phase);
+  const chunks = phase === 'copy' ? await readChunks(session, id) : [];
+  const copied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
+  const { runner } = ended ? { runner: null } : await runPids(session, id);
+  return {
+    id,
+    phase,
+    table: displayName(table),
+    shadow: ended || phase === 'prepare' ? null : displayName({ schema: schemas.shadow, name: table.name }),
+    old: phase === 'swapped' ? displayName({ schema: schemas.old, name: table.name }) : null,
+    capture: 'triggers',
+    percent: percent(record, copied),
+    rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
+    backlog: ended || phase === 'prepare' ? 0 : await backlog(session, id),
+    runnerPid: runner,
+    paused: false,
+    throttledBy: null,
+    error: record.error,
+    request: record.request,
+    createdAt: record.createdAt,
+    updatedAt: record.updatedAt,
+    next: nextCommand(record, runner),
+  };
+}
+
+async function backlog(session: Session, id: number): Promise<number> {
+  const { backlog: entries } = await session.row<{ backlog: number }>(backlogSql(id));
+  return entries;
+}
+
+function percent(record: MigrationRecord, blocksCopied: number): number {
+  switch (record.phase) {
+    case 'prepare':
+    case 'aborted':
+      return 0;
+    case 'copy': {
+      const total = record.blocksTotal ?? 0;
+      return total === 0 ? 0 : Math.min(100, Math.floor((1000 * blocksCopied) / total) / 10);
+    }
+    default:
+      return 100;
+  }
+}
+
+function nextCommand(record: MigrationRecord, runner: number | null): string {
+  const { id, phase } = record;
+  if (phase === 'swapped') return `pg-ghost finalize ${id} drops the old table once nobody needs it`;
+  if (isEnded(phase)) return 'nothing to do';
+  if (runner !== null) return `runs now, in backend ${runner}`;
+  return `the same pg-ghost run command continues it; pg-ghost abort ${id} undoes it`;
+}

@@ -1,0 +1,90 @@
+/** What the library's functions take and give. */
+import type { ConnectionOptions } from '../db/connection.js';
+import type { ChangeRequest, Plan } from '../plan/types.js';
+import type { EventListener, Phase } from '../report/events.js';
+
+export interface CommonOptions {
+  readonly connection: ConnectionOptions;
+  /** First abort: finish the current chunk, keep the state, throw `InterruptedError`. */
+  readonly signal?: AbortSignal;
+  /** Second, harder stop: cancels the statements that run now. */
+  readonly cancelSignal?: AbortSignal;
+  readonly onEvent?: EventListener;
+}
+
+export interface PlanOptions extends CommonOptions {
+  readonly request: ChangeRequest;
+}
+
+export interface RunSettings {
+  /** Connections that copy at the same time, and that build indexes at the same time. */
+  readonly workers: number;
+  /** Target duration of one chunk. */
+  readonly chunkTimeMs: number;
+  /** Longest wait for one lock in one try; the first tries are far shorter. */
+  readonly lockTimeoutMs: number;
+  /** Budget of the drain and swap transaction, from the lock to the commit. */
+  readonly maxHoldMs: number;
+  /** How long to go on trying for the swap. */
+  readonly cutoverDeadlineMs: number;
+  /** `auto`: metadata-only changes run as ALTER TABLE. `never`: always copy. `only`: refuse to copy. */
+  readonly native: 'auto' | 'never' | 'only';
+}
+
+export const defaultRunSettings: RunSettings = {
+  // Two sessions saturate one disk on most servers, and leave the application its cores.
+  workers: 2,
+  // Short enough to stop, throttle and report within a second, long enough that the round trips vanish.
+  chunkTimeMs: 500,
+  // Applications queue behind a waiting ACCESS EXCLUSIVE: one second is the most that goes unnoticed.
+  lockTimeoutMs: 1000,
+  // A drain and swap takes 1-10 ms; ten times that is an exception that is better tried again.
+  maxHoldMs: 500,
+  cutoverDeadlineMs: 10 * 60_000,
+  native: 'auto',
+};
+
+export interface MigrateOptions extends CommonOptions {
+  readonly request: ChangeRequest;
+  readonly settings?: Partial<RunSettings>;
+}
+
+export interface MigrationResult {
+  /** null for a native change: there is nothing to finalize or to abort. */
+  readonly id: number | null;
+  readonly table: string;
+  /** Where the old table is kept; null when the change was native. */
+  readonly old: string | null;
+  readonly native: boolean;
+  readonly rows: number;
+  readonly seconds: number;
+  readonly holdMs: number;
+  readonly plan: Plan;
+}
+
+export interface MigrationStatus {
+  readonly id: number;
+  readonly phase: Phase;
+  readonly table: string;
+  /** null once it is swapped in or gone. */
+  readonly shadow: string | null;
+  /** null before the swap and after finalize. */
+  readonly old: string | null;
+  readonly capture: 'triggers';
+  /** Of the copy, 0-100. */
+  readonly percent: number;
+  readonly rowsCopied: number;
+  /** Log entries not yet applied; an estimate. */
+  readonly backlog: number;
+  /** Backend that runs it now; null when nobody does. */
+  readonly runnerPid: number | null;
+  readonly paused: boolean;
+  readonly throttledBy: string | null;
+  /** The error that stopped the last run. */
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  readonly request: ChangeRequest;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  /** The next command for whoever looks at this. */
+  readonly next: string;
+}

@@ -1,0 +1,42 @@
+/** What the server refuses in the trial, it would refuse on the table. */
+import { RefusedError, FailedError } from '../errors.js';
+import { SqlState, isConnectionLost, isServerError, sqlState } from '../db/sqlstate.js';
+import type { QualifiedName } from '../sql/quote.js';
+
+/** Classes that speak of the moment and not of the change: lost connection, out of memory, canceled, broken server. */
+const transientClasses = ['08', '40', '53', '55', '57', '58', 'XX'];
+
+/**
+ * Runs one step of the trial; errors of the server become a refusal that says which action it was.
+ *
+ * @param label the user's text, or null while the clone is built
+ */
+export async function refusedByServer(
+  names: { readonly clone: QualifiedName; readonly source: QualifiedName },
+  label: string | null,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const state = sqlState(error);
+    if (!isServerError(error) || isConnectionLost(error) || state === null) throw error;
+    // The clone's schema means nothing to the user; its name is random, so it occurs in no other sense.
+    const own = (text: string): string => text.replaceAll(names.clone.schema, names.source.schema);
+    const hint = 'hint' in error && typeof error.hint === 'string' ? { hint: own(error.hint) } : {};
+    if (transientClasses.includes(state.slice(0, 2))) {
+      throw new FailedError('trial-failed', `the trial on an empty clone failed: ${own(error.message)}`, {
+        state: 'nothing was changed',
+        hint: 'try again',
+        details: { sqlState: state },
+        cause: error,
+      });
+    }
+    const denied = state === SqlState.insufficientPrivilege;
+    const code = label !== null ? 'rejected-by-server' : denied ? 'privilege' : 'cannot-clone';
+    // The clone has no rows, so a detail cannot show any.
+    const detail = error.detail === undefined ? '' : ` (${own(error.detail)})`;
+    const message = `${label ?? 'cannot build an empty clone of the table'}: ${own(error.message)}${detail}`;
+    throw new RefusedError([{ code, message, ...hint }], { details: { sqlState: state }, cause: error });
+  }
+}

@@ -1,0 +1,43 @@
+/** What the trial on the empty clone has shown. */
+import type { TableShape } from '../catalog/types.js';
+
+/** A column at one moment of the trial. */
+export interface TrialColumn {
+  /** Identity: a rename or a retype keeps it. */
+  readonly attnum: number;
+  readonly name: string;
+  readonly typeOid: number;
+  readonly typmod: number;
+  readonly collationOid: number;
+  /** `format_type` under the user's search_path. */
+  readonly type: string;
+}
+
+/** The clone after one statement. */
+export interface TrialStep {
+  readonly columns: readonly TrialColumn[];
+  /** The heap's file; another one means that PostgreSQL wrote the table anew. */
+  readonly filenode: number;
+  /** One for each index, with its file. */
+  readonly indexes: readonly { readonly name: string; readonly filenode: number }[];
+  /** How often this statement read the whole table; null when the server does not count (`track_counts` off). */
+  readonly scans: number | null;
+}
+
+/** What the rows that exist get in a column that the change adds. */
+export type AddedValue =
+  /** The same for every row, as PostgreSQL evaluated it once; null = NULL. */
+  | { readonly kind: 'constant'; readonly value: string | null; readonly type: string }
+  /** Another for every row (`random()`, a sequence): the column's default evaluates it. */
+  | { readonly kind: 'volatile' };
+
+export interface Trial {
+  /** The clone as it was built: what the source is. */
+  readonly before: TableShape;
+  readonly start: TrialStep;
+  /** One for each statement of the change. */
+  readonly steps: readonly TrialStep[];
+  readonly after: TableShape;
+  /** By attnum. */
+  readonly added: ReadonlyMap<number, AddedValue>;
+}

@@ -1,0 +1,101 @@
+/**
+ * PostgreSQL makes the change itself, on an empty clone in a schema of ours, in a transaction that is always rolled
+ * back. What it says is then read from the catalog, instead of being guessed from rules.
+ *
+ * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
+ */
+import { randomBytes } from 'node:crypto';
+import { readTableShape } from '../catalog/shape.js';
+import { findTable } from '../catalog/table.js';
+import type { TableShape } from '../catalog/types.js';
+import type { Session } from '../db/session.js';
+import { ident, qualified } from '../sql/quote.js';
+import { addedColumns } from './added-columns.js';
+import type { Change, ChangeStatement } from './change-types.js';
+import { retargetStatement } from './retarget-statement.js';
+import { probeAdded, probeExpression } from './trial-probes.js';
+import { trialStepSql } from './trial-sql.js';
+import { refusedByServer } from './trial-errors.js';
+import type { Trial, TrialStep } from './trial-types.js';
+
+/** The statements that build an empty table of this shape, with its indexes and constraints, in another schema. */
+export type CloneBuilder = (shape: TableShape, schema: string) => readonly string[];
+
+/** The trial waits for nobody: what it could wait for is another session's uncommitted type or function. */
+const lockTimeoutMs = 2000;
+
+/**
+ * Changes nothing: everything happens in one transaction that is rolled back.
+ *
+ * @throws RefusedError with PostgreSQL's message when it would not make the change
+ */
+export async function tryChange(
+  session: Session,
+  source: TableShape,
+  change: Change,
+  buildClone: CloneBuilder,
+): Promise<Trial> {
+  const schema = `ghost_plan_${randomBytes(8).toString('hex')}`;
+  await session.batch(['begin', `set local lock_timeout = ${lockTimeoutMs}`]);
+  try {
+    return await inTransaction(session, { source, change, buildClone, schema });
+  } finally {
+    await session.rollback();
+  }
+}
+
+interface TrialInput {
+  readonly source: TableShape;
+  readonly change: Change;
+  readonly buildClone: CloneBuilder;
+  readonly schema: string;
+}
+
+async function inTransaction(session: Session, { source, change, buildClone, schema }: TrialInput): Promise<Trial> {
+  const clone = { schema, name: source.name.name };
+  const names = { clone, source: source.name };
+  await refusedByServer(names, null, async () => {
+    await session.batch([`create schema ${ident(schema)}`, ...buildClone(source, schema)]);
+  });
+  const found = await findTable(session, clone);
+  if (found === null) throw new Error('the clone was not built');
+  const { oid } = found;
+  const table = qualified(clone);
+
+  const before = await readTableShape(session, oid);
+  const start = await readStep(session, oid);
+  await session.batch(['savepoint changed']);
+  const steps: TrialStep[] = [];
+  for (const statement of change.statements) {
+    await refusedByServer(names, labelOf(statement), async () => {
+      await session.batch([retargetStatement(statement, schema)]);
+    });
+    steps.push(await readStep(session, oid));
+  }
+  const after = await readTableShape(session, oid);
+  await session.batch(['rollback to savepoint changed']);
+
+  const probe = { session, oid, table, names };
+  const added = await probeAdded(probe, addedColumns(change.statements, start, steps));
+  for (const { column, expression } of change.set) {
+    const target = after.columns.find(({ name }) => name === column);
+    if (target !== undefined) await probeExpression(probe, column, target.type, expression.text);
+  }
+  return { before, start, steps: withOwnScans(start, steps), after, added };
+}
+
+async function readStep(session: Session, oid: number): Promise<TrialStep> {
+  return await session.row<TrialStep>(trialStepSql(oid));
+}
+
+/** The server counts from the start of the transaction; we want what each statement did. */
+function withOwnScans(start: TrialStep, steps: readonly TrialStep[]): TrialStep[] {
+  return steps.map((step, index) => {
+    const previous = (steps[index - 1] ?? start).scans;
+    return { ...step, scans: step.scans === null || previous === null ? null : step.scans - previous };
+  });
+}
+
+function labelOf(statement: ChangeStatement): string {
+  return statement.actions.map(({ label }) => label).join(', ');
+}

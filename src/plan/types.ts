@@ -1,0 +1,147 @@
+/** What `plan` decides, as data. Plain JSON: it is printed, kept in the state, and handed to every phase. */
+import type { Refusal } from '../errors.js';
+import type { TableShape } from '../catalog/types.js';
+import type { QualifiedName } from '../sql/quote.js';
+
+/** What the user asked for, as they wrote it. Kept in the state: a later `run` must ask for the same. */
+export interface ChangeRequest {
+  /** `[SCHEMA.]NAME` as given; quoted parts allowed, as in SQL. */
+  readonly table: string;
+  /** Each is what follows `ALTER TABLE name`. */
+  readonly alter: readonly string[];
+  /** Whole statements (the contents of `--file`). */
+  readonly statements: readonly string[];
+  /** `--set COLUMN=EXPRESSION`: computed from the source row. */
+  readonly set: readonly { readonly column: string; readonly expression: string }[];
+  /** Rebuild even when nothing else asks for it. */
+  readonly rewrite: boolean;
+}
+
+/** How one column of the new table gets its value. */
+export interface ColumnMapping {
+  /** Name in the new table; null for a dropped column. */
+  readonly target: string | null;
+  readonly targetType: string | null;
+  /** Name in the source; null for an added column. */
+  readonly source: string | null;
+  readonly sourceType: string | null;
+  readonly how: 'copied' | 'converted' | 'computed' | 'default' | 'generated' | 'dropped';
+  /** USING or --set, as SQL over the source row; for an added column the value that all existing rows get. */
+  readonly expression: string | null;
+  /** The expression may give another value each time (`random()`, `now()`): the tables cannot be compared by it. */
+  readonly volatile?: boolean;
+}
+
+/**
+ * A select over the source's rows that yields the shadow's rows. Layers apply one after the other, the first to the
+ * source row; each is the whole list of columns that the next one sees. See `sql/projection.ts`.
+ */
+export interface Projection {
+  /** The source's name, so that expressions may say `orders.total`. */
+  readonly alias: string;
+  readonly layers: readonly (readonly ProjectedColumn[])[];
+}
+
+export interface ProjectedColumn {
+  readonly name: string;
+  readonly expression: string;
+}
+
+export interface KeyColumn {
+  /** In the source and in the change log. */
+  readonly name: string;
+  readonly type: string;
+  readonly collation: string | null;
+  /** In the shadow. */
+  readonly targetName: string;
+  readonly targetType: string;
+}
+
+/** The row identity: a unique, complete, NOT NULL key of the source. */
+export interface Key {
+  readonly index: string;
+  readonly columns: readonly KeyColumn[];
+  /** From rows that have the source's key columns to the shadow's; output columns are the `targetName`s. */
+  readonly projection: Projection;
+  /** The shadow has no index that finds rows by this key, so one of our own is needed until the swap. */
+  readonly needsHelperIndex: boolean;
+}
+
+export interface PlannedLock {
+  readonly phase: string;
+  readonly table: string;
+  /** `ACCESS EXCLUSIVE` ... */
+  readonly mode: string;
+  readonly why: string;
+  /** What it means for the application. */
+  readonly blocks: 'nothing' | 'writes' | 'reads and writes' | 'ddl';
+  readonly duration: string;
+}
+
+export interface PlannedStep {
+  readonly phase: string;
+  readonly what: string;
+}
+
+export interface PlannedDependent {
+  readonly kind: string;
+  readonly name: string;
+  readonly treatment: 'carried' | 'recreated' | 'refused';
+  readonly why: string;
+}
+
+/** A session that could stand in the way of a lock now. */
+export interface Obstacle {
+  readonly pid: number | null;
+  /** `prepared transaction` for those, which have no pid. */
+  readonly backendType: string;
+  readonly user: string | null;
+  readonly application: string | null;
+  readonly state: string | null;
+  readonly transactionSeconds: number | null;
+  /** Lock modes held on the table; empty for an old transaction that holds none. */
+  readonly lockModes: readonly string[];
+}
+
+export interface Warning {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Estimates {
+  /** null when the table was never analyzed. */
+  readonly rows: number | null;
+  readonly tableBytes: number;
+  readonly indexBytes: number;
+  readonly toastBytes: number;
+  /** Extra disk while the migration runs: new table, its indexes, WAL not counted. */
+  readonly diskNeededBytes: number;
+}
+
+/** Settings under which expressions and casts are evaluated, in every session of the migration (invariant 13). */
+export type PinnedSettings = Readonly<Record<string, string>>;
+
+export interface Plan {
+  readonly table: QualifiedName;
+  readonly request: ChangeRequest;
+  readonly verdict: 'native' | 'copy' | 'refused';
+  /** Why this verdict: for `copy` what would rewrite or scan, for `refused` every reason. */
+  readonly reasons: readonly Refusal[];
+  /** The statements as they run on the source itself (`native`), qualified. */
+  readonly nativeStatements: readonly string[];
+  readonly columns: readonly ColumnMapping[];
+  readonly key: Key | null;
+  readonly projection: Projection | null;
+  readonly source: TableShape | null;
+  /** The shape after the change, as read from the changed clone; names carry the clone's schema. */
+  readonly target: TableShape | null;
+  readonly steps: readonly PlannedStep[];
+  readonly locks: readonly PlannedLock[];
+  readonly dependents: readonly PlannedDependent[];
+  readonly obstacles: readonly Obstacle[];
+  readonly warnings: readonly Warning[];
+  readonly estimates: Estimates | null;
+  readonly rollback: readonly string[];
+  readonly settings: PinnedSettings;
+  readonly server: { readonly version: number; readonly inRecovery: boolean };
+}

@@ -1,0 +1,115 @@
+/**
+ * The events of a migration: what the library tells, as data. Reporters (terminal, JSON lines, logs) subscribe;
+ * the work never depends on them, and a listener that throws cannot break it.
+ *
+ * On the command line's `--json` each is one line, with `id` (the migration) and `at` (ISO time) added.
+ */
+import type { Plan } from '../plan/types.js';
+
+export const phases = [
+  'prepare',
+  'copy',
+  'purge',
+  'index',
+  'catch-up',
+  'settle',
+  'cutover',
+  'swapped',
+  'finalized',
+  'aborted',
+] as const;
+/** Where a migration stands. The last three are ends: `swapped` still keeps the old table. */
+export type Phase = (typeof phases)[number];
+
+export interface EventMap {
+  /** The plan as decided; before anything is changed. */
+  'plan:ready': { readonly plan: Plan };
+  /** First event of a run that creates or continues a migration. */
+  'migration:started': {
+    readonly table: string;
+    readonly shadow: string;
+    /** False when this run goes on where an earlier one stopped. */
+    readonly fresh: boolean;
+    readonly phase: Phase;
+  };
+  'phase:started': { readonly phase: Phase };
+  'phase:done': { readonly phase: Phase; readonly seconds: number };
+  /** The source's file changed under us (TRUNCATE, VACUUM FULL, CLUSTER): the copy starts again. */
+  'copy:restarted': { readonly why: string };
+  'copy:progress': {
+    readonly blocksDone: number;
+    readonly blocksTotal: number;
+    readonly rowsCopied: number;
+    readonly bytesDone: number;
+    /** Over the last few seconds; null until known. */
+    readonly rowsPerSecond: number | null;
+    readonly bytesPerSecond: number | null;
+    /** null: no honest estimate yet. */
+    readonly etaSeconds: number | null;
+    readonly workers: number;
+    readonly chunkBlocks: number;
+    readonly chunkMs: number;
+  };
+  'purge:done': { readonly rows: number };
+  'index:started': { readonly index: string };
+  'index:progress': { readonly done: number; readonly total: number; readonly running: readonly string[] };
+  'index:done': { readonly index: string; readonly seconds: number };
+  'apply:progress': {
+    /** Log entries not applied yet; an estimate. */
+    readonly backlog: number;
+    readonly keysApplied: number;
+    readonly keysPerSecond: number | null;
+    readonly batchMs: number;
+  };
+  'cutover:try': { readonly attempt: number; readonly lockTimeoutMs: number };
+  'cutover:missed': {
+    readonly attempt: number;
+    readonly waitedMs: number;
+    /** `lock`: somebody held it. `hold`: the swap took longer than its budget and was rolled back. */
+    readonly why: 'lock' | 'hold' | 'deadlock';
+    readonly blockers: readonly Blocker[];
+    readonly nextTryMs: number;
+  };
+  'cutover:done': { readonly attempts: number; readonly holdMs: number; readonly drainedKeys: number };
+  /** The change was made by ALTER on the table itself. */
+  'native:done': { readonly holdMs: number };
+  'lock:missed': { readonly what: string; readonly attempt: number; readonly blockers: readonly Blocker[] };
+  /** Something the user should know now; the work goes on. */
+  warning: { readonly code: string; readonly message: string };
+  'migration:done': {
+    readonly table: string;
+    /** Where the old table is kept; null when the change was native. */
+    readonly old: string | null;
+    readonly native: boolean;
+    readonly rows: number;
+    readonly seconds: number;
+    readonly holdMs: number;
+  };
+}
+
+/** Who holds what we wait for; never the text of their SQL. */
+export interface Blocker {
+  readonly pid: number;
+  readonly backendType: string;
+  readonly user: string | null;
+  readonly application: string | null;
+  readonly state: string | null;
+  readonly transactionSeconds: number | null;
+  readonly lockModes: readonly string[];
+}
+
+export type EventName = keyof EventMap;
+
+/** One event as reporters get it. */
+export type MigrationEvent = {
+  [Name in EventName]: {
+    readonly event: Name;
+    /** Migration id; null before there is one, and for a native change. */
+    readonly id: number | null;
+    readonly at: Date;
+  } & EventMap[Name];
+}[EventName];
+
+export type EventListener = (event: MigrationEvent) => void;
+/** What the phases are handed: tell, and go on. */
+export type Emit = <Name extends EventName>(event: Name, payload: EventMap[Name]) => void;

@@ -1,0 +1,62 @@
+/** Events as JSON lines: the machine-readable output of `run --json` (a contract; docs/cli.md). */
+import type { MigrationEvent } from './events.js';
+import { displayName } from '../sql/quote.js';
+
+/** What an error line holds besides `event`, `id` and `at`. */
+export interface FailureFields {
+  readonly code: string;
+  readonly message: string;
+  readonly state: string | null;
+  readonly hint: string | null;
+  readonly exitCode: number;
+  readonly details?: unknown;
+  readonly reasons?: unknown;
+}
+
+/** One line, without its newline. */
+export function eventLine(event: MigrationEvent): string {
+  const { event: name, id, at, ...payload } = event;
+  const told = event.event === 'plan:ready' ? planSummary(event) : payload;
+  return JSON.stringify({ event: name, id, ...rounded(told), at: at.toISOString() });
+}
+
+/** The last line of a run that failed. */
+export function failureLine(failure: FailureFields, id: number | null, at: Date): string {
+  const { code, message, state, hint, exitCode, details, reasons } = failure;
+  return JSON.stringify({
+    event: 'error',
+    id,
+    code,
+    message,
+    state,
+    hint,
+    exitCode,
+    ...(details === undefined ? {} : { details }),
+    ...(reasons === undefined ? {} : { reasons }),
+    at: at.toISOString(),
+  });
+}
+
+/** The whole plan is for `pg-ghost plan --json`; a run only tells what was decided. */
+function planSummary({ plan }: Extract<MigrationEvent, { event: 'plan:ready' }>): Record<string, unknown> {
+  return {
+    table: displayName(plan.table),
+    verdict: plan.verdict,
+    reasons: plan.reasons,
+    warnings: plan.warnings,
+  };
+}
+
+/** Measurements with 15 digits say nothing more: below 100 three digits, from there on whole numbers. */
+function rounded(payload: object): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(payload).map(([key, value]: [string, unknown]) => [
+      key,
+      typeof value !== 'number' || Number.isInteger(value)
+        ? value
+        : Math.abs(value) < 100
+          ? Number(value.toPrecision(3))
+          : Math.round(value),
+    ]),
+  );
+}

@@ -1,0 +1,55 @@
+/** Colours and marks, as two values that renderers are given: a test renders plainly, a dumb terminal gets ASCII. */
+import { styleText } from 'node:util';
+
+export type Tone = 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
+
+export type Paint = (tone: Tone, text: string) => string;
+
+export const plainPaint: Paint = (_tone, text) => text;
+
+/** Later versions of Node look at the stream by themselves; here the caller has decided. */
+export const colourPaint: Paint = (tone, text) => styleText(tone, text, { validateStream: false });
+
+export interface Symbols {
+  readonly done: string;
+  readonly current: string;
+  readonly pending: string;
+  readonly barFull: string;
+  readonly barEmpty: string;
+  readonly separator: string;
+  readonly ellipsis: string;
+  readonly arrow: string;
+}
+
+export const unicodeSymbols: Symbols = {
+  done: '✔',
+  current: '●',
+  pending: '○',
+  barFull: '█',
+  barEmpty: '░',
+  separator: '·',
+  ellipsis: '…',
+  arrow: '→',
+};
+
+export const asciiSymbols: Symbols = {
+  done: '+',
+  current: '>',
+  pending: '-',
+  barFull: '#',
+  barEmpty: '.',
+  separator: '|',
+  ellipsis: '...',
+  arrow: '->',
+};
+
+/** How text for people is to look. */
+export interface Look {
+  readonly paint: Paint;
+  readonly symbols: Symbols;
+  /** Columns of the terminal. */
+  readonly width: number;
+}
+
+/** For pipes, files and tests. */
+export const plainLook: Look = { paint: plainPaint, symbols: unicodeSymbols, width: 100 };

@@ -1,0 +1,64 @@
+/** Progress for logs and pipes: a line at each change of phase, and one every few seconds in between. */
+import type { MigrationEvent } from './events.js';
+import { clock, counted, duration, milliseconds } from './format.js';
+import type { Look } from './paint.js';
+import { currentPhase, initialProgress, type ProgressState, reduceProgress } from './progress.js';
+import { progressLine } from './progress-text.js';
+import type { Reporter } from './reporter.js';
+
+export interface PlainLinesOptions {
+  readonly write: (line: string) => void;
+  readonly look: Look;
+  readonly everyMs?: number;
+}
+
+/** Slow enough that a run of an hour leaves a log that people read. */
+const defaultEveryMs = 5000;
+
+export function plainLinesReporter({ write, look, everyMs = defaultEveryMs }: PlainLinesOptions): Reporter {
+  let state = initialProgress;
+  const stamped = (text: string, at: number): void =>
+    write(`[${clock(Math.max(0, at - (state.startedAt ?? at)) / 1000)}] ${text}`);
+  // A timer and not events alone: building one large index is a long time without any.
+  const timer = setInterval(() => {
+    if (currentPhase(state) !== null && !state.finished) stamped(progressLine(state, look), Date.now());
+  }, everyMs);
+  timer.unref();
+  return {
+    listener(event) {
+      state = reduceProgress(state, event);
+      const text = eventText(event, state);
+      if (text !== null) stamped(text, event.at.getTime());
+    },
+    above: (work) => work(),
+    close: () => clearInterval(timer),
+  };
+}
+
+/** The events that get a line of their own; null for the others. */
+export function eventText(event: MigrationEvent, state: ProgressState): string | null {
+  switch (event.event) {
+    case 'migration:started':
+      return `migration ${event.id}: ${event.table}, shadow ${event.shadow}${event.fresh ? '' : `, continued at ${event.phase}`}`;
+    case 'phase:started':
+      return `${event.phase} started`;
+    case 'phase:done':
+      return `${event.phase} done in ${duration(event.seconds)}${doneFacts(event.phase, state)}`;
+    case 'copy:restarted':
+      return `the copy starts again: ${event.why}`;
+    case 'index:done':
+      return `index ${event.index} built in ${duration(event.seconds)}`;
+    case 'cutover:done':
+      return `swapped at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
+    case 'native:done':
+      return `changed by ALTER TABLE, lock held ${milliseconds(event.holdMs)}`;
+    default:
+      return null;
+  }
+}
+
+function doneFacts(phase: string, state: ProgressState): string {
+  if (phase === 'copy' && state.copy !== null) return `, ${counted(state.copy.rowsCopied, 'row')}`;
+  if (phase === 'purge' && state.purgedRows !== null) return `, ${counted(state.purgedRows, 'duplicate')} removed`;
+  return '';
+}

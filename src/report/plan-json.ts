@@ -1,0 +1,28 @@
+/** `plan --json`: the plan as one object (a contract; docs/cli.md). */
+import type { Plan } from '../plan/types.js';
+import { displayName } from '../sql/quote.js';
+
+/**
+ * What the decision rests on and leads to. The catalog's picture of the table and the select that copies it stay inside:
+ * they are long, and change from release to release.
+ */
+export function planObject(plan: Plan): Record<string, unknown> {
+  const { table, verdict, reasons, columns, locks, dependents, warnings, estimates } = plan;
+  return {
+    table: displayName(table),
+    verdict,
+    reasons,
+    columns,
+    steps: plan.steps,
+    locks,
+    dependents,
+    obstacles: plan.obstacles,
+    warnings,
+    estimates,
+    rollback: plan.rollback,
+    nativeStatements: plan.nativeStatements,
+    key: plan.key === null ? null : { index: plan.key.index, columns: plan.key.columns.map(({ name }) => name) },
+    server: plan.server,
+    request: plan.request,
+  };
+}

@@ -1,0 +1,127 @@
+/** A plan for people: the verdict and its reasons first, then what it means, then what to watch out for. Pure. */
+import type { ColumnMapping, Obstacle, Plan, PlannedDependent, PlannedLock } from '../plan/types.js';
+import { displayName } from '../sql/quote.js';
+import { bytes, count, counted, duration } from './format.js';
+import type { Look, Tone } from './paint.js';
+import { grid, table } from './table.js';
+
+const verdicts: Readonly<Record<Plan['verdict'], { readonly tone: Tone; readonly text: string }>> = {
+  native: { tone: 'green', text: 'PostgreSQL changes the table itself, without rewriting it' },
+  copy: { tone: 'cyan', text: 'a shadow table with the new shape is built, kept in sync, and swapped in' },
+  refused: { tone: 'red', text: 'this change cannot be made; nothing was changed' },
+};
+
+/** @returns lines joined by newlines, without one at the end */
+export function renderPlan(plan: Plan, look: Look): string {
+  const sections: (readonly [title: string | null, lines: readonly string[]])[] = [
+    [null, verdictLines(plan, look)],
+    ['Columns', columnLines(plan.columns, look)],
+    ['Size', sizeLines(plan)],
+    ['Statements', plan.nativeStatements.map((statement) => `  ${statement};`)],
+    ['Steps', stepLines(plan, look)],
+    ['In the way now', plan.verdict === 'refused' ? [] : obstacleLines(plan.obstacles)],
+    ['What depends on it', dependentLines(plan.dependents, look)],
+    ['Warnings', plan.warnings.map(({ message }) => `  ${look.paint('yellow', '!')} ${indented(message, 4)}`)],
+    ['How to go back', plan.verdict === 'refused' ? [] : plan.rollback.map((line) => `  ${indented(line, 2)}`)],
+  ];
+  return sections
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) => (title === null ? lines : [look.paint('bold', title), ...lines]).join('\n'))
+    .join('\n\n');
+}
+
+function verdictLines(plan: Plan, { paint }: Look): string[] {
+  const { tone, text } = verdicts[plan.verdict];
+  return [
+    `${paint('bold', displayName(plan.table))}: ${paint(tone, plan.verdict)}, ${text}`,
+    ...plan.reasons.flatMap(({ message, hint }) => [
+      `  - ${indented(message, 4)}`,
+      ...(hint === undefined ? [] : [`    ${paint('dim', indented(hint, 4))}`]),
+    ]),
+  ];
+}
+
+function columnLines(columns: readonly ColumnMapping[], look: Look): string[] {
+  const unchanged = columns.filter(isUnchanged).length;
+  const changed = columns.filter((column) => !isUnchanged(column)).map((column) => columnCells(column, look));
+  const rest = unchanged === 0 ? [] : [`  ${counted(unchanged, 'column')} unchanged`];
+  // A list of nothing but unchanged columns (--rewrite) is told by the verdict.
+  return [...grid(changed), ...rest];
+}
+
+function isUnchanged({ how, source, target, sourceType, targetType }: ColumnMapping): boolean {
+  return (how === 'copied' || how === 'generated') && source === target && sourceType === targetType;
+}
+
+function columnCells(column: ColumnMapping, { symbols: { arrow } }: Look): string[] {
+  const { source, target, sourceType, targetType, how, expression } = column;
+  const both = (from: string | null, to: string | null): string =>
+    from === null || to === null || from === to ? (to ?? from ?? '') : `${from} ${arrow} ${to}`;
+  const told = source === null && how === 'default' ? 'added' : how;
+  return [both(source, target), both(sourceType, targetType), expression === null ? told : `${told}: ${expression}`];
+}
+
+function sizeLines({ estimates, verdict }: Plan): string[] {
+  if (estimates === null) return [];
+  const { rows, tableBytes, indexBytes, toastBytes, diskNeededBytes } = estimates;
+  const sizes = [
+    rows === null ? 'rows not known (never analyzed)' : `about ${counted(rows, 'row')}`,
+    `table ${bytes(tableBytes)}`,
+    `indexes ${bytes(indexBytes)}`,
+    ...(toastBytes > 0 ? [`TOAST ${bytes(toastBytes)}`] : []),
+  ];
+  return [
+    `  ${sizes.join(', ')}`,
+    ...(verdict === 'copy' ? [`  needs about ${bytes(diskNeededBytes)} of disk while it runs; WAL not counted`] : []),
+  ];
+}
+
+/** One row for each phase: what happens in it, and which locks it takes. */
+function stepLines(plan: Plan, look: Look): string[] {
+  const phases = [...new Set([...plan.steps, ...plan.locks].map(({ phase }) => phase))];
+  if (phases.length === 0) return [];
+  const rows = phases.map((phase) => [
+    phase,
+    plan.steps.filter((step) => step.phase === phase).map((step) => step.what).join('\n'),
+    plan.locks.filter((lock) => lock.phase === phase).map(lockText).join('\n'),
+  ]);
+  return table(['phase', 'what happens', 'locks'], rows, look);
+}
+
+function lockText({ mode, table: name, blocks, duration: howLong, why }: PlannedLock): string {
+  const effect = blocks === 'ddl' ? 'blocks other DDL only' : `blocks ${blocks}`;
+  return `${mode} on ${name}: ${effect}, ${howLong}; ${why}`;
+}
+
+function obstacleLines(obstacles: readonly Obstacle[]): string[] {
+  if (obstacles.length === 0) return ['  nothing: no session that can be seen holds a lock or an old transaction'];
+  return grid(
+    obstacles.map(({ pid, backendType, user, application, state, transactionSeconds, lockModes }) => [
+      pid === null ? backendType : `pid ${pid}`,
+      [user, application].filter((name) => name !== null && name !== '').join(', '),
+      state ?? (pid === null || backendType === 'client backend' ? '' : backendType),
+      transactionSeconds === null ? '' : `open for ${duration(transactionSeconds)}`,
+      lockModes.length > 0 ? `holds ${lockModes.join(', ')}` : 'old transaction, no lock on the table',
+    ]),
+  );
+}
+
+const treatments = [
+  ['refused', 'red', 'refused'],
+  ['recreated', 'yellow', 'recreated in the swap'],
+  ['carried', 'green', 'carried'],
+] as const;
+
+function dependentLines(dependents: readonly PlannedDependent[], look: Look): string[] {
+  return treatments.flatMap(([treatment, tone, title]) => {
+    const these = dependents.filter((dependent) => dependent.treatment === treatment);
+    if (these.length === 0) return [];
+    const cells = these.map(({ name, why }) => [`  ${name}`, why]);
+    return [`  ${look.paint(tone, title)} (${count(these.length)})`, ...grid(cells)];
+  });
+}
+
+/** Texts of several lines keep their place in the list. */
+function indented(text: string, by: number): string {
+  return text.replaceAll('\n', `\n${' '.repeat(by)}`);
+}

@@ -1,0 +1,84 @@
+/**
+ * An empty table exactly like another, in a schema of ours, with the original names on everything. `LIKE INCLUDING ALL`
+ * renames indexes and constraints, and leaves out owner, grants, storage parameters and more; so it is built from
+ * what the catalog says (issue: every object is carried or refused).
+ *
+ * What stays out: foreign keys (invariant 14), triggers, policies, statistics objects, publications. They come in the swap.
+ */
+import type { OwnedSequence, TableShape } from '../catalog/types.js';
+import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
+import { columnComments, columnDefinition, columnSettings } from './column-sql.js';
+import { addConstraint, constraintComment, isRowConstraint, isUnvalidated } from './constraint-sql.js';
+import { grantStatements } from './grant-sql.js';
+import { attachStatements, indexBuilds } from './index-build-sql.js';
+import { optionList } from './option-sql.js';
+
+/**
+ * To be run in one transaction, in a schema that the connecting role owns, with nothing of these names in it. That
+ * role is a superuser, or the owner, or can become the owner. The texts that PostgreSQL wrote mean what they meant
+ * when they were read as long as pg_catalog comes first in `search_path` (as it does unless it is named in it).
+ */
+export function cloneStatements(shape: TableShape, schema: string): string[] {
+  const table = { schema, name: shape.name.name };
+  const rowConstraints = shape.constraints.filter(isRowConstraint);
+  return [
+    // Creating indexes and owning the table takes both.
+    `grant usage, create on schema ${ident(schema)} to ${ident(shape.owner)}`,
+    createTable(shape, table),
+    `alter table ${qualified(table)} owner to ${ident(shape.owner)}`,
+    ...columnSettings(shape, table),
+    ...rowConstraints
+      .filter((constraint) => !isPartOfCreateTable(constraint))
+      .map((constraint) => addConstraint(table, constraint)),
+    ...indexBuilds(shape, schema).map(({ statement }) => statement),
+    ...attachStatements(shape, schema),
+    ...(shape.comment === null ? [] : [`comment on table ${qualified(table)} is ${literal(shape.comment)}`]),
+    ...columnComments(shape, table),
+    ...rowConstraints.flatMap((constraint) => constraintComment(table, constraint)),
+    ...identitySequences(shape).flatMap((sequence) => sequenceStatements(sequence, shape, schema)),
+    ...grantStatements({
+      kind: 'table',
+      name: table,
+      owner: shape.owner,
+      grants: shape.grants,
+      columnGrants: shape.columns.map(({ name, grants }) => ({ column: name, grants })),
+    }),
+  ];
+}
+
+function createTable(shape: TableShape, table: QualifiedName): string {
+  const parts = [
+    ...shape.columns.map((column) => columnDefinition(column, shape, table.schema)),
+    ...shape.constraints
+      .filter(isPartOfCreateTable)
+      .map(({ name, definition }) => `constraint ${ident(name)} ${definition}`),
+  ];
+  const options = shape.options.length === 0 ? '' : ` with (${optionList(shape.options)})`;
+  const tablespace = shape.tablespace === null ? '' : ` tablespace ${ident(shape.tablespace)}`;
+  return sql`
+    create ${shape.unlogged ? 'unlogged ' : ''}table ${qualified(table)} (
+      ${parts.join(',\n  ')}
+    ) using ${ident(shape.accessMethod)}${options}${tablespace}`;
+}
+
+/** NOT NULL of 18: the implied ones of identity columns find it there and make none of their own. */
+function isPartOfCreateTable(constraint: TableShape['constraints'][number]): boolean {
+  return constraint.type === 'not null' && !isUnvalidated(constraint);
+}
+
+/** A serial's sequence stays where it is: it is shared until the swap, and changes hands there. */
+function identitySequences(shape: TableShape): OwnedSequence[] {
+  return shape.sequences.filter(({ identity }) => identity);
+}
+
+function sequenceStatements(sequence: OwnedSequence, shape: TableShape, schema: string): string[] {
+  const name = { schema, name: sequence.name.name };
+  const { owner, grants, comment, unlogged } = sequence;
+  return [
+    ...(unlogged === shape.unlogged
+      ? []
+      : [`alter sequence ${qualified(name)} set ${unlogged ? 'unlogged' : 'logged'}`]),
+    ...(comment === null ? [] : [`comment on sequence ${qualified(name)} is ${literal(comment)}`]),
+    ...grantStatements({ kind: 'sequence', name, owner, grants }),
+  ];
+}

@@ -1,0 +1,39 @@
+/** Turns a `Projection` into SQL. Subqueries this simple are pulled up by the planner: layers cost nothing. */
+import type { Projection } from '../plan/types.js';
+import { ident, sql } from './quote.js';
+
+export interface RowSource {
+  /** A from-item without alias: `only "public"."orders"`, or a parenthesised select. */
+  readonly from: string;
+  /** A condition on it, which may use `ctid` and the unqualified columns. */
+  readonly where?: string;
+}
+
+/** The columns that come out of the projection, in order. */
+export function projectedColumns(projection: Projection): string[] {
+  return (projection.layers.at(-1) ?? []).map((column) => column.name);
+}
+
+/**
+ * `select <last layer> from (select <first layer> from <source> as alias where ...) as alias`.
+ * Every layer is named like the table, so that expressions may qualify their columns with it.
+ */
+export function projectionSql(projection: Projection, source: RowSource): string {
+  const alias = ident(projection.alias);
+  const [first, ...rest] = projection.layers;
+  if (first === undefined) throw new Error('a projection has at least one layer');
+  const where = source.where === undefined ? '' : `\nwhere ${source.where}`;
+  const innermost = `select ${columnList(first)}\nfrom ${source.from} as ${alias}${where}`;
+  return rest.reduce(
+    (inner, layer) => sql`
+      select ${columnList(layer)}
+      from (
+      ${inner}
+      ) as ${alias}`,
+    innermost,
+  );
+}
+
+function columnList(layer: readonly { name: string; expression: string }[]): string {
+  return layer.map((column) => `${column.expression} as ${ident(column.name)}`).join(', ');
+}

@@ -1,0 +1,223 @@
+/** Rows of `ghost.migrations`: what is known of each migration, and the only place that changes it. */
+import type { TableShape } from '../catalog/types.js';
+import type { Session } from '../db/session.js';
+import type { ChangeRequest, Plan } from '../plan/types.js';
+import type { Phase } from '../report/events.js';
+import type { QualifiedName, SqlQuery } from '../sql/quote.js';
+import { literal, sql } from '../sql/quote.js';
+
+export interface StoredError {
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+/** What the source looked like when capture began, and must still look like (invariant 12). */
+export interface SourceMark {
+  readonly fingerprint: string;
+  readonly filenode: number;
+  readonly capture: string;
+}
+
+export interface MigrationRecord {
+  readonly id: number;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly table: QualifiedName;
+  readonly sourceOid: number;
+  readonly phase: Phase;
+  readonly request: ChangeRequest;
+  readonly plan: Plan;
+  /** The expected shape of the shadow; null until prepared. */
+  readonly target: TableShape | null;
+  readonly mark: SourceMark | null;
+  readonly blocksTotal: number | null;
+  readonly rowsCopied: number;
+  readonly holdMs: number | null;
+  readonly error: StoredError | null;
+}
+
+interface MigrationRow {
+  id: number;
+  created_at: string;
+  updated_at: string;
+  schema_name: string;
+  table_name: string;
+  source_oid: number;
+  phase: Phase;
+  request: ChangeRequest;
+  plan: Plan;
+  target: TableShape | null;
+  fingerprint: string | null;
+  filenode: number | null;
+  capture: string | null;
+  blocks_total: number | null;
+  rows_copied: number;
+  hold_ms: number | null;
+  error: StoredError | null;
+}
+
+const columns = sql`
+  id, to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
+  to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as updated_at,
+  schema_name, table_name, source_oid, phase, request, plan, target, fingerprint, filenode, capture,
+  blocks_total, rows_copied, hold_ms, error`;
+
+function fromRow(row: MigrationRow): MigrationRecord {
+  const { fingerprint, filenode, capture } = row;
+  return {
+    id: row.id,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    table: { schema: row.schema_name, name: row.table_name },
+    sourceOid: row.source_oid,
+    phase: row.phase,
+    request: row.request,
+    plan: row.plan,
+    target: row.target,
+    mark: fingerprint === null || filenode === null || capture === null ? null : { fingerprint, filenode, capture },
+    blocksTotal: row.blocks_total,
+    rowsCopied: row.rows_copied,
+    holdMs: row.hold_ms,
+    error: row.error,
+  };
+}
+
+export async function listMigrations(session: Session): Promise<MigrationRecord[]> {
+  const rows = await session.rows<MigrationRow>(`select ${columns} from ghost.migrations order by id`);
+  return rows.map(fromRow);
+}
+
+export async function findMigration(session: Session, id: number): Promise<MigrationRecord | null> {
+  const [row] = await session.rows<MigrationRow>({
+    text: `select ${columns} from ghost.migrations where id = $1`,
+    values: [id],
+  });
+  return row === undefined ? null : fromRow(row);
+}
+
+/** The migration that this table is in now, if any. */
+export async function findActiveMigration(session: Session, sourceOid: number): Promise<MigrationRecord | null> {
+  const [row] = await session.rows<MigrationRow>({
+    text: sql`
+      select ${columns}
+      from ghost.migrations
+      where source_oid = $1
+        and phase not in ('swapped', 'finalized', 'aborted')`,
+    values: [sourceOid],
+  });
+  return row === undefined ? null : fromRow(row);
+}
+
+/** A new migration in phase `prepare`. A table that is in one already fails with 23505. */
+export async function insertMigration(session: Session, plan: Plan, sourceOid: number): Promise<MigrationRecord> {
+  const row = await session.row<MigrationRow>({
+    text: sql`
+      insert into ghost.migrations (schema_name, table_name, source_oid, phase, request, plan)
+      values ($1, $2, $3, 'prepare', $4, $5)
+      returning ${columns}`,
+    values: [plan.table.schema, plan.table.name, sourceOid, JSON.stringify(plan.request), JSON.stringify(plan)],
+  });
+  return fromRow(row);
+}
+
+export async function setPhase(session: Session, id: number, phase: Phase): Promise<void> {
+  await session.execute({
+    text: sql`
+      update ghost.migrations
+      set phase = $2, error = null, updated_at = clock_timestamp()
+      where id = $1`,
+    values: [id, phase],
+  });
+}
+
+/** Part of the swap's own batch, so that the state and the catalog change in one commit (invariant 11). */
+export function swappedSql(id: number): string {
+  return sql`
+    update ghost.migrations
+    set phase = ${literal('swapped')}, error = null, swapped_at = clock_timestamp(), updated_at = clock_timestamp()
+    where id = ${id}`;
+}
+
+export async function setHold(session: Session, id: number, holdMs: number): Promise<void> {
+  await session.execute({ text: `update ghost.migrations set hold_ms = $2 where id = $1`, values: [id, holdMs] });
+}
+
+export async function setTarget(session: Session, id: number, target: TableShape): Promise<void> {
+  await session.execute({
+    text: `update ghost.migrations set target = $2, updated_at = clock_timestamp() where id = $1`,
+    values: [id, JSON.stringify(target)],
+  });
+}
+
+/** The beginning of a copy: what the source looks like, and how many blocks it has. Forgets earlier chunks. */
+export async function setCopyStart(session: Session, id: number, mark: SourceMark, blocksTotal: number): Promise<void> {
+  await session.execute({ text: `delete from ghost.chunks where migration_id = $1`, values: [id] });
+  await session.execute({
+    text: sql`
+      update ghost.migrations
+      set phase = 'copy', fingerprint = $2, filenode = $3, capture = $4, blocks_total = $5, rows_copied = 0,
+          updated_at = clock_timestamp()
+      where id = $1`,
+    values: [id, mark.fingerprint, mark.filenode, mark.capture, blocksTotal],
+  });
+}
+
+/** After a change of the catalog that left the definition as it was (a REINDEX, say). */
+export async function setFingerprint(session: Session, id: number, fingerprint: string): Promise<void> {
+  await session.execute({
+    text: `update ghost.migrations set fingerprint = $2 where id = $1`,
+    values: [id, fingerprint],
+  });
+}
+
+export async function setError(session: Session, id: number, error: StoredError): Promise<void> {
+  await session.execute({
+    text: `update ghost.migrations set error = $2, updated_at = clock_timestamp() where id = $1`,
+    values: [id, JSON.stringify(error)],
+  });
+}
+
+/** For a migration that ended before anything of it was left: as if it had never been. */
+export async function deleteMigration(session: Session, id: number): Promise<void> {
+  await session.execute({ text: `delete from ghost.migrations where id = $1`, values: [id] });
+}
+
+/** The copy is over: its chunks are not needed any more, their sum is. */
+export async function settleChunks(session: Session, id: number): Promise<number> {
+  const { rows } = await session.row<{ rows: number }>({
+    text: sql`
+      with gone as (delete from ghost.chunks where migration_id = $1 returning rows)
+      update ghost.migrations
+      set rows_copied = rows_copied + (select coalesce(sum(rows), 0) from gone)
+      where id = $1
+      returning rows_copied as rows`,
+    values: [id],
+  });
+  return rows;
+}
+
+/** One copied chunk; runs in the chunk's own transaction (invariant 7). */
+export function chunkDoneSql(id: number, fromBlock: number, toBlock: number, rows: number): SqlQuery {
+  return {
+    text: `insert into ghost.chunks (migration_id, from_block, to_block, rows) values ($1, $2, $3, $4)`,
+    values: [id, fromBlock, toBlock, rows],
+  };
+}
+
+export interface ChunkRecord {
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+}
+
+export async function readChunks(session: Session, id: number): Promise<ChunkRecord[]> {
+  return session.rows<ChunkRecord>({
+    text: sql`
+      select from_block as "from", to_block as "to", rows
+      from ghost.chunks
+      where migration_id = $1
+      order by from_block`,
+    values: [id],
+  });
+}

@@ -1,0 +1,58 @@
+/** The schema `ghost`: where every migration keeps its state. Closed to PUBLIC; belongs to who created it. */
+import { sql } from '../sql/quote.js';
+
+/** Recognises our own schema, and its layout. */
+export const stateComment = 'pg-ghost state, version 1';
+
+export const readStateSchemaSql = sql`
+  select obj_description(n.oid, 'pg_namespace') as comment,
+         has_schema_privilege(n.oid, 'usage') and has_schema_privilege(n.oid, 'create') as usable,
+         pg_get_userbyid(n.nspowner) as owner
+  from pg_namespace n
+  where n.nspname = 'ghost'`;
+
+export const createStateSchemaSql: readonly string[] = [
+  // Two first runs at the same moment: the second waits here and then finds the schema.
+  `create schema ghost`,
+  `comment on schema ghost is '${stateComment}'`,
+  `revoke all on schema ghost from public`,
+  sql`
+    create table ghost.migrations (
+      id integer generated always as identity primary key,
+      created_at timestamptz not null default clock_timestamp(),
+      updated_at timestamptz not null default clock_timestamp(),
+      schema_name text not null,
+      table_name text not null,
+      source_oid oid not null,
+      phase text not null,
+      request jsonb not null,
+      plan jsonb not null,
+      target jsonb,
+      fingerprint text,
+      filenode oid,
+      capture text,
+      blocks_total bigint,
+      rows_copied bigint not null default 0,
+      hold_ms double precision,
+      swapped_at timestamptz,
+      error jsonb
+    )`,
+  // A table is in at most one migration at a time.
+  sql`
+    create unique index migrations_active_key on ghost.migrations (source_oid)
+    where phase not in ('swapped', 'finalized', 'aborted')`,
+  sql`
+    create table ghost.chunks (
+      migration_id integer not null references ghost.migrations on delete cascade,
+      from_block bigint not null,
+      to_block bigint not null,
+      rows bigint not null,
+      primary key (migration_id, from_block)
+    )`,
+  `revoke all on all tables in schema ghost from public`,
+];
+
+/** Schemas of one migration. */
+export function schemasOf(id: number): { readonly shadow: string; readonly old: string } {
+  return { shadow: `ghost_new_${id}`, old: `ghost_old_${id}` };
+}

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest';
+import type { Plan } from '../../src/plan/types.js';
+import { eventLine, failureLine } from '../../src/report/json-lines.js';
+import { jsonReporter } from '../../src/report/json-reporter.js';
+import { aPlan } from './a-plan.js';
+import { copying, event, start, started } from './events.js';
+
+test('the last line of a run', () => {
+  const line = eventLine(
+    event(
+      'migration:done',
+      {
+        table: 'public.orders',
+        old: 'ghost_old_1.orders',
+        native: false,
+        rows: 3_000_000,
+        seconds: 11.2,
+        holdMs: 3.1,
+      },
+      { id: 1, seconds: 11.2 },
+    ),
+  );
+  expect(line).toBe(
+    '{"event":"migration:done","id":1,"table":"public.orders","old":"ghost_old_1.orders","native":false,' +
+      '"rows":3000000,"seconds":11.2,"holdMs":3.1,"at":"2026-01-02T03:04:16.200Z"}',
+  );
+});
+
+test('the line of a failure', () => {
+  const failure = { code: 'lost', message: 'it is lost', state: 'kept', hint: 'again', exitCode: 1, details: { pid: 1 } };
+  expect(failureLine(failure, 7, start)).toBe(
+    '{"event":"error","id":7,"code":"lost","message":"it is lost","state":"kept","hint":"again","exitCode":1,' +
+      '"details":{"pid":1},"at":"2026-01-02T03:04:05.000Z"}',
+  );
+});
+
+test('measurements are rounded, unknown ones are null', () => {
+  expect(JSON.parse(eventLine(event('copy:progress', { ...copying, etaSeconds: null })))).toMatchObject({
+    rowsPerSecond: 312_346,
+    etaSeconds: null,
+  });
+  expect(JSON.parse(eventLine(event('phase:done', { phase: 'copy', seconds: 3.14159 })))).toMatchObject({ seconds: 3.14 });
+});
+
+test('the plan is told in short', () => {
+  const plan: Plan = aPlan;
+  expect(JSON.parse(eventLine(event('plan:ready', { plan }, { id: null })))).toEqual({
+    event: 'plan:ready',
+    id: null,
+    table: 'public.orders',
+    verdict: 'copy',
+    reasons: plan.reasons,
+    warnings: plan.warnings,
+    at: '2026-01-02T03:04:05.000Z',
+  });
+});
+
+test('the first line of a run carries its id', () => {
+  const lines: string[] = [];
+  const reporter = jsonReporter((line) => lines.push(line));
+  reporter.listener(event('plan:ready', { plan: aPlan }, { id: null }));
+  expect(lines).toEqual([]);
+  reporter.listener(started);
+  expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+    { event: 'plan:ready', id: 7 },
+    { event: 'migration:started', id: 7 },
+  ]);
+});
+
+test('a plan after which nothing came is told in the end', () => {
+  const lines: string[] = [];
+  const reporter = jsonReporter((line) => lines.push(line));
+  reporter.listener(event('plan:ready', { plan: aPlan }, { id: null }));
+  reporter.close();
+  reporter.close();
+  expect(lines).toHaveLength(1);
+});

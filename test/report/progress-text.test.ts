@@ -1,0 +1,135 @@
+import { expect, test } from 'vitest';
+import { asciiSymbols, plainLook } from '../../src/report/paint.js';
+import { blockerText, progressLine, renderProgress } from '../../src/report/progress-text.js';
+import { after, blocker, copying, event, start, started } from './events.js';
+
+const render = (...events: Parameters<typeof after>): string =>
+  renderProgress(after(...events), plainLook, start.getTime() + 12_000).join('\n');
+
+const copyStarted = [
+  started,
+  event('phase:done', { phase: 'prepare', seconds: 0.12 }),
+  event('phase:started', { phase: 'copy' }),
+] as const;
+
+test('before the migration has an id', () => {
+  expect(render()).toBe('planning');
+});
+
+test('copying', () => {
+  expect(render(...copyStarted, event('copy:progress', copying))).toBe(
+    `
+migration 7  public.orders → ghost_new_7.orders  0:12
+✔ prepare    120ms
+● copy       ████████████░░░░░░░░░░░░ 52 % · 1,560,000 rows
+             312,346 rows/s · 48 MB/s · 5s left
+             2 workers · chunks of 512 blocks in 480ms
+○ purge
+○ index
+○ catch-up
+○ settle
+○ cutover
+`.trim(),
+  );
+});
+
+test('without an honest estimate it says so', () => {
+  const unknown = { ...copying, rowsPerSecond: null, bytesPerSecond: null, etaSeconds: null };
+  const lines = renderProgress(after(...copyStarted, event('copy:progress', unknown)), plainLook, start.getTime());
+  expect(lines[3]).toBe('             no estimate yet');
+});
+
+test('building indexes', () => {
+  const state = after(
+    started,
+    event('copy:progress', copying),
+    event('purge:done', { rows: 12 }),
+    event('phase:started', { phase: 'index' }),
+    event('index:progress', { done: 1, total: 5, running: ['a_idx', 'b_idx', 'c_idx', 'd_idx'] }),
+    event('apply:progress', { backlog: 1204, keysApplied: 0, keysPerSecond: null, batchMs: 0 }),
+  );
+  expect(renderProgress(state, plainLook, start.getTime()).join('\n')).toBe(
+    `
+migration 7  public.orders → ghost_new_7.orders  0:00
+✔ prepare
+✔ copy       1,560,000 rows
+✔ purge      12 duplicates removed
+● index      1 of 5 indexes · building a_idx, b_idx, c_idx, …
+             backlog 1,204
+○ catch-up
+○ settle
+○ cutover
+`.trim(),
+  );
+});
+
+test('waiting for the lock', () => {
+  expect(
+    render(
+      started,
+      event('phase:started', { phase: 'cutover' }),
+      event('apply:progress', { backlog: 3, keysApplied: 40_000, keysPerSecond: 39_000, batchMs: 120 }),
+      event('cutover:missed', { attempt: 1, waitedMs: 50, why: 'lock', blockers: [blocker], nextTryMs: 250 }),
+    ),
+  ).toBe(
+    `
+migration 7  public.orders → ghost_new_7.orders  0:12
+✔ prepare
+✔ copy
+✔ purge
+✔ index
+✔ catch-up   40,000 keys applied
+✔ settle
+● cutover    backlog 3 · 39,000 keys/s · batches of 120ms
+             lock for the swap: try 1 not obtained, next in 250ms
+             held by pid 4711 (psql, user app, idle in transaction, open for 32s, AccessShareLock)
+`.trim(),
+  );
+});
+
+test('trying again', () => {
+  const state = after(
+    started,
+    event('phase:started', { phase: 'cutover' }),
+    event('cutover:missed', { attempt: 1, waitedMs: 50, why: 'hold', blockers: [], nextTryMs: 250 }),
+    event('cutover:try', { attempt: 2, lockTimeoutMs: 100 }),
+  );
+  expect(progressLine(state, plainLook)).toBe(
+    'cutover · lock for the swap: try 2, waiting up to 100ms · last try took longer than --max-hold and was rolled back',
+  );
+});
+
+test('in one line', () => {
+  expect(progressLine(after(...copyStarted, event('copy:progress', copying)), plainLook)).toBe(
+    'copy · 52 % · 1,560,000 rows · 312,346 rows/s · 48 MB/s · 5s left · 2 workers · chunks of 512 blocks in 480ms',
+  );
+  expect(progressLine(after(...copyStarted), plainLook)).toBe('copy');
+});
+
+test('narrow and without Unicode', () => {
+  const look = { ...plainLook, symbols: asciiSymbols, width: 60 };
+  const lines = renderProgress(after(...copyStarted, event('copy:progress', copying)), look, start.getTime());
+  expect(lines.every((line) => line.length <= 60)).toBe(true);
+  expect(lines.slice(0, 4).join('\n')).toBe(
+    `
+migration 7  public.orders -> ghost_new_...  0:00
++ prepare    120ms
+> copy       ############............ 52 % | 1,560,000 rows
+             312,346 rows/s | 48 MB/s | 5s left
+`.trim(),
+  );
+});
+
+test('who stands in the way', () => {
+  expect(blockerText(blocker)).toBe('pid 4711 (psql, user app, idle in transaction, open for 32s, AccessShareLock)');
+  expect(
+    blockerText({
+      ...blocker,
+      backendType: 'autovacuum worker',
+      user: null,
+      application: '',
+      state: null,
+      transactionSeconds: null,
+    }),
+  ).toBe('pid 4711 (autovacuum worker, AccessShareLock)');
+});

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { currentPhase, workPhases } from '../../src/report/progress.js';
+import { after, blocker, copying, event, started } from './events.js';
+
+const marks = (...events: Parameters<typeof after>): string =>
+  after(...events)
+    .phases.map(({ mark }) => mark[0])
+    .join('');
+
+test('phases go by one after the other', () => {
+  expect(workPhases).toEqual(['prepare', 'copy', 'purge', 'index', 'catch-up', 'settle', 'cutover']);
+  expect(marks(started)).toBe('cpppppp');
+  expect(marks(started, event('phase:done', { phase: 'prepare', seconds: 0.1 }))).toBe('dpppppp');
+  expect(marks(started, event('phase:started', { phase: 'index' }))).toBe('dddcppp');
+  expect(marks(started, event('phase:started', { phase: 'swapped' }))).toBe('ddddddd');
+});
+
+test('a run that goes on begins in the middle', () => {
+  const resumed = event('migration:started', { table: 't', shadow: 's', fresh: false, phase: 'purge' });
+  expect(marks(resumed)).toBe('ddcpppp');
+  expect(after(resumed).phases[0]).toEqual({ phase: 'prepare', mark: 'done', seconds: null });
+});
+
+test('a restarted copy forgets what came after it', () => {
+  const state = after(
+    started,
+    event('phase:started', { phase: 'index' }),
+    event('copy:progress', copying),
+    event('index:progress', { done: 1, total: 2, running: [] }),
+    event('copy:restarted', { why: 'TRUNCATE' }),
+  );
+  expect(currentPhase(state)).toBe('copy');
+  expect(state).toMatchObject({ copy: null, index: null });
+});
+
+test('a missed lock is remembered during the next try and forgotten with its phase', () => {
+  const missed = event('cutover:missed', {
+    attempt: 1,
+    waitedMs: 50,
+    why: 'lock',
+    blockers: [blocker],
+    nextTryMs: 250,
+  });
+  const retry = event('cutover:try', { attempt: 2, lockTimeoutMs: 100 });
+  expect(after(started, missed).lock).toMatchObject({ attempt: 1, timeoutMs: null, missed: { nextTryMs: 250 } });
+  expect(after(started, missed, retry).lock).toMatchObject({ attempt: 2, timeoutMs: 100, missed: { why: 'lock' } });
+  expect(after(started, missed, event('phase:done', { phase: 'cutover', seconds: 1 })).lock).toBeNull();
+});

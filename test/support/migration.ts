@@ -1,0 +1,68 @@
+/** Running the tool in tests: through the library, with fast settings, and with PostgreSQL's own ALTER as the oracle. */
+import { finalize, migrate, type ChangeRequest, type MigrateOptions, type MigrationEvent, type MigrationResult } from '../../src/index.js';
+import type { TestDatabase } from './database.js';
+
+export interface ChangeInput {
+  readonly table: string;
+  readonly alter?: readonly string[];
+  readonly statements?: readonly string[];
+  readonly set?: ChangeRequest['set'];
+  readonly rewrite?: boolean;
+}
+
+export function request(change: ChangeInput): ChangeRequest {
+  return {
+    table: change.table,
+    alter: change.alter ?? [],
+    statements: change.statements ?? [],
+    set: change.set ?? [],
+    rewrite: change.rewrite ?? false,
+  };
+}
+
+export interface Recorded {
+  readonly result: MigrationResult;
+  readonly events: readonly MigrationEvent[];
+}
+
+/** Runs a migration up to the swap. */
+export async function runChange(
+  db: TestDatabase,
+  change: ChangeInput,
+  options: Partial<MigrateOptions> & { readonly url?: string } = {},
+): Promise<Recorded> {
+  const events: MigrationEvent[] = [];
+  const { url = db.url, onEvent, settings, ...rest } = options;
+  const result = await migrate({
+    connection: { url },
+    request: request(change),
+    settings: { cutoverDeadlineMs: 30_000, ...settings },
+    onEvent: (event) => {
+      events.push(event);
+      onEvent?.(event);
+    },
+    ...rest,
+  });
+  return { result, events };
+}
+
+/** Runs a migration to its end, old table dropped. */
+export async function completeChange(
+  db: TestDatabase,
+  change: ChangeInput,
+  options: Partial<MigrateOptions> & { readonly url?: string } = {},
+): Promise<Recorded> {
+  const recorded = await runChange(db, change, options);
+  if (recorded.result.id !== null) await finalize({ connection: { url: options.url ?? db.url } }, recorded.result.id);
+  return recorded;
+}
+
+/** The error of something that must fail. */
+export async function failure(work: Promise<unknown>): Promise<Error & Record<string, unknown>> {
+  try {
+    await work;
+  } catch (error) {
+    return error as Error & Record<string, unknown>;
+  }
+  throw new Error('it was expected to fail, and did not');
+}

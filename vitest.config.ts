@@ -1,0 +1,37 @@
+import { defineConfig } from 'vitest/config';
+
+/** A file's name says what it needs: `*.test.ts` nothing, `*.pg.test.ts` a server, `e2e/*.pg.test.ts` also the whole tool. */
+const serverTests = 'test/**/*.pg.test.ts';
+const endToEndTests = 'test/e2e/*.pg.test.ts';
+
+/** Which tests run on which server; test/support/server.ts reads the same variables. */
+function serverProjects(): { name: string; include: string }[] {
+  const {
+    PG_GHOST_TEST_URL: url,
+    PG_GHOST_TEST_SERVER: server,
+    PG_GHOST_TEST_VERSIONS: versions,
+  } = process.env;
+  if (url) return [{ name: 'pg', include: serverTests }];
+  if (server === 'docker') return [{ name: 'pg', include: endToEndTests }];
+  if (versions)
+    return versions.split(',').map((major) => ({ name: `pg-${major.trim()}`, include: serverTests }));
+  return [
+    { name: 'pg-18', include: serverTests },
+    { name: 'pg-14', include: endToEndTests },
+  ];
+}
+
+const common = { testTimeout: 60_000, hookTimeout: 120_000, retry: 0 };
+
+export default defineConfig({
+  test: {
+    // More run slower on a small machine: every server test also keeps several backends busy.
+    maxWorkers: 3,
+    projects: [
+      { test: { ...common, name: 'unit', include: ['test/**/*.test.ts'], exclude: [serverTests] } },
+      ...serverProjects().map(({ name, include }) => ({
+        test: { ...common, name, include: [include], globalSetup: ['test/support/global-setup.ts'] },
+      })),
+    ],
+  },
+});
