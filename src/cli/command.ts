@@ -8,12 +8,17 @@ import { type Aftermath, interruptionOf, Interrupts } from './interrupts.js';
 import type { Invocation, Library } from './invocation.js';
 import { createLogging, type LogLevel } from './logging.js';
 
-/** Its help goes to stdout; its errors are thrown, and told in one place (program.ts). */
-export function createCommand(name: string): Command {
+/** Its help goes to our streams; its errors are thrown, and told in one place (program.ts). */
+export function createCommand(name: string, { stdout, stderr }: Invocation): Command {
   return new Command(name)
     .exitOverride()
-    .configureOutput({ outputError: () => undefined })
-    .configureHelp({ sortOptions: false })
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: () => undefined,
+      getOutHelpWidth: () => Math.min(110, stdout.look(false).width),
+      getErrHelpWidth: () => Math.min(110, stderr.look(false).width),
+    })
     .allowExcessArguments(false);
 }
 
@@ -49,7 +54,11 @@ export async function work(
   invocation: Invocation,
   values: CommonValues,
   body: (work: Work) => Promise<void>,
-  { finishing, aftermath = () => ({ state: 'nothing is lost' }), aside = (write) => write() }: WorkOptions = {},
+  {
+    finishing,
+    aftermath = () => ({ state: 'nothing is lost' }),
+    aside = (write) => write(),
+  }: WorkOptions = {},
 ): Promise<void> {
   const { stderr, redact, env, outcome, signals } = invocation;
   outcome.json = values.json ?? false;

@@ -8,8 +8,6 @@ import type { Redact } from '../report/redact.js';
 
 export interface Failure extends FailureFields {
   readonly exitCode: ExitCode;
-  /** What PostgreSQL or the system said, where the message is ours. */
-  readonly cause: string | null;
   readonly reasons?: readonly Refusal[];
   /** Only for errors that nobody foresaw: those are bugs. */
   readonly stack: string | null;
@@ -23,7 +21,9 @@ function describe(error: unknown): Failure {
   if (error instanceof CommanderError) {
     return {
       code: 'usage',
-      message: error.message.replace(/^error: /, ''),
+      // Called without any command, it has shown the help, and this is not a text of its own.
+      message:
+        error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, ''),
       state: null,
       hint: null,
       exitCode: ExitCode.usage,
@@ -73,7 +73,7 @@ function serverText(error: Error & { readonly code: string }): string {
 export function failureLines(failure: Failure, paint: Paint, { stack = false } = {}): string[] {
   const { reasons = [], exitCode, message, cause, state, hint } = failure;
   const refused = exitCode === ExitCode.refused && reasons.length > 0;
-  const label = (name: string): string => paint('dim', `${name}:`.padEnd(7));
+  const label = (name: string): string => paint('dim', `${name}:`.padEnd(6));
   const facts = [
     ...(cause === null ? [] : [['cause', cause] as const]),
     ...(state === null ? [] : [['state', state] as const]),
@@ -84,7 +84,7 @@ export function failureLines(failure: Failure, paint: Paint, { stack = false } =
     ...(refused
       ? [paint('red', 'refused:'), ...reasons.flatMap((reason) => reasonLines(reason, paint))]
       : [`${paint('red', exitCode === ExitCode.interrupted ? 'stopped:' : 'error:')} ${message}`]),
-    ...facts.map(([name, text]) => `${label(name)} ${text.replaceAll('\n', `\n${' '.repeat(8)}`)}`),
+    ...facts.map(([name, text]) => `${label(name)} ${text.replaceAll('\n', `\n${' '.repeat(7)}`)}`),
     ...(stack && failure.stack !== null ? [failure.stack] : []),
   ];
 }
@@ -98,5 +98,7 @@ function redactStrings<T>(value: T, redact: Redact): T {
   if (typeof value === 'string') return redact(value) as T;
   if (Array.isArray(value)) return value.map((item: unknown) => redactStrings(item, redact)) as T;
   if (value === null || typeof value !== 'object' || value instanceof Date) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redactStrings(item as unknown, redact)])) as T;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, redactStrings(item as unknown, redact)]),
+  ) as T;
 }

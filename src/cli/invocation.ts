@@ -6,7 +6,10 @@ import type { SignalSource } from './interrupts.js';
 import type { Output } from './output.js';
 
 /** The library, as far as the command line uses it. */
-export type Library = Pick<typeof import('../index.js'), 'plan' | 'migrate' | 'status' | 'abort' | 'finalize'>;
+export type Library = Pick<
+  typeof import('../index.js'),
+  'plan' | 'migrate' | 'status' | 'abort' | 'finalize'
+>;
 
 export interface Invocation {
   readonly stdout: Output;

@@ -64,7 +64,9 @@ function openLogFile(path: string, redact: Redact): { write(text: string): void 
   try {
     descriptor = openSync(path, 'a', 0o640);
   } catch (cause) {
-    throw new UsageError('log-file', `cannot write to the log file ${path}: ${(cause as Error).message}`, { cause });
+    throw new UsageError('log-file', `cannot write to the log file ${path}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   return {
     write: (text) => {

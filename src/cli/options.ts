@@ -1,7 +1,15 @@
 /** The options table: names, units, ranges and defaults of everything that several commands take (docs/cli.md). */
 import { Argument, Option } from '@commander-js/extra-typings';
 import { defaultRunSettings } from '../migration/types.js';
-import { collect, durationMs, migrationId, nonEmpty, setExpression, type SetExpression, wholeNumber } from './values.js';
+import {
+  collect,
+  durationMs,
+  migrationId,
+  nonEmpty,
+  setExpression,
+  type SetExpression,
+  wholeNumber,
+} from './values.js';
 
 const defaults = defaultRunSettings;
 
@@ -13,21 +21,22 @@ export const connectionOptions = {
 };
 
 export const shapeOptions = {
-  table: new Option('-t, --table <[SCHEMA.]NAME>', 'the table; names as in SQL, quoted where SQL needs it').argParser(
-    nonEmpty,
-  ),
+  table: new Option(
+    '-t, --table <[SCHEMA.]NAME>',
+    'the table; names as in SQL, quoted where SQL needs it',
+  ).argParser(nonEmpty),
   alter: new Option(
     '--alter <ACTIONS>',
     'what follows ALTER TABLE name: "ALTER COLUMN id TYPE bigint"; may be repeated',
   ).argParser<string[] | undefined>(collect(nonEmpty)),
-  file: new Option('--file <FILE.sql>', 'whole statements on that table; may be repeated').argParser<string[] | undefined>(
-    collect(nonEmpty),
-  ),
+  file: new Option('--file <FILE.sql>', 'whole statements on that table; may be repeated').argParser<
+    string[] | undefined
+  >(collect(nonEmpty)),
   set: new Option(
     '--set <COLUMN=EXPRESSION>',
     'compute a column of the new table from the row of the old one; may be repeated',
   ).argParser<SetExpression[] | undefined>(collect(setExpression)),
-  rewrite: new Option('--rewrite', 'rebuild the table even when the change does not need it').default(false),
+  rewrite: new Option('--rewrite', 'rebuild the table even when the change does not need it'),
 };
 
 export const runOptions = {
@@ -44,22 +53,35 @@ export const runOptions = {
   maxHold: new Option('--max-hold <MS>', 'longest time the swap may hold its locks, in ms (1-60000)')
     .argParser(wholeNumber({ min: 1, max: 60_000 }))
     .default(defaults.maxHoldMs),
-  cutoverDeadline: new Option('--cutover-deadline <DURATION>', 'how long to try for the swap: 90s, 10m, 1h30m (1s-7d)')
+  cutoverDeadline: new Option(
+    '--cutover-deadline <DURATION>',
+    'how long to try for the swap: 90s, 10m, 1h30m (1s-7d)',
+  )
     .argParser(durationMs({ min: 1000, max: 7 * 86_400_000 }))
     .default(defaults.cutoverDeadlineMs, `${defaults.cutoverDeadlineMs / 60_000}m`),
-  native: new Option('--native <HOW>', 'changes that need no copy: run ALTER TABLE, copy all the same, or refuse to copy')
+  native: new Option(
+    '--native <HOW>',
+    'changes that need no copy: run ALTER TABLE, copy all the same, or refuse to copy',
+  )
     .choices(['auto', 'never', 'only'] as const)
     .default(defaults.native),
 };
 
 export const outputOptions = {
-  json: new Option('--json', 'machine-readable output: JSON, one object a line').default(false),
-  logLevel: new Option('--log-level <LEVEL>', 'what is logged on stderr (default: warn) and to --log-file (default: info)').choices(
-    ['silent', 'error', 'warn', 'info', 'debug'] as const,
+  json: new Option('--json', 'machine-readable output: JSON, one object a line'),
+  logLevel: new Option(
+    '--log-level <LEVEL>',
+    'what is logged on stderr (default: warn) and to --log-file (default: info)',
+  ).choices(['silent', 'error', 'warn', 'info', 'debug'] as const),
+  logFile: new Option('--log-file <FILE>', 'also append the log to this file, as JSON lines').argParser(
+    nonEmpty,
   ),
-  logFile: new Option('--log-file <FILE>', 'also append the log to this file, as JSON lines').argParser(nonEmpty),
   noColor: new Option('--no-color', 'no colours (also: NO_COLOR in the environment)'),
 };
 
-export const idArgument = new Argument('<ID>', 'the migration, as run and status show it').argParser(migrationId);
-export const optionalIdArgument = new Argument('[ID]', 'the migration; all of them when left out').argParser(migrationId);
+export const idArgument = new Argument('<ID>', 'the migration, as run and status show it').argParser(
+  migrationId,
+);
+export const optionalIdArgument = new Argument('[ID]', 'the migration; all of them when left out').argParser(
+  migrationId,
+);

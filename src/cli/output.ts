@@ -57,6 +57,8 @@ export class Output {
 
 /** As the C library decides: the first of these that is set. Without any (a cron job) files are still UTF-8 nowadays. */
 function isUtf8(env: Environment): boolean {
-  const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find((value) => value !== undefined && value !== '');
+  const locale = [env['LC_ALL'], env['LC_CTYPE'], env['LANG']].find(
+    (value) => value !== undefined && value !== '',
+  );
   return locale === undefined || /utf-?8/i.test(locale);
 }

@@ -39,8 +39,10 @@ export function fail(error: unknown, { stdout, stderr, redact, outcome }: Invoca
 }
 
 function createProgram(invocation: Invocation) {
-  const program = createCommand('pg-ghost')
-    .description('Changes the shape of big PostgreSQL tables while the application goes on reading and writing them.')
+  const program = createCommand('pg-ghost', invocation)
+    .description(
+      'Changes the shape of big PostgreSQL tables while the application goes on reading and writing them.',
+    )
     .version(packageVersion(), '-V, --version')
     .addHelpText(
       'after',

@@ -9,12 +9,12 @@ export interface ShapeValues {
   readonly alter?: readonly string[] | undefined;
   readonly file?: readonly string[] | undefined;
   readonly set?: readonly SetExpression[] | undefined;
-  readonly rewrite: boolean;
+  readonly rewrite?: boolean | undefined;
 }
 
 /** @throws UsageError `no-table`, `empty-change`, `file-not-readable` */
 export async function readRequest(values: ShapeValues): Promise<ChangeRequest> {
-  const { table, alter = [], file = [], set = [], rewrite } = values;
+  const { table, alter = [], file = [], set = [], rewrite = false } = values;
   if (table === undefined) {
     throw new UsageError('no-table', 'no table is named', { hint: '--table [SCHEMA.]NAME' });
   }
@@ -35,6 +35,7 @@ async function readStatements(path: string): Promise<string> {
   }
   // A byte order mark, as some editors write it, is a syntax error for PostgreSQL.
   const statements = text.replace(/^\uFEFF/, '');
-  if (statements.trim() === '') throw new UsageError('file-not-readable', `there are no statements in ${path}`);
+  if (statements.trim() === '')
+    throw new UsageError('file-not-readable', `there are no statements in ${path}`);
   return statements;
 }

@@ -21,7 +21,8 @@ export function statusTable(migrations: readonly MigrationStatus[], { paint }: L
 }
 
 export function statusDetails(migration: MigrationStatus, { paint }: Look): string[] {
-  const { id, table, phase, percent, rowsCopied, backlog, shadow, old, error, throttledBy, request } = migration;
+  const { id, table, phase, percent, rowsCopied, backlog, shadow, old, error, throttledBy, request } =
+    migration;
   const facts: (readonly [string, string | null])[] = [
     ['change', requestText(request)],
     ['copied', `${percent} %, ${count(rowsCopied)} rows`],
@@ -41,11 +42,18 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
   return [
     `${paint('bold', `migration ${id}`)}  ${table}  ${paint('cyan', phase)}${migration.paused ? ' (paused)' : ''}`,
     // Continuation lines of an error stand below its first.
-    ...shown.map(([name, value]) => `  ${paint('dim', name.padEnd(10))} ${value.replaceAll('\n', `\n${' '.repeat(13)}`)}`),
+    ...shown.map(
+      ([name, value]) =>
+        `  ${paint('dim', name.padEnd(10))} ${value.replaceAll('\n', `\n${' '.repeat(13)}`)}`,
+    ),
   ];
 }
 
-function runnerText({ phase, runnerPid, error }: Pick<MigrationStatus, 'phase' | 'runnerPid' | 'error'>): string {
+function runnerText({
+  phase,
+  runnerPid,
+  error,
+}: Pick<MigrationStatus, 'phase' | 'runnerPid' | 'error'>): string {
   if (runnerPid !== null) return `backend ${runnerPid}`;
   if (phase === 'swapped' || phase === 'finalized' || phase === 'aborted') return 'ended';
   return error === null ? 'stopped' : 'failed';

@@ -30,7 +30,9 @@ export function migrationId(text: string): number {
 /** `90s`, `10m`, `1h30m` in ms. Always with a unit: seconds and milliseconds are both what somebody expects. */
 export function durationMs({ min, max }: Range): (text: string) => number {
   return (text) => {
-    const parts = /^(?:\s*\d+(?:\.\d+)?\s*[a-z]+)+\s*$/i.test(text) ? (text.match(/[\d.]+\s*[a-z]+/gi) ?? []) : [];
+    const parts = /^(?:\s*\d+(?:\.\d+)?\s*[a-z]+)+\s*$/i.test(text)
+      ? (text.match(/[\d.]+\s*[a-z]+/gi) ?? [])
+      : [];
     // The parser skips units that it does not know.
     const values = parts.map((part) => parseDurationText(part) ?? Number.NaN);
     const total = values.length === 0 ? Number.NaN : values.reduce((sum, value) => sum + value, 0);
@@ -51,9 +53,12 @@ export interface SetExpression {
 
 /** `total=quantity * price`, `"Order No"=upper(code)`: the first `=` after the name is the one. */
 export function setExpression(text: string): SetExpression {
-  const [, column, expression = ''] = /^\s*("(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)\s*=(.*)$/su.exec(text) ?? [];
+  const [, column, expression = ''] =
+    /^\s*("(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)\s*=(.*)$/su.exec(text) ?? [];
   if (column === undefined || expression.trim() === '') {
-    throw new InvalidArgumentError('It takes COLUMN=EXPRESSION; a column with other characters in "double quotes".');
+    throw new InvalidArgumentError(
+      'It takes COLUMN=EXPRESSION; a column with other characters in "double quotes".',
+    );
   }
   return { column, expression: expression.trim() };
 }

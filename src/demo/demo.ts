@@ -137,7 +137,11 @@ function checkLine({ passed, text }: Check, { paint, symbols }: Look): string {
   return `  ${passed ? paint('green', symbols.done) : paint('red', 'FAILED')} ${text}`;
 }
 
-async function finish({ library, print, signal }: DemoOptions, connection: { url: string }, result: MigrationResult): Promise<void> {
+async function finish(
+  { library, print, signal }: DemoOptions,
+  connection: { url: string },
+  result: MigrationResult,
+): Promise<void> {
   if (result.id === null) return;
   await library.finalize({ connection, signal }, result.id);
   print(`\n$ pg-ghost finalize ${result.id}\nthe old table ${result.old ?? ''} is dropped`);

@@ -14,7 +14,7 @@ export const shop = {
 export const statuses = ['new', 'paid', 'shipped', 'cancelled'] as const;
 
 /** Before the rows: without indexes, which are faster built afterwards. */
-export const createTablesSql = `
+const createTablesSql = `
   create table orders (
     id serial,
     customer_id integer not null,
@@ -30,7 +30,7 @@ export const createTablesSql = `
   alter table orders_mirror alter column id type bigint, alter column id drop default`;
 
 /** Deterministic: two demos have the same rows. */
-export const seedSql = `
+const seedSql = `
   insert into orders (customer_id, status, total, note, created_at, updated_at)
   select 1 + (n::bigint * 7919) % 50000,
          (array['new', 'paid', 'shipped', 'cancelled'])[1 + n % 4],
@@ -40,7 +40,7 @@ export const seedSql = `
          timestamptz '2024-01-01' + n * interval '31 seconds'
   from generate_series(1, $1::int) as n`;
 
-export const finishTablesSql = `
+const finishTablesSql = `
   alter table orders
     add primary key (id),
     add constraint orders_total_check check (total >= 0),
@@ -49,16 +49,24 @@ export const finishTablesSql = `
   create index orders_created_at_idx on orders (created_at);
   create index orders_open_idx on orders (created_at) where status = 'new';
   insert into orders_mirror select * from orders;
-  alter table orders_mirror add primary key (id);
+  alter table orders_mirror add primary key (id)`;
+
+const grantSql = `
+  create role ${shop.user} login password '${shop.password}';
   grant select, insert, update, delete on orders, orders_mirror to ${shop.user};
   grant usage on sequence orders_id_seq to ${shop.user}`;
 
-/** Creates the database, the role and the tables with `rows` rows. */
+/** Creates the database and the role, and fills the tables. */
 export async function seed(server: EmbeddedServer, rows: number, signal: AbortSignal): Promise<void> {
   await using admin = await Session.open({ connection: { url: server.url() }, signal });
   await admin.batch([`create database ${shop.database}`]);
-  await admin.batch([`create role ${shop.user} login password '${shop.password}'`]);
   await using session = await Session.open({ connection: { url: server.url(shop.database) }, signal });
+  await fillTables(session, rows);
+  await session.batch([grantSql]);
+}
+
+/** Creates `orders` and its mirror in the session's database, with `rows` rows each. */
+export async function fillTables(session: Session, rows: number): Promise<void> {
   await session.batch([createTablesSql]);
   await session.execute({ text: seedSql, values: [rows] });
   await session.batch([finishTablesSql]);

@@ -15,11 +15,9 @@ export interface ServerProcessPlace {
 
 export class ServerProcess {
   readonly #child: ChildProcess;
-  readonly #watchdog: Watchdog;
 
-  private constructor(child: ChildProcess, watchdog: Watchdog) {
+  private constructor(child: ChildProcess) {
     this.#child = child;
-    this.#watchdog = watchdog;
   }
 
   /** @throws the error of spawn */
@@ -40,10 +38,12 @@ export class ServerProcess {
         ...place.account,
       });
       if (child.pid !== undefined) place.watchdog.watch(child.pid);
+      // At once, whoever ended it: the number may soon be another process's.
+      child.once('exit', () => place.watchdog.watch(null));
       await once(child, 'spawn');
       // The server alone must not keep our process alive.
       child.unref();
-      return new ServerProcess(child, place.watchdog);
+      return new ServerProcess(child);
     } finally {
       await log.close();
     }
@@ -63,7 +63,6 @@ export class ServerProcess {
       this.#child.ref();
       await once(this.#child, 'exit', signal === undefined ? {} : { signal });
     }
-    this.#watchdog.watch(null);
     return this.#child.exitCode;
   }
 

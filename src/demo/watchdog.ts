@@ -11,14 +11,15 @@ import { rm } from 'node:fs/promises';
 
 /**
  * Reads process ids, one a line; the last one counts. SIGQUIT is PostgreSQL's immediate shutdown: the data is to be
- * thrown away. Ten seconds later everything left of the group is killed.
+ * thrown away. The server is gone when its postmaster.pid is, the last thing that it removes; the process itself may stay
+ * as a zombie where nobody waits for orphans, as in many containers. Ten seconds later all that is left is killed.
  */
 const script = `
   pid=
   while read -r line; do pid=$line; done
   if [ -n "$pid" ] && kill -QUIT "$pid" 2>/dev/null; then
     tenths=0
-    while kill -0 "$pid" 2>/dev/null && [ "$tenths" -lt 100 ]; do
+    while [ -e "$1/data/postmaster.pid" ] && kill -0 "$pid" 2>/dev/null && [ "$tenths" -lt 100 ]; do
       sleep 0.1
       tenths=$((tenths + 1))
     done

@@ -145,7 +145,11 @@ export class Workload implements AsyncDisposable {
     }
   }
 
-  async #timed(client: pg.Client, text: string, values: unknown[]): Promise<pg.QueryResult<Record<string, unknown>>> {
+  async #timed(
+    client: pg.Client,
+    text: string,
+    values: unknown[],
+  ): Promise<pg.QueryResult<Record<string, unknown>>> {
     const startedAt = performance.now();
     const result = await client.query<Record<string, unknown>>(text, values);
     this.samples.push({ startedAt, ms: performance.now() - startedAt });
@@ -154,7 +158,8 @@ export class Workload implements AsyncDisposable {
 
   #note(error: unknown): void {
     this.#errorCount += 1;
-    if (this.errors.length < keptErrors) this.errors.push(error instanceof Error ? error.message : String(error));
+    if (this.errors.length < keptErrors)
+      this.errors.push(error instanceof Error ? error.message : String(error));
   }
 }
 

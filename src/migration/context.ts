@@ -44,7 +44,7 @@ export class RunSessions {
   readonly #open = new Set<Session>();
 
   constructor(
-    private readonly connection: ConnectionOptions,
+    readonly connection: ConnectionOptions,
     private readonly id: number,
     private readonly pinned: Readonly<Record<string, string>>,
   ) {}

@@ -7,8 +7,10 @@ import type { ChangeRequest, Plan } from '../plan/types.js';
 import { createEmitter, type Emitter } from '../report/emitter.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
-import { findActiveMigration, insertMigration, type MigrationRecord } from '../state/migrations.js';
+import { findActiveMigration, findSwappedMigration, insertMigration, type MigrationRecord } from '../state/migrations.js';
 import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
+import { schemasOf } from '../state/schema-sql.js';
+import { removeLeftovers } from './cleanup.js';
 import { resolveTable } from './find-table.js';
 import { runNative } from './native.js';
 import { planOn } from './plan.js';
@@ -34,11 +36,14 @@ export async function migrate(options: MigrateOptions): Promise<MigrationResult>
     applicationName: 'pg-ghost control',
   });
   const interrupt = runSignal(options, control);
-  const unfinished = await findUnfinished(control, request);
+  const seconds = (): number => (performance.now() - started) / 1000;
+  const { unfinished, swapped } = await findEarlier(control, request);
+  if (swapped !== null && isSameRequest(swapped.request, request)) {
+    return alreadySwapped(control, emitter, swapped, seconds());
+  }
   const plan = unfinished?.plan ?? (await planOn(control, request));
   if (unfinished === null) emitter.emit('plan:ready', { plan });
-  refuseUnless(plan, settings);
-  const seconds = (): number => (performance.now() - started) / 1000;
+  refuseUnless(plan, settings, swapped);
 
   if (plan.verdict === 'native') {
     const holdMs = await native(options, plan, settings, control, emitter, interrupt.signal);
@@ -57,24 +62,52 @@ export async function migrate(options: MigrateOptions): Promise<MigrationResult>
   return report(emitter, record.id, plan, { ...outcome, seconds: seconds() });
 }
 
-/** The migration that this table is in already. Another change than the one it is in is refused. */
-async function findUnfinished(control: Session, request: ChangeRequest): Promise<MigrationRecord | null> {
-  if (!(await hasState(control))) return null;
+interface Earlier {
+  /** The one that the table is in now; its change is the one asked for. */
+  readonly unfinished: MigrationRecord | null;
+  /** One that has swapped and still keeps the old table. */
+  readonly swapped: MigrationRecord | null;
+}
+
+/** What this table has to do with migrations already. Another change than the one that it is in is refused. */
+async function findEarlier(control: Session, request: ChangeRequest): Promise<Earlier> {
+  if (!(await hasState(control))) return { unfinished: null, swapped: null };
   const table = await resolveTable(control, request.table);
-  const record = await findActiveMigration(control, table.oid);
-  if (record === null) return null;
-  const { runner } = await runPids(control, record.id);
-  const name = displayName(record.table);
-  if (runner !== null) throw alreadyRunning(record.id, name, runner);
-  const same = isDeepStrictEqual({ ...record.request, table: '' }, { ...request, table: '' });
-  if (same) return record;
+  const unfinished = await findActiveMigration(control, table.oid);
+  if (unfinished === null) return { unfinished, swapped: await findSwappedMigration(control, table) };
+  const { runner } = await runPids(control, unfinished.id);
+  const name = displayName(unfinished.table);
+  if (runner !== null) throw alreadyRunning(unfinished.id, name, runner);
+  if (isSameRequest(unfinished.request, request)) return { unfinished, swapped: null };
   throw new RefusedError([
     {
       code: 'another-change',
-      message: `${name} is in migration ${record.id} already, with another change: ${describeRequest(record.request)}`,
-      hint: `run that command again to continue it, or pg-ghost abort ${record.id} to undo it`,
+      message: `${name} is in migration ${unfinished.id} already, with another change: ${describeRequest(unfinished.request)}`,
+      hint: `run that command again to continue it, or pg-ghost abort ${unfinished.id} to undo it`,
     },
   ]);
+}
+
+/** The table may have been named in another way. */
+function isSameRequest(one: ChangeRequest, other: ChangeRequest): boolean {
+  return isDeepStrictEqual({ ...one, table: '' }, { ...other, table: '' });
+}
+
+/** The same command again after the swap, or after a run that died right behind it. */
+async function alreadySwapped(
+  control: Session,
+  emitter: Emitter,
+  record: MigrationRecord,
+  seconds: number,
+): Promise<MigrationResult> {
+  const { id, plan } = record;
+  await removeLeftovers(control, id);
+  emitter.withId(id)('warning', {
+    code: 'already-swapped',
+    message: `migration ${id} has made this change already; pg-ghost finalize ${id} drops the old table`,
+  });
+  const old = displayName({ schema: schemasOf(id).old, name: plan.table.name });
+  return report(emitter, id, plan, { old, rows: record.rowsCopied, seconds, holdMs: record.holdMs ?? 0 });
 }
 
 export function alreadyRunning(id: number, table: string, pid: number | null): RefusedError {
@@ -97,8 +130,17 @@ function describeRequest(request: ChangeRequest): string {
   ].join(' ');
 }
 
-function refuseUnless(plan: Plan, settings: RunSettings): void {
+function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecord | null): void {
   if (plan.verdict === 'refused') throw new RefusedError(plan.reasons);
+  if (plan.verdict === 'copy' && swapped !== null) {
+    throw new RefusedError([
+      {
+        code: 'not-finalized',
+        message: `migration ${swapped.id} of ${displayName(plan.table)} still keeps the table from before it`,
+        hint: `pg-ghost finalize ${swapped.id} first`,
+      },
+    ]);
+  }
   if (plan.verdict === 'copy' && settings.native === 'only') {
     throw new RefusedError([
       {

@@ -9,7 +9,7 @@ import { FailedError } from '../errors.js';
 import { compareShapes } from '../shadow/gate.js';
 import { displayName } from '../sql/quote.js';
 import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
-import { setFingerprint, type SourceMark } from '../state/migrations.js';
+import { findMigration, setFingerprint, type SourceMark } from '../state/migrations.js';
 import type { RunContext } from './context.js';
 
 /** The rows lie in another file now: TRUNCATE, VACUUM FULL, CLUSTER. Block numbers mean nothing any more. */
@@ -89,4 +89,11 @@ function captureBroken(context: RunContext): FailedError {
       hint: `pg-ghost abort ${context.id}, then run again`,
     },
   );
+}
+
+/** Against what the state has recorded. */
+export async function recordedCheck(context: RunContext): Promise<SourceCheck> {
+  const record = await findMigration(context.control, context.id);
+  if (record?.mark == null) throw new Error(`migration ${context.id} has no capture on record`);
+  return sourceCheck(context, record.mark);
 }

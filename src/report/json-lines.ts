@@ -6,6 +6,8 @@ import { displayName } from '../sql/quote.js';
 export interface FailureFields {
   readonly code: string;
   readonly message: string;
+  /** What PostgreSQL or the system said, where the message is ours. */
+  readonly cause: string | null;
   readonly state: string | null;
   readonly hint: string | null;
   readonly exitCode: number;
@@ -22,12 +24,13 @@ export function eventLine(event: MigrationEvent): string {
 
 /** The last line of a run that failed. */
 export function failureLine(failure: FailureFields, id: number | null, at: Date): string {
-  const { code, message, state, hint, exitCode, details, reasons } = failure;
+  const { code, message, cause, state, hint, exitCode, details, reasons } = failure;
   return JSON.stringify({
     event: 'error',
     id,
     code,
     message,
+    ...(cause === null ? {} : { cause }),
     state,
     hint,
     exitCode,

@@ -21,7 +21,8 @@ export function levelOf(event: MigrationEvent): Level {
 }
 
 export function logReporter(logger: Logger): EventListener {
-  return (event) => logger[levelOf(event)](fieldsOf(event), event.event === 'warning' ? event.message : event.event);
+  return (event) =>
+    logger[levelOf(event)](fieldsOf(event), event.event === 'warning' ? event.message : event.event);
 }
 
 function fieldsOf(event: MigrationEvent): Record<string, unknown> {

@@ -59,6 +59,7 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
 
 function doneFacts(phase: string, state: ProgressState): string {
   if (phase === 'copy' && state.copy !== null) return `, ${counted(state.copy.rowsCopied, 'row')}`;
-  if (phase === 'purge' && state.purgedRows !== null) return `, ${counted(state.purgedRows, 'duplicate')} removed`;
+  if (phase === 'purge' && state.purgedRows !== null)
+    return `, ${counted(state.purgedRows, 'duplicate')} removed`;
   return '';
 }

@@ -21,7 +21,8 @@ export function planObject(plan: Plan): Record<string, unknown> {
     estimates,
     rollback: plan.rollback,
     nativeStatements: plan.nativeStatements,
-    key: plan.key === null ? null : { index: plan.key.index, columns: plan.key.columns.map(({ name }) => name) },
+    key:
+      plan.key === null ? null : { index: plan.key.index, columns: plan.key.columns.map(({ name }) => name) },
     server: plan.server,
     request: plan.request,
   };

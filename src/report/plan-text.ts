@@ -21,8 +21,14 @@ export function renderPlan(plan: Plan, look: Look): string {
     ['Steps', stepLines(plan, look)],
     ['In the way now', plan.verdict === 'refused' ? [] : obstacleLines(plan.obstacles)],
     ['What depends on it', dependentLines(plan.dependents, look)],
-    ['Warnings', plan.warnings.map(({ message }) => `  ${look.paint('yellow', '!')} ${indented(message, 4)}`)],
-    ['How to go back', plan.verdict === 'refused' ? [] : plan.rollback.map((line) => `  ${indented(line, 2)}`)],
+    [
+      'Warnings',
+      plan.warnings.map(({ message }) => `  ${look.paint('yellow', '!')} ${indented(message, 4)}`),
+    ],
+    [
+      'How to go back',
+      plan.verdict === 'refused' ? [] : plan.rollback.map((line) => `  ${indented(line, 2)}`),
+    ],
   ];
   return sections
     .filter(([, lines]) => lines.length > 0)
@@ -58,7 +64,11 @@ function columnCells(column: ColumnMapping, { symbols: { arrow } }: Look): strin
   const both = (from: string | null, to: string | null): string =>
     from === null || to === null || from === to ? (to ?? from ?? '') : `${from} ${arrow} ${to}`;
   const told = source === null && how === 'default' ? 'added' : how;
-  return [both(source, target), both(sourceType, targetType), expression === null ? told : `${told}: ${expression}`];
+  return [
+    both(source, target),
+    both(sourceType, targetType),
+    expression === null ? told : `${told}: ${expression}`,
+  ];
 }
 
 function sizeLines({ estimates, verdict }: Plan): string[] {
@@ -72,7 +82,9 @@ function sizeLines({ estimates, verdict }: Plan): string[] {
   ];
   return [
     `  ${sizes.join(', ')}`,
-    ...(verdict === 'copy' ? [`  needs about ${bytes(diskNeededBytes)} of disk while it runs; WAL not counted`] : []),
+    ...(verdict === 'copy'
+      ? [`  needs about ${bytes(diskNeededBytes)} of disk while it runs; WAL not counted`]
+      : []),
   ];
 }
 
@@ -82,8 +94,14 @@ function stepLines(plan: Plan, look: Look): string[] {
   if (phases.length === 0) return [];
   const rows = phases.map((phase) => [
     phase,
-    plan.steps.filter((step) => step.phase === phase).map((step) => step.what).join('\n'),
-    plan.locks.filter((lock) => lock.phase === phase).map(lockText).join('\n'),
+    plan.steps
+      .filter((step) => step.phase === phase)
+      .map((step) => step.what)
+      .join('\n'),
+    plan.locks
+      .filter((lock) => lock.phase === phase)
+      .map(lockText)
+      .join('\n'),
   ]);
   return table(['phase', 'what happens', 'locks'], rows, look);
 }
@@ -94,7 +112,8 @@ function lockText({ mode, table: name, blocks, duration: howLong, why }: Planned
 }
 
 function obstacleLines(obstacles: readonly Obstacle[]): string[] {
-  if (obstacles.length === 0) return ['  nothing: no session that can be seen holds a lock or an old transaction'];
+  if (obstacles.length === 0)
+    return ['  nothing: no session that can be seen holds a lock or an old transaction'];
   return grid(
     obstacles.map(({ pid, backendType, user, application, state, transactionSeconds, lockModes }) => [
       pid === null ? backendType : `pid ${pid}`,

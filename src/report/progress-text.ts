@@ -74,8 +74,10 @@ function doneText(state: ProgressState, view: PhaseView, { symbols }: Look): str
   if (view.phase === 'purge' && state.purgedRows !== null) {
     parts.push(`${counted(state.purgedRows, 'duplicate')} removed`);
   }
-  if (view.phase === 'index' && state.index !== null) parts.push(counted(state.index.total, 'index', 'indexes'));
-  if (view.phase === 'catch-up' && state.apply !== null) parts.push(`${counted(state.apply.keysApplied, 'key')} applied`);
+  if (view.phase === 'index' && state.index !== null)
+    parts.push(counted(state.index.total, 'index', 'indexes'));
+  if (view.phase === 'catch-up' && state.apply !== null)
+    parts.push(`${counted(state.apply.keysApplied, 'key')} applied`);
   return parts.filter((part) => part !== null).join(` ${symbols.separator} `);
 }
 
@@ -98,7 +100,10 @@ function copyDetails(copy: NonNullable<ProgressState['copy']>): string[][] {
       ...(copy.bytesPerSecond === null ? [] : [`${bytes(copy.bytesPerSecond)}/s`]),
       copy.etaSeconds === null ? 'no estimate yet' : `${duration(Math.ceil(copy.etaSeconds))} left`,
     ],
-    [counted(copy.workers, 'worker'), `chunks of ${counted(copy.chunkBlocks, 'block')} in ${duration(copy.chunkMs / 1000)}`],
+    [
+      counted(copy.workers, 'worker'),
+      `chunks of ${counted(copy.chunkBlocks, 'block')} in ${duration(copy.chunkMs / 1000)}`,
+    ],
   ];
 }
 
@@ -127,13 +132,16 @@ function lockTexts(lock: LockWait | null): string[] {
   if (lock === null) return [];
   const texts: string[] = [];
   if (lock.timeoutMs !== null) {
-    texts.push(`lock for ${lock.what}: try ${lock.attempt}, waiting up to ${duration(lock.timeoutMs / 1000)}`);
+    texts.push(
+      `lock for ${lock.what}: try ${lock.attempt}, waiting up to ${duration(lock.timeoutMs / 1000)}`,
+    );
   }
   if (lock.missed !== null) {
     const { why, nextTryMs, blockers } = lock.missed;
-    const next = lock.timeoutMs === null && nextTryMs !== null ? `, next in ${duration(nextTryMs / 1000)}` : '';
+    const next =
+      lock.timeoutMs === null && nextTryMs !== null ? `, next in ${duration(nextTryMs / 1000)}` : '';
     const tryText = lock.timeoutMs === null ? `lock for ${lock.what}: try ${lock.attempt}` : 'last try';
-    texts.push(`${tryText} ${missedWhy[why]}${next}`);
+    texts.push(`${tryText}: ${missedWhy[why]}${next}`);
     texts.push(...blockers.slice(0, namesShown).map((blocker) => `held by ${blockerText(blocker)}`));
     if (blockers.length > namesShown) texts.push(`held by ${count(blockers.length - namesShown)} more`);
   }

@@ -47,7 +47,11 @@ export function secretsOf(url: string): string[] {
 /** As given, decoded, and as it looks inside a JSON string. */
 function spellings(secret: string): string[] {
   const plain = [secret, decode(secret)];
-  return [...plain, ...plain.map((text) => JSON.stringify(text).slice(1, -1)), encodeURIComponent(decode(secret))];
+  return [
+    ...plain,
+    ...plain.map((text) => JSON.stringify(text).slice(1, -1)),
+    encodeURIComponent(decode(secret)),
+  ];
 }
 
 function decode(text: string): string {

@@ -12,7 +12,9 @@ export function grid(rows: readonly (readonly string[])[]): string[] {
   }
   return rows.map((row) => {
     // A column that is empty in every row takes no space.
-    const cells = row.flatMap((cell, index) => (widths[index] === 0 ? [] : [cell.padEnd(widths[index] ?? 0)]));
+    const cells = row.flatMap((cell, index) =>
+      widths[index] === 0 ? [] : [cell.padEnd(widths[index] ?? 0)],
+    );
     return `${gap}${cells.join(gap)}`.trimEnd();
   });
 }
@@ -28,7 +30,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
     colWidths: head.map((_, index) => (index === 0 ? first : rest)),
     wordWrap: true,
   });
-  drawn.push(head.map((cell) => look.paint('dim', cell)), ...rows.map((row) => [...row]));
+  drawn.push(
+    head.map((cell) => look.paint('dim', cell)),
+    ...rows.map((row) => [...row]),
+  );
   return drawn
     .toString()
     .split('\n')

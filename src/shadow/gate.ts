@@ -53,8 +53,12 @@ export function compareBeforeSwap(
 
 function withoutSwapWork(shape: TableShape): TableShape {
   const switches = autovacuumOff.map((option) => splitOption(option).name);
+  const unproven = shape.constraints.filter((constraint) => constraint.type === 'not null' && isUnvalidated(constraint));
   return {
     ...shape,
+    columns: shape.columns.map((column) =>
+      unproven.some(({ columns }) => columns.includes(column.name)) ? { ...column, notNull: false } : column,
+    ),
     options: shape.options.filter((option) => !switches.includes(splitOption(option).name)),
     constraints: shape.constraints.filter(
       (constraint) => !isUnvalidated(constraint) && constraint.type !== 'foreign key',

@@ -109,6 +109,22 @@ export async function findActiveMigration(session: Session, sourceOid: number): 
   return row === undefined ? null : fromRow(row);
 }
 
+/** The table's last migration that has swapped and still keeps the old table, if any. */
+export async function findSwappedMigration(session: Session, table: QualifiedName): Promise<MigrationRecord | null> {
+  const [row] = await session.rows<MigrationRow>({
+    text: sql`
+      select ${columns}
+      from ghost.migrations
+      where schema_name = $1
+        and table_name = $2
+        and phase = 'swapped'
+      order by id desc
+      limit 1`,
+    values: [table.schema, table.name],
+  });
+  return row === undefined ? null : fromRow(row);
+}
+
 /** A new migration in phase `prepare`. A table that is in one already fails with 23505. */
 export async function insertMigration(session: Session, plan: Plan, sourceOid: number): Promise<MigrationRecord> {
   const row = await session.row<MigrationRow>({

@@ -23,14 +23,16 @@ test('message, cause, state, hint', () => {
   });
   expect(lines(error)).toEqual([
     'error: the index could not be built',
-    'cause:  PostgreSQL 42P01: relation "x" does not exist',
-    'state:  state kept',
-    'hint:   pg-ghost abort 1\n        or try again',
+    'cause: PostgreSQL 42P01: relation "x" does not exist',
+    'state: state kept',
+    'hint:  pg-ghost abort 1\n       or try again',
   ]);
 });
 
 test('a cause that the message quotes is not told twice', () => {
-  const error = new FailedError('no-drop', 'could not drop it: relation "x" does not exist', { cause: serverError });
+  const error = new FailedError('no-drop', 'could not drop it: relation "x" does not exist', {
+    cause: serverError,
+  });
   expect(lines(error)).toEqual(['error: could not drop it: relation "x" does not exist']);
 });
 
@@ -44,24 +46,35 @@ test('all reasons of a refusal, each with its hint', () => {
     '  - it is partitioned',
     '    change the partitions',
     '  - it has no key',
-    'state:  nothing was changed',
+    'state: nothing was changed',
   ]);
-  expect(describeFailure(error, redact)).toMatchObject({ code: 'refused', exitCode: 3, reasons: error.reasons });
+  expect(describeFailure(error, redact)).toMatchObject({
+    code: 'refused',
+    exitCode: 3,
+    reasons: error.reasons,
+  });
 });
 
 test('an interruption is not called an error', () => {
   expect(lines(new InterruptedError('interrupted', 'stopped as asked', { state: 'state kept' }))).toEqual([
     'stopped: stopped as asked',
-    'state:  state kept',
+    'state: state kept',
   ]);
 });
 
 test('an unexpected error is a bug, and its stack is for --log-level debug', () => {
   const bug = new TypeError('undefined is not a function');
-  const told = ['error: undefined is not a function', 'hint:   this is a bug in pg-ghost; --log-level debug shows where'];
+  const told = [
+    'error: undefined is not a function',
+    'hint:  this is a bug in pg-ghost; --log-level debug shows where',
+  ];
   expect(lines(bug)).toEqual(told);
   expect(lines(bug, { stack: true })).toEqual([...told, bug.stack]);
-  expect(describeFailure('thrown text', redact)).toMatchObject({ code: 'unexpected', message: 'thrown text', exitCode: 1 });
+  expect(describeFailure('thrown text', redact)).toMatchObject({
+    code: 'unexpected',
+    message: 'thrown text',
+    exitCode: 1,
+  });
   expect(lines(serverError)[0]).toBe('error: PostgreSQL 42P01: relation "x" does not exist');
 });
 

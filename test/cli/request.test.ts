@@ -10,7 +10,9 @@ test('everything together', async () => {
     const file = join(directory, 'change.sql');
     await writeFile(file, '\uFEFFalter table orders add x int;\n');
     const set = [{ column: 'x', expression: '1' }];
-    expect(await readRequest({ table: 'orders', alter: ['DROP COLUMN y'], file: [file], set, rewrite: true })).toEqual({
+    expect(
+      await readRequest({ table: 'orders', alter: ['DROP COLUMN y'], file: [file], set, rewrite: true }),
+    ).toEqual({
       table: 'orders',
       alter: ['DROP COLUMN y'],
       statements: ['alter table orders add x int;\n'],

@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { collect, durationMs, migrationId, nonEmpty, setExpression, wholeNumber } from '../../src/cli/values.js';
+import {
+  collect,
+  durationMs,
+  migrationId,
+  nonEmpty,
+  setExpression,
+  wholeNumber,
+} from '../../src/cli/values.js';
 
 const number = wholeNumber({ min: 1, max: 64 });
 const deadline = durationMs({ min: 1000, max: 7 * 86_400_000 });
@@ -36,7 +43,9 @@ test.each([
 test.each(['', '10', '10x', '1h 10foo', 'm', '-10m', '10m!', '1h30', '999ms', '8d', '0s', 'forever'])(
   'not a duration from 1s to 7d: "%s"',
   (text) => {
-    expect(() => deadline(text)).toThrow('It takes a duration with its unit from 1s to 7d, such as 90s, 10m or 1h30m.');
+    expect(() => deadline(text)).toThrow(
+      'It takes a duration with its unit from 1s to 7d, such as 90s, 10m or 1h30m.',
+    );
   },
 );
 
@@ -52,12 +61,20 @@ test.each([
   expect(setExpression(text)).toEqual({ column, expression });
 });
 
-test.each(['', 'total', 'total=', 'total= ', '=1', 'a b=1', '"open=1', '1st=2', '""=1', 'public.orders.total=1'])(
-  'not COLUMN=EXPRESSION: "%s"',
-  (text) => {
-    expect(() => setExpression(text)).toThrow('It takes COLUMN=EXPRESSION');
-  },
-);
+test.each([
+  '',
+  'total',
+  'total=',
+  'total= ',
+  '=1',
+  'a b=1',
+  '"open=1',
+  '1st=2',
+  '""=1',
+  'public.orders.total=1',
+])('not COLUMN=EXPRESSION: "%s"', (text) => {
+  expect(() => setExpression(text)).toThrow('It takes COLUMN=EXPRESSION');
+});
 
 test.each([
   ['1', 1],

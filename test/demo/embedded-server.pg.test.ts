@@ -121,7 +121,7 @@ test.each([
   ['interrupted with its process group, as by Ctrl-C', 'SIGINT', true],
   ['hung up with its process group, as by a closed terminal', 'SIGHUP', true],
 ] as const)('nothing outlives a process that is %s', async (_how, signal, wholeGroup) => {
-  const owner = await startOwner(folder, major, 'setInterval(() => {}, 1000);');
+  using owner = await startOwner(folder, major, 'setInterval(() => {}, 1000);');
   const pid = owner.process.pid as number;
   process.kill(wholeGroup ? -pid : pid, signal);
   await once(owner.process, 'exit');
@@ -135,7 +135,7 @@ test.each([
   ['exits', 'process.exit(3);', 3],
   ['throws', 'throw new Error("oh");', 1],
 ])('nothing outlives a process that %s', async (_how, end, exitCode) => {
-  const owner = await startOwner(folder, major, end);
+  using owner = await startOwner(folder, major, end);
   if (owner.process.exitCode === null) await once(owner.process, 'exit');
   expect(owner.process.exitCode).toBe(exitCode);
   await until(() => !isAlive(owner.postmasterPid), { what: 'the end of the server' });

@@ -3,6 +3,7 @@
  * the sources, transpiled into a temporary folder: Node 20 does not run TypeScript, and `dist` may be older than `src`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -18,7 +19,7 @@ const sources = [
   'demo/watchdog',
 ];
 
-export interface Owner {
+export interface Owner extends Disposable {
   readonly process: ChildProcess;
   readonly postmasterPid: number;
   readonly serverDirectory: string;
@@ -55,7 +56,16 @@ export async function startOwner(folder: string, major: EmbeddedMajor, end: stri
   let errors = '';
   owner.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
   for await (const line of createInterface(owner.stdout)) {
-    return { process: owner, ...(JSON.parse(line) as Omit<Owner, 'process'>) };
+    const server = JSON.parse(line) as { postmasterPid: number; serverDirectory: string };
+    return {
+      process: owner,
+      ...server,
+      // For a test that fails: it alone leaves something.
+      [Symbol.dispose]: () => {
+        owner.kill('SIGKILL');
+        if (existsSync(server.serverDirectory)) process.kill(server.postmasterPid, 'SIGQUIT');
+      },
+    };
   }
   throw new Error(`the owner started no server: ${errors}`);
 }

@@ -3,12 +3,27 @@ import type { Plan } from '../../src/plan/types.js';
 
 export const aPlan: Plan = {
   table: { schema: 'public', name: 'orders' },
-  request: { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'], statements: [], set: [], rewrite: false },
+  request: {
+    table: 'orders',
+    alter: ['ALTER COLUMN id TYPE bigint'],
+    statements: [],
+    set: [],
+    rewrite: false,
+  },
   verdict: 'copy',
-  reasons: [{ code: 'rewrites', message: 'changing the type of id from integer to bigint rewrites the table' }],
+  reasons: [
+    { code: 'rewrites', message: 'changing the type of id from integer to bigint rewrites the table' },
+  ],
   nativeStatements: [],
   columns: [
-    { target: 'id', targetType: 'bigint', source: 'id', sourceType: 'integer', how: 'converted', expression: null },
+    {
+      target: 'id',
+      targetType: 'bigint',
+      source: 'id',
+      sourceType: 'integer',
+      how: 'converted',
+      expression: null,
+    },
     {
       target: 'total',
       targetType: 'numeric(10,2)',
@@ -17,7 +32,14 @@ export const aPlan: Plan = {
       how: 'copied',
       expression: null,
     },
-    { target: 'note', targetType: 'text', source: 'note', sourceType: 'text', how: 'copied', expression: null },
+    {
+      target: 'note',
+      targetType: 'text',
+      source: 'note',
+      sourceType: 'text',
+      how: 'copied',
+      expression: null,
+    },
     {
       target: 'sum',
       targetType: 'numeric',
@@ -27,9 +49,21 @@ export const aPlan: Plan = {
       expression: 'total * 2',
     },
     { target: 'state', targetType: 'text', source: null, sourceType: null, how: 'default', expression: null },
-    { target: null, targetType: null, source: 'legacy', sourceType: 'text', how: 'dropped', expression: null },
+    {
+      target: null,
+      targetType: null,
+      source: 'legacy',
+      sourceType: 'text',
+      how: 'dropped',
+      expression: null,
+    },
   ],
-  key: { index: 'orders_pkey', columns: [], projection: { alias: 'orders', layers: [] }, needsHelperIndex: false },
+  key: {
+    index: 'orders_pkey',
+    columns: [],
+    projection: { alias: 'orders', layers: [] },
+    needsHelperIndex: false,
+  },
   projection: null,
   source: null,
   target: null,
@@ -58,7 +92,12 @@ export const aPlan: Plan = {
   ],
   dependents: [
     { kind: 'index', name: 'index public.orders_pkey', treatment: 'carried', why: 'built on the shadow' },
-    { kind: 'view', name: 'view public.open_orders', treatment: 'recreated', why: 'it binds to the old table' },
+    {
+      kind: 'view',
+      name: 'view public.open_orders',
+      treatment: 'recreated',
+      why: 'it binds to the old table',
+    },
   ],
   obstacles: [
     {

@@ -10,7 +10,12 @@ export function event<Name extends EventName>(
   payload: EventMap[Name],
   { seconds = 0, id = 7 }: { seconds?: number; id?: number | null } = {},
 ): MigrationEvent {
-  return { event: name, id, at: new Date(start.getTime() + seconds * 1000), ...payload } as unknown as MigrationEvent;
+  return {
+    event: name,
+    id,
+    at: new Date(start.getTime() + seconds * 1000),
+    ...payload,
+  } as unknown as MigrationEvent;
 }
 
 export const started = event('migration:started', {

@@ -27,11 +27,23 @@ test('the last line of a run', () => {
 });
 
 test('the line of a failure', () => {
-  const failure = { code: 'lost', message: 'it is lost', state: 'kept', hint: 'again', exitCode: 1, details: { pid: 1 } };
+  const failure = {
+    code: 'lost',
+    message: 'it is lost',
+    cause: null,
+    state: 'kept',
+    hint: 'again',
+    exitCode: 1,
+    details: { pid: 1 },
+  };
   expect(failureLine(failure, 7, start)).toBe(
     '{"event":"error","id":7,"code":"lost","message":"it is lost","state":"kept","hint":"again","exitCode":1,' +
       '"details":{"pid":1},"at":"2026-01-02T03:04:05.000Z"}',
   );
+  expect(JSON.parse(failureLine({ ...failure, cause: 'PostgreSQL 42P01: no' }, null, start))).toMatchObject({
+    id: null,
+    cause: 'PostgreSQL 42P01: no',
+  });
 });
 
 test('measurements are rounded, unknown ones are null', () => {
@@ -39,7 +51,9 @@ test('measurements are rounded, unknown ones are null', () => {
     rowsPerSecond: 312_346,
     etaSeconds: null,
   });
-  expect(JSON.parse(eventLine(event('phase:done', { phase: 'copy', seconds: 3.14159 })))).toMatchObject({ seconds: 3.14 });
+  expect(JSON.parse(eventLine(event('phase:done', { phase: 'copy', seconds: 3.14159 })))).toMatchObject({
+    seconds: 3.14,
+  });
 });
 
 test('the plan is told in short', () => {

@@ -35,7 +35,11 @@ migration 7  public.orders → ghost_new_7.orders  0:12
 
 test('without an honest estimate it says so', () => {
   const unknown = { ...copying, rowsPerSecond: null, bytesPerSecond: null, etaSeconds: null };
-  const lines = renderProgress(after(...copyStarted, event('copy:progress', unknown)), plainLook, start.getTime());
+  const lines = renderProgress(
+    after(...copyStarted, event('copy:progress', unknown)),
+    plainLook,
+    start.getTime(),
+  );
   expect(lines[3]).toBe('             no estimate yet');
 });
 
@@ -81,7 +85,7 @@ migration 7  public.orders → ghost_new_7.orders  0:12
 ✔ catch-up   40,000 keys applied
 ✔ settle
 ● cutover    backlog 3 · 39,000 keys/s · batches of 120ms
-             lock for the swap: try 1 not obtained, next in 250ms
+             lock for the swap: try 1: not obtained, next in 250ms
              held by pid 4711 (psql, user app, idle in transaction, open for 32s, AccessShareLock)
 `.trim(),
   );
@@ -95,7 +99,7 @@ test('trying again', () => {
     event('cutover:try', { attempt: 2, lockTimeoutMs: 100 }),
   );
   expect(progressLine(state, plainLook)).toBe(
-    'cutover · lock for the swap: try 2, waiting up to 100ms · last try took longer than --max-hold and was rolled back',
+    'cutover · lock for the swap: try 2, waiting up to 100ms · last try: took longer than --max-hold and was rolled back',
   );
 });
 
@@ -121,7 +125,9 @@ migration 7  public.orders -> ghost_new_...  0:00
 });
 
 test('who stands in the way', () => {
-  expect(blockerText(blocker)).toBe('pid 4711 (psql, user app, idle in transaction, open for 32s, AccessShareLock)');
+  expect(blockerText(blocker)).toBe(
+    'pid 4711 (psql, user app, idle in transaction, open for 32s, AccessShareLock)',
+  );
   expect(
     blockerText({
       ...blocker,

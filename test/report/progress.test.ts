@@ -42,7 +42,15 @@ test('a missed lock is remembered during the next try and forgotten with its pha
     nextTryMs: 250,
   });
   const retry = event('cutover:try', { attempt: 2, lockTimeoutMs: 100 });
-  expect(after(started, missed).lock).toMatchObject({ attempt: 1, timeoutMs: null, missed: { nextTryMs: 250 } });
-  expect(after(started, missed, retry).lock).toMatchObject({ attempt: 2, timeoutMs: 100, missed: { why: 'lock' } });
+  expect(after(started, missed).lock).toMatchObject({
+    attempt: 1,
+    timeoutMs: null,
+    missed: { nextTryMs: 250 },
+  });
+  expect(after(started, missed, retry).lock).toMatchObject({
+    attempt: 2,
+    timeoutMs: 100,
+    missed: { why: 'lock' },
+  });
   expect(after(started, missed, event('phase:done', { phase: 'cutover', seconds: 1 })).lock).toBeNull();
 });

@@ -5,12 +5,18 @@ const mask = createRedactor();
 
 test.each([
   ['postgres://me:s3cret@db/shop', 'postgres://me:***@db/shop'],
-  ['cannot use "postgresql://me:s3cret@db:5432/shop?x=1" here', 'cannot use "postgresql://me:***@db:5432/shop?x=1" here'],
+  [
+    'cannot use "postgresql://me:s3cret@db:5432/shop?x=1" here',
+    'cannot use "postgresql://me:***@db:5432/shop?x=1" here',
+  ],
   ['postgres://me:pa/ss@wo#rd@db/shop', 'postgres://me:***@db/shop'],
   ['postgres://:only@db', 'postgres://:***@db'],
   ['host=db password=s3cret user=me', 'host=db password=*** user=me'],
   ["password = 'two words' user=me", 'password = *** user=me'],
-  ['postgres://db/shop?user=me&password=s3cret&sslmode=require', 'postgres://db/shop?user=me&password=***&sslmode=require'],
+  [
+    'postgres://db/shop?user=me&password=s3cret&sslmode=require',
+    'postgres://db/shop?user=me&password=***&sslmode=require',
+  ],
   ['PGPASSWORD=s3cret pg-ghost run', 'PGPASSWORD=*** pg-ghost run'],
   ['postgres://me@db/shop and https://example.com/a', 'postgres://me@db/shop and https://example.com/a'],
   ['password authentication failed for user "me"', 'password authentication failed for user "me"'],

@@ -1,7 +1,8 @@
 /**
  * The one place that decides which PostgreSQL the tests run on:
  *
- * 1. `PG_GHOST_TEST_URL`: a server that runs already; a superuser's URL.
+ * 1. `PG_GHOST_TEST_URL`: a server that runs already, by a superuser's URL; with wal_level=logical and
+ *    max_prepared_transactions above zero.
  * 2. `PG_GHOST_TEST_SERVER=docker`: a container of `PG_GHOST_TEST_IMAGE` (postgres:18).
  * 3. otherwise the embedded server of the wanted major version.
  */

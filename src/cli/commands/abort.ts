@@ -13,6 +13,6 @@ export function abortCommand(invocation: Invocation) {
   });
 }
 
-export function abortRemoves({ id, shadow }: MigrationStatus): string[] {
-  return [...(shadow === null ? [] : [shadow]), `the capture triggers and the change log of migration ${id}`];
+export function abortRemoves({ shadow }: MigrationStatus): string[] {
+  return [...(shadow === null ? [] : [shadow]), 'its capture triggers', 'its change log'];
 }

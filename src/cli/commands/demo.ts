@@ -12,8 +12,10 @@ import { wholeNumber } from '../values.js';
 const majors = { min: 14, max: 18 };
 
 export function demoCommand(invocation: Invocation) {
-  return createCommand('demo')
-    .description('watch it: a server of its own, a table under load, the change, and the proof that no write was lost')
+  return createCommand('demo', invocation)
+    .description(
+      'watch it: a server of its own, a table under load, the change, and the proof that no write was lost',
+    )
     .addOption(
       new Option('--rows <N>', 'rows of the table (1000-50000000)')
         .argParser(wholeNumber({ min: 1000, max: 50_000_000 }))
@@ -25,7 +27,9 @@ export function demoCommand(invocation: Invocation) {
         .default(4),
     )
     .addOption(
-      new Option('--major <VERSION>', 'of PostgreSQL (14-18); needs its npm package').argParser(wholeNumber(majors)).default(18),
+      new Option('--major <VERSION>', 'of PostgreSQL (14-18); needs its npm package')
+        .argParser(wholeNumber(majors))
+        .default(18),
     )
     .addOption(outputOptions.noColor)
     .action(async (values) => {

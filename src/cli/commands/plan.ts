@@ -8,7 +8,7 @@ import { connectionOptions, outputOptions, shapeOptions } from '../options.js';
 import { readRequest } from '../request.js';
 
 export function planCommand(invocation: Invocation) {
-  return createCommand('plan')
+  return createCommand('plan', invocation)
     .description('show what a change would do: verdict, steps, locks, sizes, what depends on the table')
     .addOption(connectionOptions.dsn)
     .addOption(shapeOptions.table)

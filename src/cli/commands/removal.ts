@@ -14,7 +14,7 @@ export interface Removal {
 }
 
 export function removalCommand(invocation: Invocation, removal: Removal) {
-  return createCommand(removal.name)
+  return createCommand(removal.name, invocation)
     .description(removal.description)
     .addArgument(idArgument)
     .addOption(connectionOptions.dsn)
@@ -35,11 +35,22 @@ export function removalCommand(invocation: Invocation, removal: Removal) {
           const removed = removal.removed(before);
           stdout.line(
             outcome.json
-              ? JSON.stringify({ event: `${removal.name}:done`, id, table: before.table, removed, at: new Date() })
+              ? JSON.stringify({
+                  event: `${removal.name}:done`,
+                  id,
+                  table: before.table,
+                  removed,
+                  at: new Date(),
+                })
               : `migration ${id} ${removal.sentence(before, removed)}`,
           );
         },
-        { aftermath: () => ({ state: 'what was removed is removed', hint: `pg-ghost ${removal.name} ${id} again` }) },
+        {
+          aftermath: () => ({
+            state: 'what was removed is removed',
+            hint: `pg-ghost ${removal.name} ${id} again`,
+          }),
+        },
       ),
     );
 }

@@ -13,7 +13,7 @@ import { readRequest } from '../request.js';
 import { summaryLines } from '../summary.js';
 
 export function runCommand(invocation: Invocation) {
-  return createCommand('run')
+  return createCommand('run', invocation)
     .description('make the change; after a crash or Ctrl-C the same command continues')
     .addOption(connectionOptions.dsn)
     .addOption(shapeOptions.table)
@@ -34,7 +34,7 @@ export function runCommand(invocation: Invocation) {
     .action(async (values) => {
       const { stdout, outcome } = invocation;
       const request = await readRequest(values);
-      const reporter = createReporter(invocation, { json: values.json, colour: values.color });
+      const reporter = createReporter(invocation, { json: values.json ?? false, colour: values.color });
       try {
         await work(
           invocation,
@@ -54,7 +54,8 @@ export function runCommand(invocation: Invocation) {
               onEvent: combineListeners([rememberId(outcome), reporter.listener, log]),
             });
             reporter.close();
-            if (!values.json) summaryLines(result, stdout.look(values.color)).forEach((line) => stdout.line(line));
+            if (!outcome.json)
+              summaryLines(result, stdout.look(values.color)).forEach((line) => stdout.line(line));
           },
           {
             finishing: 'stopping after the current chunk',
@@ -68,7 +69,10 @@ export function runCommand(invocation: Invocation) {
     });
 }
 
-function createReporter({ stdout }: Invocation, { json, colour }: { json: boolean; colour: boolean }): Reporter {
+function createReporter(
+  { stdout }: Invocation,
+  { json, colour }: { json: boolean; colour: boolean },
+): Reporter {
   if (json) return jsonReporter((line) => stdout.line(line));
   if (stdout.isTTY) return terminalReporter({ stream: stdout.terminal, look: () => stdout.look(colour) });
   return plainLinesReporter({ write: (line) => stdout.line(line), look: stdout.look(colour) });

@@ -5,7 +5,7 @@ import { connectionOptions, optionalIdArgument, outputOptions } from '../options
 import { statusDetails, statusTable } from '../status-text.js';
 
 export function statusCommand(invocation: Invocation) {
-  return createCommand('status')
+  return createCommand('status', invocation)
     .description('show one migration, or all of this database')
     .addArgument(optionalIdArgument)
     .addOption(connectionOptions.dsn)

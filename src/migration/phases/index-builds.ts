@@ -3,16 +3,17 @@
  * shadow, and our own apply has not begun. Then what hangs on indexes: constraints, CLUSTER mark, replica identity.
  */
 import pLimit from 'p-limit';
-import { duplicatesOf } from '../../apply/duplicates.js';
+import { duplicateKeysSql } from '../../apply/conflict-sql.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { findTable } from '../../catalog/table.js';
-import type { TableShape } from '../../catalog/types.js';
+import type { Index, TableShape } from '../../catalog/types.js';
 import type { Session } from '../../db/session.js';
 import { isConflict, type ServerError } from '../../db/sqlstate.js';
 import { FailedError } from '../../errors.js';
 import { attachStatements, indexBuilds, type IndexBuild } from '../../shadow/index-build-sql.js';
 import { helperIndexBuilds } from '../../shadow/helper-index-sql.js';
 import { displayName } from '../../sql/quote.js';
+import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 
@@ -92,7 +93,7 @@ async function violation(
 ): Promise<FailedError> {
   const { id, plan } = context;
   const index = target.indexes.find((candidate) => candidate.name === build.name);
-  const samples = index === undefined ? [] : await duplicatesOf(session, context.plan.key, context.schemas.shadow, index);
+  const samples = index === undefined ? [] : await duplicates(context, session, index);
   const lines = samples.map((sample) => `  ${sample}`).join('\n');
   return new FailedError(
     'unique-violation',
@@ -104,6 +105,19 @@ async function violation(
       cause,
     },
   );
+}
+
+/** `id=1 and id=1000 have (7)`, up to 5 of them. */
+async function duplicates(context: RunContext, session: Session, index: Index): Promise<string[]> {
+  if (index.exclusion) return [];
+  const columns = context.plan.key.columns.map((column) => column.targetName).join(', ');
+  const rows = await session.rows<{ value: (string | null)[]; keys: string[] }>(
+    duplicateKeysSql(await applyPlanOf(context), index),
+  );
+  return rows.map(({ value, keys }) => {
+    const named = keys.map((key) => `${columns}=${key}`).join(' and ');
+    return `${named} have (${value.map((each) => each ?? 'null').join(', ')})`;
+  });
 }
 
 async function shadowShape(context: RunContext): Promise<TableShape> {

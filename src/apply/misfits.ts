@@ -1,0 +1,132 @@
+/** Entries that cannot be applied because a row does not fit the shadow: found by halving, and told by name. */
+import type { Session } from '../db/session.js';
+import { isConflict, isDataError, sqlState, type ServerError } from '../db/sqlstate.js';
+import { FailedError } from '../errors.js';
+import { displayName } from '../sql/quote.js';
+import type { ApplyPlan } from './apply-plan.js';
+import { applySettings, deleteShadowRowsSql, immediateConstraintsSql } from './apply-sql.js';
+import { applyBatch, type BatchOptions } from './batch.js';
+import { entryKeysSql, holderKeysSql } from './conflict-sql.js';
+import { halves, type LogRange } from './log-range.js';
+
+/** Enough to see a pattern. */
+const maxSamples = 5;
+const searchTimeMs = 30_000;
+/** `raise_exception`: a function in the user's own expression says no. */
+const raisedByFunction = 'P0001';
+
+export interface Misfit {
+  /** `id=7, region=eu`. */
+  readonly key: string;
+  /** The row that already has the unique value; null when that is not what is wrong, or when it is gone again. */
+  readonly otherKey: string | null;
+  readonly error: ServerError;
+}
+
+/** A row's value does not fit the new shape, so trying again is no use. */
+export function isRowError(error: unknown): error is ServerError {
+  return isDataError(error) || sqlState(error) === raisedByFunction;
+}
+
+/**
+ * Applies what can be applied of a part that failed as a whole, down to the single entries that cannot: those stay in the
+ * log, to be applied when their rows are repaired.
+ *
+ * @returns up to 5 of them; none when everything went well this time; fewer when time ran out
+ */
+export async function findMisfits(
+  session: Session,
+  plan: ApplyPlan,
+  range: LogRange,
+  options: BatchOptions & { readonly signal?: AbortSignal | undefined },
+): Promise<{ readonly misfits: Misfit[]; readonly entries: number; readonly timedOut: boolean }> {
+  const deadline = Date.now() + searchTimeMs;
+  const misfits: Misfit[] = [];
+  let entries = 0;
+  let timedOut = false;
+  await search(range);
+  return { misfits, entries, timedOut };
+
+  async function search(part: LogRange): Promise<void> {
+    options.signal?.throwIfAborted();
+    timedOut ||= Date.now() > deadline;
+    if (timedOut || misfits.length >= maxSamples) return;
+    try {
+      entries += (await applyBatch(session, plan, part, options)).entries;
+      return;
+    } catch (error) {
+      if (!isRowError(error)) throw error;
+      const parts = halves(part);
+      if (parts === null) {
+        misfits.push(await describe(session, plan, part, error));
+        return;
+      }
+      for (const half of parts) await search(half);
+    }
+  }
+}
+
+async function describe(session: Session, plan: ApplyPlan, part: LogRange, error: ServerError): Promise<Misfit> {
+  return await session.transaction(
+    async () => {
+      const [entry] = await session.rows<Record<string, string>>(entryKeysSql(plan, part));
+      const names = plan.key.columns.map((column) => column.name);
+      const key = entry === undefined ? 'unknown' : keyText(names, entry);
+      if (!isConflict(error)) return { key, otherKey: null, error };
+      const other = await holderOf(session, plan, part, error);
+      const targetNames = plan.key.columns.map((column) => column.targetName);
+      return { key, otherKey: other === null ? null : keyText(targetNames, other), error };
+    },
+    { isolation: 'repeatable read', settings: applySettings },
+  );
+}
+
+/** Rolled back to where it was: the entry's own old row would be found as well. */
+async function holderOf(
+  session: Session,
+  plan: ApplyPlan,
+  part: LogRange,
+  error: ServerError,
+): Promise<Record<string, string> | null> {
+  const index = plan.conflicts.find((each) => each.name === error.constraint);
+  if (index === undefined) return null;
+  await session.batch(['savepoint own_rows', ...immediateConstraintsSql(plan)]);
+  await session.execute(deleteShadowRowsSql(plan, part));
+  const [holder] = await session.rows<Record<string, string>>(holderKeysSql(plan, index, part));
+  await session.batch(['rollback to savepoint own_rows']);
+  return holder ?? null;
+}
+
+function keyText(names: readonly string[], values: Record<string, string>): string {
+  return names.map((name, index) => `${name}=${values[`k${index + 1}`]}`).join(', ');
+}
+
+/** What the user is told; `first` is the error of the whole part. */
+export function misfitError(plan: ApplyPlan, misfits: readonly Misfit[], first: ServerError): FailedError {
+  const error = misfits[0]?.error ?? first;
+  const keys = misfits.map((misfit) => (misfit.otherKey === null ? misfit.key : `${misfit.key} and ${misfit.otherKey}`));
+  const which = keys.length === 0 ? '' : ` (${keys.length < maxSamples ? '' : 'among others '}${keys.join('; ')})`;
+  const table = displayName(plan.source);
+  const [code, what] = isConflict(error)
+    ? ['unique-violation', `rows of ${table} violate ${error.constraint ?? 'a unique constraint'} of the new shape`]
+    : ['row-does-not-fit', `rows of ${table} do not fit the new shape`];
+  return new FailedError(code, `${what}: ${error.message}${which}`, {
+    details: {
+      reason: reasonOf(error),
+      keys: misfits.flatMap((misfit) => (misfit.otherKey === null ? [misfit.key] : [misfit.key, misfit.otherKey])),
+      constraint: error.constraint ?? null,
+      column: error.column ?? null,
+      message: error.message,
+      sqlState: error.code,
+    },
+    state: `source untouched, the application's writes go on; migration ${plan.id} keeps its state`,
+    hint: `fix the rows and run the same command again, or pg-ghost abort ${plan.id}`,
+    cause: error,
+  });
+}
+
+function reasonOf(error: ServerError): 'unique' | 'not-null' | 'check' | 'cast' {
+  if (isConflict(error)) return 'unique';
+  if (error.code === '23502') return 'not-null';
+  return error.code.startsWith('23') ? 'check' : 'cast';
+}

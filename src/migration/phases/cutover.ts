@@ -1,0 +1,133 @@
+/**
+ * cutover: the gate, then the swap, tried until it is through or the deadline has passed (invariants 9, 10, 11).
+ *
+ * A write that the new shape cannot take may arrive at any moment, even for the drain under the lock: that swap is rolled
+ * back, and catch-up then names the row.
+ */
+import { drain } from '../../apply/applier.js';
+import type { ApplyPlan } from '../../apply/apply-plan.js';
+import { isRowError } from '../../apply/misfits.js';
+import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
+import { readTableShape } from '../../catalog/shape.js';
+import { findTable } from '../../catalog/table.js';
+import type { TableShape } from '../../catalog/types.js';
+import { cutover } from '../../cutover/cutover.js';
+import { swapStatements } from '../../cutover/swap-sql.js';
+import type { Session } from '../../db/session.js';
+import { relaxedCommit } from '../../db/settings.js';
+import { FailedError } from '../../errors.js';
+import { CommitOutcomeUnknown, type LockedResult } from '../../locks/locked-transaction.js';
+import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../../shadow/bare-heap-sql.js';
+import { compareBeforeSwap } from '../../shadow/gate.js';
+import { dropHelperIndexStatements, helperIndexName } from '../../shadow/helper-index-sql.js';
+import { displayName, qualified } from '../../sql/quote.js';
+import { setHold, swappedSql } from '../../state/migrations.js';
+import { applyPlanOf } from '../apply-facts.js';
+import { removeLeftovers } from '../cleanup.js';
+import { expectedTarget, helperIndexFacts, limitsOf, type RunContext } from '../context.js';
+import type { Transition } from '../machine.js';
+import { findOutcome } from '../outcome.js';
+import { recordedCheck } from '../source-check.js';
+import { catchUpOn } from './catch-up.js';
+
+export async function swap(context: RunContext): Promise<Transition> {
+  const { control, sessions, id } = context;
+  const target = await expectedTarget(context);
+  const apply = await applyPlanOf(context);
+  const applier = await sessions.open('apply', relaxedCommit);
+  // The swap's own commit waits for the disk, and for synchronous standbys, like any other.
+  const session = await sessions.open('cutover');
+  try {
+    const { holdMs } = await swapOrExplain(context, { session, applier, target, apply });
+    await setHold(control, id, holdMs);
+  } catch (error) {
+    if (!(error instanceof CommitOutcomeUnknown)) throw error;
+    if ((await findOutcome(context, error)) === 'not swapped') throw error.cause;
+  } finally {
+    await sessions.release(session);
+    await sessions.release(applier);
+  }
+  await removeLeftovers(control, id);
+  return 'done';
+}
+
+interface SwapWork {
+  readonly session: Session;
+  readonly applier: Session;
+  readonly target: TableShape;
+  readonly apply: ApplyPlan;
+}
+
+async function swapOrExplain(context: RunContext, work: SwapWork): Promise<LockedResult<number>> {
+  for (;;) {
+    try {
+      return await swapOnce(context, work);
+    } catch (error) {
+      if (!isRowError(error)) throw error;
+      // Throws with the row's key, unless the row was put right meanwhile.
+      await catchUpOn(context, work.applier, work.apply);
+    }
+  }
+}
+
+async function swapOnce(context: RunContext, { session, applier, target, apply }: SwapWork): Promise<LockedResult<number>> {
+  const { control, id, plan, schemas, emit, signal } = context;
+  const source = await recordedCheck(context);
+  await gate(context, target);
+  return cutover({
+    id,
+    displayTable: displayName(plan.table),
+    table: qualified(plan.table),
+    tableOid: plan.source.oid,
+    session,
+    watcher: control,
+    limits: limitsOf(context),
+    before: autovacuumRestoreStatements(target, schemas.shadow),
+    catchUp: () => catchUpOn(context, applier, apply),
+    checkSource: () => source.check(session, { fileMayMove: true }),
+    drain: () => drain(session, apply),
+    swap: [
+      // The drain needed it.
+      ...dropHelperIndexStatements(helperIndexFacts(context)),
+      ...swapStatements({
+        table: plan.table,
+        shadowSchema: schemas.shadow,
+        oldSchema: schemas.old,
+        source: plan.source,
+        target,
+        columns: plan.columns,
+        dropCapture: dropCaptureTriggerStatements({ id, table: plan.table }),
+        unvalidated: unvalidatedConstraintStatements(target, schemas.shadow),
+        markSwapped: swappedSql(id),
+      }),
+    ],
+    emit,
+    signal,
+  });
+}
+
+/** Invariant 10: what would be swapped in has every object that it must have, and nothing else. */
+async function gate(context: RunContext, target: TableShape): Promise<void> {
+  const { control, id, plan, schemas } = context;
+  const shadow = await findTable(control, { schema: schemas.shadow, name: plan.table.name });
+  if (shadow === null) {
+    throw new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} was dropped`, {
+      state: 'the source is untouched',
+      hint: `pg-ghost abort ${id}, then run again`,
+    });
+  }
+  const differences = compareBeforeSwap(target, await readTableShape(control, shadow.oid), {
+    ownIndexes: [helperIndexName(id)],
+  });
+  if (differences.length === 0) return;
+  const texts = differences.map((difference) => difference.text);
+  throw new FailedError(
+    'shadow-incomplete',
+    `the shadow of ${displayName(plan.table)} is not what it must be, so it was not swapped in:\n${texts.map((text) => `  ${text}`).join('\n')}`,
+    {
+      details: { differences: texts },
+      state: `the source is untouched; migration ${id} keeps its state`,
+      hint: `pg-ghost abort ${id}, then run again`,
+    },
+  );
+}

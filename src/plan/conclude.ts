@@ -1,0 +1,149 @@
+/** From everything that was read and tried to the plan: pure. */
+import type { ServerFacts } from '../catalog/server.js';
+import type { TableSizes } from '../catalog/sizes.js';
+import type { Dependent, TableShape } from '../catalog/types.js';
+import type { Refusal } from '../errors.js';
+import type { QualifiedName } from '../sql/quote.js';
+import { carriedObjects } from './carried.js';
+import type { Change, UserExpression } from './change-types.js';
+import { checkDependents, plannedDependents } from './checks/dependents.js';
+import { checkNameCollisions } from './checks/name-collisions.js';
+import { chooseKey } from './key.js';
+import { mapColumns } from './mapping.js';
+import { retargetStatement } from './retarget-statement.js';
+import { copyRollback, nativeRollback } from './rollback.js';
+import { copyLocks, copySteps, nativeLocks, nativeSteps } from './steps.js';
+import type { Trial } from './trial-types.js';
+import type { ChangeRequest, Estimates, Obstacle, PinnedSettings, Plan } from './types.js';
+import { decide } from './verdict.js';
+import { warningsFor } from './warnings.js';
+
+export interface Facts {
+  readonly request: ChangeRequest;
+  readonly change: Change;
+  readonly server: ServerFacts;
+  readonly table: QualifiedName;
+  readonly settings: PinnedSettings;
+  readonly refusals: readonly Refusal[];
+  /** null when the relation is not one that we look into. */
+  readonly seen: {
+    readonly source: TableShape;
+    readonly dependents: readonly Dependent[];
+    readonly sizes: TableSizes;
+    readonly obstacles: readonly Obstacle[];
+  } | null;
+  /** null when there was a refusal before or in the trial. */
+  readonly tried: {
+    readonly trial: Trial;
+    readonly isRepeatable: (expression: UserExpression) => boolean;
+    readonly taken: readonly QualifiedName[];
+  } | null;
+}
+
+export function conclude(facts: Facts): Plan {
+  const { seen, tried } = facts;
+  const unknown = withoutTrial(facts);
+  if (seen === null || tried === null) return unknown;
+  const { change } = facts;
+  const { source, dependents } = seen;
+  const { trial } = tried;
+  const target = trial.after;
+  const decided = decide(change, trial);
+  const input = {
+    table: facts.table.name,
+    statements: change.statements,
+    set: change.set,
+    trial,
+    isRepeatable: tried.isRepeatable,
+  };
+  const mapping = mapColumns(input);
+  const { key, refusals: keyRefusals } = chooseKey({ ...input, source, target, sources: mapping.sources });
+  const isCopy = decided.verdict === 'copy';
+  const refusals = [
+    ...checkNameCollisions(tried.taken),
+    ...(isCopy ? [...mapping.refusals, ...keyRefusals, ...checkDependents(dependents)] : []),
+  ];
+  const refused = refusals.length > 0;
+  return {
+    ...unknown,
+    verdict: refused ? 'refused' : decided.verdict,
+    reasons: refused ? refusals : decided.reasons,
+    columns: mapping.columns,
+    key,
+    projection: mapping.projection,
+    target,
+    ...(isCopy && key !== null
+      ? {
+          steps: copySteps(
+            facts.table,
+            target.indexes.map(({ name }) => name),
+            key,
+          ),
+          locks: copyLocks(
+            facts.table,
+            source.sequences.map(({ name }) => name),
+          ),
+          rollback: copyRollback(facts.table),
+        }
+      : {}),
+    ...(isCopy
+      ? {}
+      : {
+          steps: nativeSteps(unknown.nativeStatements),
+          locks: nativeLocks(facts.table, change.statements),
+          rollback: nativeRollback(facts.table),
+        }),
+    dependents: [
+      ...(isCopy ? carriedObjects(source, target) : []),
+      ...plannedDependents(dependents, decided.verdict),
+    ],
+    warnings: warningsFor({
+      verdict: decided.verdict,
+      change,
+      source,
+      target,
+      columns: mapping.columns,
+      dependents,
+      server: facts.server,
+      rows: seen.sizes.rows,
+    }),
+    estimates: estimatesOf(seen.sizes, decided.verdict),
+  };
+}
+
+/** What can be said when nothing could be tried. */
+function withoutTrial({ request, change, server, table, settings, refusals, seen }: Facts): Plan {
+  return {
+    table,
+    request,
+    verdict: 'refused',
+    reasons: refusals,
+    nativeStatements: refusals.length > 0 ? [] : change.statements.map((statement) => retargetStatement(statement, table.schema)),
+    columns: [],
+    key: null,
+    projection: null,
+    source: seen?.source ?? null,
+    target: null,
+    steps: [],
+    locks: [],
+    dependents: plannedDependents(seen?.dependents ?? [], 'copy'),
+    obstacles: seen?.obstacles ?? [],
+    warnings: [],
+    estimates: seen === null ? null : estimatesOf(seen.sizes, 'copy'),
+    rollback: [],
+    settings,
+    server: { version: server.version, inRecovery: server.inRecovery },
+  };
+}
+
+/** The new table is about as large as the old one: less without bloat, more with wider types. */
+function estimatesOf(sizes: TableSizes, verdict: 'native' | 'copy'): Estimates {
+  const { rows, heapBytes, indexBytes, toastBytes } = sizes;
+  return {
+    rows,
+    tableBytes: heapBytes,
+    indexBytes,
+    toastBytes,
+    diskNeededBytes: verdict === 'copy' ? heapBytes + indexBytes + toastBytes : 0,
+  };
+}

@@ -1,0 +1,103 @@
+/** Assembles the plan: reads, tries, decides. Changes nothing, and needs no more rights than the change itself. */
+import { readObstacles } from '../catalog/activity.js';
+import { readDependents } from '../catalog/dependents.js';
+import { missingPrivileges } from '../catalog/privileges.js';
+import { readPinnedSettings, readServer } from '../catalog/server.js';
+import { readTableShape } from '../catalog/shape.js';
+import { readSizes } from '../catalog/sizes.js';
+import { findTable, type FoundTable } from '../catalog/table.js';
+import type { Session } from '../db/session.js';
+import { RefusedError, type Refusal } from '../errors.js';
+import { readChange } from './change.js';
+import type { Change } from './change-types.js';
+import { checkForeignKeyConstraints } from './checks/foreign-key-constraints.js';
+import { arrivingNames, takenNames } from './checks/name-collisions.js';
+import { checkPrivileges } from './checks/privileges.js';
+import { checkRelationKind } from './checks/relation-kind.js';
+import { checkRelations, resolveRelations } from './checks/relations.js';
+import { checkServer } from './checks/server.js';
+import { conclude, type Facts } from './conclude.js';
+import { tryChange, type CloneBuilder } from './trial.js';
+import type { ChangeRequest, Plan } from './types.js';
+import { repeatabilityOf } from './volatility.js';
+
+export interface PlanDependencies {
+  /** How an empty table of a shape is built; `plan` knows nothing of the shadow. */
+  readonly buildClone: CloneBuilder;
+  /** What others have against it (the table is being migrated already). */
+  readonly refusals?: readonly Refusal[];
+}
+
+/** Younger transactions are the application's daily work. */
+const oldTransactionSeconds = 60;
+
+/**
+ * A refusal is a verdict here, with all reasons at once, and not an error.
+ *
+ * @throws UsageError the request is wrong by itself
+ * @throws RefusedError `no-such-table`: there is nothing that a plan could be about
+ */
+export async function makePlan(session: Session, request: ChangeRequest, deps: PlanDependencies): Promise<Plan> {
+  const change = readChange(request);
+  const server = await readServer(session);
+  const table = await findTable(session, request.table);
+  if (table === null) {
+    throw new RefusedError([
+      {
+        code: 'no-such-table',
+        message: `there is no table ${request.table}`,
+        hint: 'give it as SCHEMA.NAME, with double quotes as in SQL where the name has capitals or spaces',
+      },
+    ]);
+  }
+  const facts: Facts = {
+    request,
+    change,
+    server,
+    table: { schema: table.schema, name: table.name },
+    settings: await readPinnedSettings(session),
+    refusals: [...(deps.refusals ?? []), ...checkServer(server), ...checkRelationKind(table), ...change.refusals],
+    seen: null,
+    tried: null,
+  };
+  const isTable = checkRelationKind(table).length === 0 && checkServer(server).length === 0;
+  return conclude(isTable ? await lookAndTry(session, facts, table, deps.buildClone) : facts);
+}
+
+async function lookAndTry(session: Session, facts: Facts, table: FoundTable, buildClone: CloneBuilder): Promise<Facts> {
+  const { change, server } = facts;
+  const source = await readTableShape(session, table.oid);
+  const seen = {
+    source,
+    dependents: await readDependents(session, table.oid),
+    sizes: await readSizes(session, table.oid),
+    obstacles: await readObstacles(session, table.oid, { olderThanSeconds: oldTransactionSeconds }),
+  };
+  const refusals = [
+    ...facts.refusals,
+    ...checkRelations(source, change.statements, await resolveRelations(session, change.statements)),
+    ...checkForeignKeyConstraints(source, change.statements),
+    ...checkPrivileges(server.role, await missingPrivileges(session, source)),
+  ];
+  const known = { ...facts, seen, refusals };
+  // A trial of a part of the request would only say what the refusals say already.
+  return refusals.length > 0 ? known : await tried(session, known, change, buildClone);
+}
+
+async function tried(
+  session: Session,
+  facts: Facts & { seen: NonNullable<Facts['seen']> },
+  change: Change,
+  buildClone: CloneBuilder,
+): Promise<Facts> {
+  const { source } = facts.seen;
+  try {
+    const trial = await tryChange(session, source, change, buildClone);
+    const isRepeatable = await repeatabilityOf(session, change);
+    const taken = await takenNames(session, source, arrivingNames(trial.after));
+    return { ...facts, tried: { trial, isRepeatable, taken } };
+  } catch (error) {
+    if (!(error instanceof RefusedError)) throw error;
+    return { ...facts, refusals: [...facts.refusals, ...error.reasons] };
+  }
+}

@@ -1,0 +1,86 @@
+/** What would happen, in order, with the locks it takes. */
+import { displayName, type QualifiedName } from '../sql/quote.js';
+import type { ChangeStatement } from './change-types.js';
+import { strongestLock } from './native-locks.js';
+import type { Key, PlannedLock, PlannedStep } from './types.js';
+
+const nativePhase = 'native';
+
+export function nativeSteps(statements: readonly string[]): PlannedStep[] {
+  return statements.map((statement) => ({ phase: nativePhase, what: statement }));
+}
+
+export function nativeLocks(table: QualifiedName, statements: readonly ChangeStatement[]): PlannedLock[] {
+  return statements.map((statement) => ({
+    phase: nativePhase,
+    table: displayName(table),
+    mode: strongestLock(statement),
+    why: statement.actions.map(({ label }) => label).join(', '),
+    blocks: blockedBy(strongestLock(statement)),
+    duration: 'a moment: only the catalog changes',
+  }));
+}
+
+export function copySteps(table: QualifiedName, indexes: readonly string[], key: Key): PlannedStep[] {
+  const name = displayName(table);
+  const many = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 'es'}`;
+  return [
+    {
+      phase: 'prepare',
+      what: `record the migration; build the empty new table; log the keys (${key.columns.map((column) => column.name).join(', ')}) of every write to ${name} by trigger`,
+    },
+    { phase: 'copy', what: `copy ${name} block by block into the new table, which has no index yet` },
+    { phase: 'purge', what: 'delete from the new table what was written to meanwhile, as the log says' },
+    {
+      phase: 'index',
+      what: `build ${many(indexes.length, 'index')} on the new table${indexes.length > 0 ? `: ${indexes.join(', ')}` : ''}`,
+    },
+    {
+      phase: 'catch-up',
+      what: `apply the logged keys until little is left${key.needsHelperIndex ? ', by an index of our own on the key' : ''}`,
+    },
+    { phase: 'settle', what: 'vacuum and analyze the new table' },
+    {
+      phase: 'cutover',
+      what: `under one short lock: apply the rest, move ${name} to ghost_old_<id>, and the new table to its place`,
+    },
+  ];
+}
+
+export function copyLocks(table: QualifiedName, sequences: readonly QualifiedName[]): PlannedLock[] {
+  const name = displayName(table);
+  const lock = (phase: string, mode: string, why: string, duration: string, of = name): PlannedLock => ({
+    phase,
+    table: of,
+    mode,
+    why,
+    blocks: blockedBy(mode),
+    duration,
+  });
+  const brief = 'a moment, with a short lock_timeout and retries';
+  return [
+    lock('prepare', 'SHARE ROW EXCLUSIVE', 'create the trigger that logs keys', brief),
+    lock('copy', 'ACCESS SHARE', 'read the rows', 'one chunk at a time'),
+    lock('catch-up', 'ACCESS SHARE', 'read the rows that changed', 'one batch at a time'),
+    lock('cutover', 'ACCESS EXCLUSIVE', 'apply the rest and swap the tables', `milliseconds, at most --max-hold; ${brief}`),
+    ...sequences.map((sequence) =>
+      lock('cutover', 'ACCESS EXCLUSIVE', 'goes on with the new table', 'in the same transaction', displayName(sequence)),
+    ),
+  ];
+}
+
+/** https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES */
+function blockedBy(mode: string): PlannedLock['blocks'] {
+  switch (mode) {
+    case 'ACCESS EXCLUSIVE':
+      return 'reads and writes';
+    case 'SHARE':
+    case 'SHARE ROW EXCLUSIVE':
+    case 'EXCLUSIVE':
+      return 'writes';
+    case 'SHARE UPDATE EXCLUSIVE':
+      return 'ddl';
+    default:
+      return 'nothing';
+  }
+}

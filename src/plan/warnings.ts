@@ -1,0 +1,97 @@
+/** What a user should know before the change, though it does not stand in its way. Pure. */
+import type { ServerFacts } from '../catalog/server.js';
+import type { Dependent, TableShape } from '../catalog/types.js';
+import { displayName } from '../sql/quote.js';
+import type { Change } from './change-types.js';
+import type { ColumnMapping, Warning } from './types.js';
+
+export interface WarningInput {
+  readonly verdict: 'native' | 'copy';
+  readonly change: Change;
+  readonly source: TableShape;
+  readonly target: TableShape;
+  readonly columns: readonly ColumnMapping[];
+  readonly dependents: readonly Dependent[];
+  readonly server: ServerFacts;
+  readonly rows: number | null;
+}
+
+export function warningsFor(input: WarningInput): Warning[] {
+  return [...resultWarnings(input), ...(input.verdict === 'copy' ? copyWarnings(input) : nativeWarnings(input))];
+}
+
+function resultWarnings({ source, target, server, rows }: WarningInput): Warning[] {
+  const shape = (table: TableShape): string =>
+    JSON.stringify(table.columns.map(({ name, typeOid, typmod }) => [name, typeOid, typmod]));
+  const warnings: Warning[] = [];
+  if (shape(source) !== shape(target)) {
+    warnings.push({
+      code: 'cached-plans',
+      message:
+        'the columns change: a prepared SELECT * or RETURNING * fails once per session with 0A000 "cached plan must not change result type", and the application sees the new names and types from the swap on',
+    });
+  }
+  if (!server.seesAllActivity) {
+    warnings.push({
+      code: 'activity-hidden',
+      message: `role ${server.role} is not in pg_monitor: sessions of other roles that could block the lock may be missing below`,
+    });
+  }
+  if (rows === null) {
+    warnings.push({ code: 'never-analyzed', message: 'the table was never analyzed: there is no estimate of its rows' });
+  }
+  return warnings;
+}
+
+function copyWarnings({ change, source, target, columns, server }: WarningInput): Warning[] {
+  const warnings: Warning[] = [];
+  const unsteady = columns.filter(({ volatile }) => volatile === true).map(({ target: name }) => name);
+  if (unsteady.length > 0) {
+    warnings.push({
+      code: 'volatile-expression',
+      message: `the expression for ${unsteady.join(', ')} gives another value each time: rows that change while the table is copied get a later one, and the column is not verified`,
+    });
+  }
+  const invalid = source.indexes.filter(({ valid }) => !valid).map(({ name }) => name);
+  if (invalid.length > 0) {
+    warnings.push({
+      code: 'invalid-index',
+      message: `${invalid.join(', ')} is not valid (a CREATE INDEX CONCURRENTLY that failed); the new table gets it built anew, which fails where the rows do not allow it. Drop it first if it is not wanted`,
+    });
+  }
+  if (onlyCreatesIndexes(change)) {
+    warnings.push({
+      code: 'index-only',
+      message: 'CREATE INDEX CONCURRENTLY on the table itself may be all that is needed: it blocks no writes, and copies nothing',
+    });
+  }
+  const identities = target.columns.filter(({ identity }) => identity !== 'none').map(({ name }) => name);
+  if (identities.length > 0) {
+    warnings.push({
+      code: 'identity',
+      message: `identity column ${identities.join(', ')}: the values are copied as they are, and the sequence goes on where it stands at the swap`,
+    });
+  }
+  if (server.settings.synchronousStandbys) {
+    warnings.push({
+      code: 'synchronous-commit',
+      message: 'the server waits for a synchronous standby at commit, also in the swap: that wait is part of the hold',
+    });
+  }
+  return warnings;
+}
+
+function onlyCreatesIndexes({ statements, set, rewrite }: Change): boolean {
+  const kinds = statements.flatMap(({ actions }) => actions.map(({ kind }) => kind));
+  return set.length === 0 && !rewrite && kinds.length > 0 && kinds.every((kind) => kind === 'create index');
+}
+
+function nativeWarnings({ source, dependents }: WarningInput): Warning[] {
+  if (dependents.length === 0) return [];
+  return [
+    {
+      code: 'dependents-untried',
+      message: `the trial knows nothing of the ${dependents.length} objects that depend on ${displayName(source.name)}: where one of them forbids the change, PostgreSQL says so when it runs, and nothing is changed`,
+    },
+  ];
+}

@@ -1,0 +1,33 @@
+import type { MigrationResult, MigrationStatus } from '../../src/migration/types.js';
+import { aPlan } from '../report/a-plan.js';
+
+export const aResult: MigrationResult = {
+  id: 7,
+  table: 'public.orders',
+  old: 'ghost_old_7.orders',
+  native: false,
+  rows: 3_000_000,
+  seconds: 11.2,
+  holdMs: 3.1,
+  plan: aPlan,
+};
+
+export const aStatus: MigrationStatus = {
+  id: 7,
+  phase: 'copy',
+  table: 'public.orders',
+  shadow: 'ghost_new_7.orders',
+  old: null,
+  capture: 'triggers',
+  percent: 52.1,
+  rowsCopied: 1_560_000,
+  backlog: 1204,
+  runnerPid: 4711,
+  paused: false,
+  throttledBy: null,
+  error: null,
+  request: aPlan.request,
+  createdAt: '2026-01-02 03:04:05+00',
+  updatedAt: '2026-01-02 03:05:05+00',
+  next: 'runs now, in backend 4711',
+};

@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest';
+import { FailedError } from '../../src/errors.js';
+import { aStatus } from './a-result.js';
+import { invoke } from './invoke.js';
+
+const swapped = { ...aStatus, phase: 'swapped', shadow: null, old: 'ghost_old_7.orders' } as const;
+const failed = {
+  ...aStatus,
+  id: 12,
+  runnerPid: null,
+  error: { code: 'no-index', message: 'two\nlines', hint: null },
+  next: 'run it again',
+};
+
+test('status of all as a table', async () => {
+  const { exitCode, stdout } = await invoke(['status'], {
+    library: { status: () => Promise.resolve([aStatus, failed]) },
+  });
+  expect(exitCode).toBe(0);
+  expect(stdout.lines).toEqual([
+    '  id  table          phase  copied  backlog  run           next',
+    '  7   public.orders  copy   52.1 %  1,204    backend 4711  runs now, in backend 4711',
+    '  12  public.orders  copy   52.1 %  1,204    failed        run it again',
+  ]);
+});
+
+test('status without migrations', async () => {
+  const library = { status: () => Promise.resolve([]) };
+  expect((await invoke(['status'], { library })).stdout.lines).toEqual(['no migrations in this database']);
+  expect((await invoke(['status', '--json'], { library })).stdout.text).toBe('');
+});
+
+test('status of one, in detail', async () => {
+  const { stdout } = await invoke(['status', '12'], {
+    library: { status: (_, id) => Promise.resolve(id === 12 ? [failed] : []) },
+  });
+  expect(stdout.lines).toEqual([
+    'migration 12  public.orders  copy',
+    '  change     --alter "ALTER COLUMN id TYPE bigint"',
+    '  copied     52.1 %, 1,560,000 rows',
+    '  backlog    1,204',
+    '  capture    triggers',
+    '  shadow     ghost_new_7.orders',
+    '  run        failed',
+    '  error      two',
+    '             lines (no-index)',
+    '  created    2026-01-02 03:04:05+00',
+    '  updated    2026-01-02 03:05:05+00',
+    '  next       run it again',
+  ]);
+});
+
+test('status --json: an object a line', async () => {
+  const { stdout } = await invoke(['status', '--json'], {
+    library: { status: () => Promise.resolve([aStatus, failed]) },
+  });
+  expect(stdout.objects).toEqual([aStatus, failed]);
+});
+
+test('an unknown id is the library’s to tell', async () => {
+  const status = (): Promise<never> =>
+    Promise.reject(new FailedError('no-such-migration', 'there is no migration 9'));
+  const { exitCode, stdout } = await invoke(['status', '9', '--json'], { library: { status } });
+  expect(exitCode).toBe(1);
+  expect(stdout.objects).toMatchObject([{ event: 'error', id: 9, code: 'no-such-migration' }]);
+});
+
+test('abort says what is gone', async () => {
+  const aborted: number[] = [];
+  const library = {
+    status: () => Promise.resolve([aStatus]),
+    abort: (_: unknown, id: number) => {
+      aborted.push(id);
+      return Promise.resolve();
+    },
+  };
+  const { exitCode, stdout } = await invoke(['abort', '7'], { library });
+  expect(exitCode).toBe(0);
+  expect(aborted).toEqual([7]);
+  expect(stdout.lines).toEqual([
+    'migration 7 aborted; removed: ghost_new_7.orders, its capture triggers, its change log; public.orders is as it was',
+  ]);
+});
+
+test('finalize says what is gone', async () => {
+  const library = { status: () => Promise.resolve([swapped]), finalize: () => Promise.resolve() };
+  expect((await invoke(['finalize', '7'], { library })).stdout.lines).toEqual([
+    'migration 7 finalized; dropped: ghost_old_7.orders; public.orders keeps its new shape',
+  ]);
+  const { stdout } = await invoke(['finalize', '7', '--json'], { library });
+  expect(stdout.objects).toEqual([
+    {
+      event: 'finalize:done',
+      id: 7,
+      table: 'public.orders',
+      removed: ['ghost_old_7.orders'],
+      at: expect.any(String) as string,
+    },
+  ]);
+});
