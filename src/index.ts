@@ -26,7 +26,16 @@ export type {
 } from './migration/types.js';
 export type { ConnectionOptions } from './db/connection.js';
 export type * from './plan/types.js';
-export type { Column, Constraint, Dependent, Grant, Index, IndexKey, OwnedSequence, TableShape } from './catalog/types.js';
+export type {
+  Column,
+  Constraint,
+  Dependent,
+  Grant,
+  Index,
+  IndexKey,
+  OwnedSequence,
+  TableShape,
+} from './catalog/types.js';
 export type { Blocker, EventListener, EventMap, EventName, MigrationEvent, Phase } from './report/events.js';
 export type { QualifiedName } from './sql/quote.js';
 export {

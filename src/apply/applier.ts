@@ -4,9 +4,8 @@
  *
  * Invariant 4 is the caller's: every chunk is committed, the purge is done, the indexes are there.
  */
-import pRetry from 'p-retry';
+import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
-import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { EventMap } from '../report/events.js';
 import { qualified } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
@@ -67,6 +66,8 @@ export async function drain(session: Session, plan: ApplyPlan): Promise<number> 
 const smallBacklog = 1_000;
 /** VACUUM cannot shorten a log whose end is in use, or that an old snapshot still sees: do not insist. */
 const maxShrinks = 3;
+/** Deadlocks and missed locks pass by themselves; what does not within this time is worth an error. */
+const transientMs = 30_000;
 /** After a conflict the next batches will have some too; looking for holders at once is cheaper than failing first. */
 const clearingBatches = 16;
 
@@ -114,9 +115,9 @@ class Applier {
   async #apply(range: LogRange): Promise<BatchResult> {
     const { session, plan, checkSource, signal } = this.options;
     try {
-      const result = await retried(
+      const result = await retryTransient(
         () => applyBatch(session, plan, range, { clearHolders: this.#clearing > 0, checkSource }),
-        signal,
+        { deadlineMs: transientMs, ...(signal === undefined ? {} : { signal }) },
       );
       this.#clearing = result.conflicted ? clearingBatches : Math.max(0, this.#clearing - 1);
       return result;
@@ -153,23 +154,4 @@ class Applier {
       batchMs,
     });
   }
-}
-
-const transient: ReadonlySet<string | null> = new Set([
-  SqlState.serializationFailure,
-  SqlState.deadlockDetected,
-  SqlState.lockNotAvailable,
-]);
-
-/** Locks of others that pass by themselves; ten times takes about a quarter of a minute. */
-async function retried<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  return await pRetry(work, {
-    retries: 10,
-    minTimeout: 20,
-    maxTimeout: 5_000,
-    factor: 2,
-    randomize: true,
-    shouldRetry: ({ error }) => transient.has(sqlState(error)),
-    ...(signal === undefined ? {} : { signal }),
-  });
 }

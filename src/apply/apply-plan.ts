@@ -1,6 +1,6 @@
 /** What apply has to know of a migration, taken from its plan. Pure. */
 import type { Index, TableShape } from '../catalog/types.js';
-import type { Key, KeyColumn, Plan, Projection } from '../plan/types.js';
+import type { Key, KeyColumn, Plan, ProjectedColumn, Projection } from '../plan/types.js';
 import { ident, type QualifiedName } from '../sql/quote.js';
 import { projectedColumns } from '../sql/projection.js';
 
@@ -24,10 +24,10 @@ export interface ApplyPlan {
   readonly match: readonly KeyMatch[];
   /** Rows with equal keys in the source may have different keys in the shadow: `A` and `a` of citext to text. */
   readonly equalKeysMayPart: boolean;
-  /** What can make an incoming row conflict with another. */
+  /** What can make an incoming row conflict with a row of another key. */
   readonly conflicts: readonly Index[];
-  /** Columns of the shadow that the projection does not give, as expressions over those that it gives. */
-  readonly derived: readonly { readonly name: string; readonly expression: string }[];
+  /** The shadow's columns as a row-to-be has them: an expression over the projection's, in the column's own type. */
+  readonly values: readonly ProjectedColumn[];
 }
 
 export interface KeyMatch {
@@ -65,8 +65,8 @@ export function applyPlan({ id, plan, shadow, log }: ApplyFacts): ApplyPlan {
     projection,
     match: keyMatches(key, source, target),
     equalKeysMayPart: !isUntouched(key, target) && !key.columns.every(sameBytesWhenEqual),
-    conflicts: target.indexes.filter((index) => index.unique || index.exclusion),
-    derived: derivedColumns(projection, target),
+    conflicts: target.indexes.filter((index) => (index.unique || index.exclusion) && !isOn(index, targetNames(key))),
+    values: shadowValues(projection, target),
   };
 }
 
@@ -74,8 +74,9 @@ const builtinEquality = 'OPERATOR(pg_catalog.=)';
 
 function keyMatches(key: Key, source: TableShape, target: TableShape): KeyMatch[] {
   const sourceIndex = source.indexes.find((index) => index.name === key.index);
-  const names = key.columns.map((column) => column.targetName);
-  const targetIndex = target.indexes.find((index) => index.unique && index.predicate === null && isOn(index, names));
+  const targetIndex = target.indexes.find(
+    (index) => index.unique && index.predicate === null && isOn(index, targetNames(key)),
+  );
   return key.columns.map((column) => {
     const bySource = comparison(sourceIndex, column.name) ?? {
       column: column.name,
@@ -86,14 +87,23 @@ function keyMatches(key: Key, source: TableShape, target: TableShape): KeyMatch[
       column: column.targetName,
       // A helper index of our own has the type's default operator class; types that differ are built-in ones here.
       operator: column.type === column.targetType ? bySource.operator : builtinEquality,
-      collation: target.columns.find((each) => each.name === column.targetName)?.collation ?? null,
+      collation: target.columns.find((each) => each.name === column.targetName)?.collation ?? defaultCollation(column),
     };
     return { source: bySource, shadow: byTarget };
   });
 }
 
+/** Said aloud where a key in another collation would otherwise impose its own, and keep the index from being used. */
+function defaultCollation({ collation, targetType }: KeyColumn): string | null {
+  return collation !== null && /^(text|character)/.test(targetType) ? 'pg_catalog."default"' : null;
+}
+
+function targetNames(key: Key): string[] {
+  return key.columns.map((column) => column.targetName);
+}
+
 function isOn(index: Index, columns: readonly string[]): boolean {
-  return index.keys.length === columns.length && columns.every((name) => index.keys.some((key) => key.column === name));
+  return !index.exclusion && index.keys.length === columns.length && columns.every((name) => index.keys.some((key) => key.column === name));
 }
 
 function comparison(index: Index | undefined, column: string): Comparison | null {
@@ -138,16 +148,17 @@ function sameBytesWhenEqual(column: KeyColumn): boolean {
   return isPlainText || typesOfOneImage.has(column.type.replace(/^(timestamp)\(\d\)/, '$1'));
 }
 
-/** Generated columns can be unique too, and are computed by the table only when the row is already in. */
-function derivedColumns(projection: Projection, target: TableShape): ApplyPlan['derived'] {
+/**
+ * The projection leaves conversions of a plain ALTER TYPE to INSERT; comparing has to make them itself. Generated columns can
+ * be unique too, and are computed only when the row is in.
+ */
+function shadowValues(projection: Projection, target: TableShape): ProjectedColumn[] {
   const given = new Set(projectedColumns(projection));
-  return target.columns
-    .filter((column) => !given.has(column.name))
-    .map((column) => ({
-      name: column.name,
-      expression:
-        column.generated !== 'none' && column.default !== null ? `(${column.default})` : `null::${column.type}`,
-    }));
+  return target.columns.map(({ name, type, generated, default: expression }) => {
+    if (given.has(name)) return { name, expression: `${ident(name)}::${type}` };
+    // Anything else that is not given gets its default, which no row of the source can ask for.
+    return { name, expression: generated === 'none' || expression === null ? `null::${type}` : `(${expression})` };
+  });
 }
 
 /** `<row>."id" OPERATOR(pg_catalog.=) (<other> collate ...)`. */

@@ -197,9 +197,12 @@ export function shadowKeys(plan: ApplyPlan, part: LogPart): string {
   return `${distinct}\nunion\n${keysOf(plan, current)}`;
 }
 
-/** Maps keys of the source to keys of the shadow. */
+/** Maps keys of the source to keys of the shadow, in the shadow's types: the projection may leave the last cast to INSERT. */
 export function keysOf(plan: ApplyPlan, keys: string): string {
-  return projectionSql(plan.key.projection, { from: `(\n${keys}\n)` });
+  const mapped = projectionSql(plan.key.projection, { from: `(\n${keys}\n)` });
+  if (plan.key.columns.every((column) => column.type === column.targetType)) return mapped;
+  const columns = plan.key.columns.map(({ targetName, targetType }) => `${ident(targetName)}::${targetType}`);
+  return `select ${columns.join(', ')}\nfrom (\n${mapped}\n) as mapped`;
 }
 
 /** Keys in the log, under the names that they have in the source. */

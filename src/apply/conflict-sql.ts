@@ -63,23 +63,25 @@ export function entryKeysSql(plan: ApplyPlan, part: LogPart): SqlQuery {
 
 /**
  * Values that stand more than once in the shadow where a unique index is to be built, with the keys of their rows: `value`
- * and `keys`, each an array of texts. Sorts the whole table: for the error message after the build has failed.
+ * (one text per index key) and `keys`. Sorts the whole table: for the error message after the build has failed.
  */
-export function duplicateKeysSql(plan: ApplyPlan, index: Index): SqlQuery {
-  const values = index.keys.map((key) => (key.collation === null ? key.expression : `${key.expression} collate ${key.collation}`));
-  const names = plan.key.columns.map((column) => ident(column.targetName));
+export function duplicateKeysSql(plan: Pick<ApplyPlan, 'key' | 'shadow'>, index: Index): SqlQuery {
+  const values = index.keys.map(({ expression, collation }) =>
+    collation === null ? `(${expression})` : `(${expression} collate ${collation})`,
+  );
+  const names = plan.key.columns.map((column) => `${ident(column.targetName)}::text`);
   const conditions = [
     ...(index.predicate === null ? [] : [`(${index.predicate})`]),
-    ...(index.nullsNotDistinct ? [] : index.keys.map((key) => `${key.expression} is not null`)),
+    ...(index.nullsNotDistinct ? [] : index.keys.map(({ expression }) => `${expression} is not null`)),
   ];
   const where = conditions.length === 0 ? '' : `\nwhere ${conditions.join(' and ')}`;
   return {
     text: sql`
       select
-      array[${values.map((value) => `min((${value})::text)`).join(', ')}] as value,
-      (array_agg(concat_ws(', ', ${names.map((name) => `${name}::text`).join(', ')})))[1:5] as keys
+        array[${values.map((value) => `min(${value}::text)`).join(', ')}] as value,
+        (array_agg(concat_ws(', ', ${names.join(', ')})))[1:5] as keys
       from only ${qualified(plan.shadow)}${where}
-      group by ${values.map((value) => `(${value})`).join(', ')}
+      group by ${values.join(', ')}
       having count(*) > 1
       limit 5`,
   };
@@ -105,13 +107,13 @@ function holders(plan: ApplyPlan, index: Index, part: LogPart): string {
 /** The values of the incoming rows under this index, `ghost_v1` ... `ghost_vn`. */
 function incomingValues(plan: ApplyPlan, index: Index, part: LogPart): string {
   const alias = ident(plan.projection.alias);
-  const derived = plan.derived.map((column) => `, ${column.expression} as ${ident(column.name)}`).join('');
+  const columns = plan.values.map((column) => `${column.expression} as ${ident(column.name)}`);
   const values = index.keys.map((key, position) => `${key.expression} as ${valueName(position)}`);
   const where = index.predicate === null ? '' : `\nwhere ${index.predicate}`;
   return sql`
     select ${values.join(', ')}
     from (
-    select *${derived}
+    select ${columns.join(', ')}
     from (
     ${incomingRows(plan, part)}
     ) as ${alias}

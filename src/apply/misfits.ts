@@ -81,7 +81,7 @@ async function describe(session: Session, plan: ApplyPlan, part: LogRange, error
   );
 }
 
-/** Rolled back to where it was: the entry's own old row would be found as well. */
+/** Without the entry's own old row, which has the value too more often than not. */
 async function holderOf(
   session: Session,
   plan: ApplyPlan,

@@ -12,7 +12,7 @@ import { frozen } from './freeze.js';
 /** A prepared transaction has no process; PostgreSQL gives 0 for it where it must give a number. */
 export const preparedTransactionPid = 0;
 
-/** Locks with their holders; those of prepared transactions name them by `-1/<xid>`. */
+/** Locks with their holders. A prepared transaction's locks have no pid; its lock on its own transaction id tells which. */
 const holdersSql = `
   select
     coalesce(l.pid, ${preparedTransactionPid}) as pid,
@@ -25,7 +25,13 @@ const holdersSql = `
     array_agg(distinct l.mode order by l.mode) as "lockModes"
   from pg_locks as l
   left join pg_stat_activity as a on a.pid = l.pid
-  left join pg_prepared_xacts as p on l.pid is null and l.virtualtransaction = '-1/' || p.transaction
+  left join pg_locks as own
+    on l.pid is null
+    and own.pid is null
+    and own.virtualtransaction = l.virtualtransaction
+    and own.locktype = 'transactionid'
+    and own.granted
+  left join pg_prepared_xacts as p on p.transaction = own.transactionid
   where l.granted
     and l.pid is distinct from pg_backend_pid()`;
 
@@ -78,11 +84,18 @@ export async function readObstacles(
 ): Promise<Obstacle[]> {
   const holders = await holdersOf(session, tableOid);
   const known = new Set(holders.filter(({ pid }) => pid !== preparedTransactionPid).map(({ pid }) => pid));
-  const knownPrepared = new Set(holders.filter(({ pid }) => pid === preparedTransactionPid).map((each) => each.application));
+  const knownPrepared = new Set(
+    holders.filter(({ pid }) => pid === preparedTransactionPid).map((each) => each.application),
+  );
   const old = await session.rows<Obstacle>({ text: oldTransactionsSql, values: [olderThanSeconds] });
   return frozen([
-    ...holders.map((holder) => ({ ...holder, pid: holder.pid === preparedTransactionPid ? null : holder.pid })),
-    ...old.filter(({ pid, application }) => (pid === null ? !knownPrepared.has(application) : !known.has(pid))),
+    ...holders.map((holder) => ({
+      ...holder,
+      pid: holder.pid === preparedTransactionPid ? null : holder.pid,
+    })),
+    ...old.filter(({ pid, application }) =>
+      pid === null ? !knownPrepared.has(application) : !known.has(pid),
+    ),
   ]);
 }
 
@@ -112,6 +125,11 @@ const oldTransactionsSql = `
 function withPlainModes(blocker: Blocker): Blocker {
   return {
     ...blocker,
-    lockModes: blocker.lockModes.map((mode) => mode.replace(/Lock$/, '').replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toUpperCase()),
+    lockModes: blocker.lockModes.map((mode) =>
+      mode
+        .replace(/Lock$/, '')
+        .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
+        .toUpperCase(),
+    ),
   };
 }

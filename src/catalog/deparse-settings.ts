@@ -31,7 +31,8 @@ export async function withDeparseSettings<T>(session: Session, work: () => Promi
   const { inside } = await session.row<{ inside: boolean }>(
     `select coalesce(current_setting('pg_ghost.transaction', true), '') = 'open' as inside`,
   );
-  if (!inside) return await session.transaction(work, { isolation: 'repeatable read', settings: deparseSettings });
+  if (!inside)
+    return await session.transaction(work, { isolation: 'repeatable read', settings: deparseSettings });
   try {
     return await work();
   } finally {
@@ -42,7 +43,11 @@ export async function withDeparseSettings<T>(session: Session, work: () => Promi
 
 const probe = { 'pg_ghost.transaction': 'open' } as const;
 
-async function setLocal(session: Session, values: readonly string[], settings: readonly string[]): Promise<void> {
+async function setLocal(
+  session: Session,
+  values: readonly string[],
+  settings: readonly string[],
+): Promise<void> {
   await session.rows({
     text: `select ${settings.map((name, index) => `set_config(${literal(name)}, $${index + 1}, true)`).join(', ')}`,
     values,

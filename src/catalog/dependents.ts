@@ -74,7 +74,9 @@ function isView({ relkind }: DependentRow): boolean {
 
 /** Comes and goes with the relation it belongs to, and was dealt with there: indexes and TOAST of materialized views. */
 function isPartOf({ catalog, relkind, home }: DependentRow, relations: ReadonlySet<number>): boolean {
-  return catalog === 'pg_class' && (relkind === 't' || (relkind === 'i' && home !== null && relations.has(home)));
+  return (
+    catalog === 'pg_class' && (relkind === 't' || (relkind === 'i' && home !== null && relations.has(home)))
+  );
 }
 
 function kindOf(row: DependentRow, tableOid: number, relations: ReadonlySet<number>): DependentKind {

@@ -40,6 +40,10 @@ const columnFacts = `
   a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation, a.attnotnull, a.attidentity, a.attgenerated,
   a.attstorage, a.attcompression, a.attstattarget, a.attisdropped, a.attislocal, a.attinhcount, a.attacl, a.attoptions`;
 
+/** REINDEX CONCURRENTLY forgets (before 15) where in the statement's text each part of an expression stood. */
+const withoutLocations = (nodeTree: string): string =>
+  `regexp_replace(${nodeTree}::text, ' :location -?\\d+', '', 'g')`;
+
 /** Each is a query for one text. `t` is the table's row in pg_class. */
 const parts: readonly string[] = [
   `select row(
@@ -72,7 +76,7 @@ const parts: readonly string[] = [
   `select string_agg(row(
        ic.relname, ic.relam, ic.reltablespace, ic.reloptions,
        i.indisunique, i.indisprimary, i.indisexclusion, i.indimmediate, i.indisclustered, i.indisreplident,
-       i.indkey, i.indcollation, i.indclass, i.indoption, i.indexprs, i.indpred,
+       i.indkey, i.indcollation, i.indclass, i.indoption, ${withoutLocations('i.indexprs')}, ${withoutLocations('i.indpred')},
        (select array_agg(a.attstattarget order by a.attnum) from pg_attribute as a where a.attrelid = ic.oid),
        obj_description(ic.oid, 'pg_class')
      )::text, '' order by ic.relname)

@@ -30,6 +30,14 @@ function tablespaces(shape: TableShape): string[] {
   return [...new Set(names.filter((name) => name !== null))];
 }
 
+/** Before 16 it is not the membership but the member that inherits or does not. */
+const inheritSql = `
+      select 1, format('alter role %s inherit', me.name)
+      from me, t
+      where pg_has_role(t.relowner, 'member')
+        and not pg_has_role(t.relowner, 'usage')
+      union all`;
+
 /**
  * Owning goes by inheritance (`usage`), giving to the owner and acting as a grantor by being able to SET ROLE: before
  * 16 every member is, since then only one granted so. https://www.postgresql.org/docs/current/role-membership.html
@@ -51,9 +59,9 @@ function missingSql(serverVersion: number): string {
       select 1, format('grant %I to %s${options}', r.rolname, me.name)
       from me, t, pg_roles as r
       where r.rolname = any ($2::name[])
-        and not (${mayBecome} and (r.oid <> t.relowner or pg_has_role(r.oid, 'usage')))
+        and not (${mayBecome} and ${serverVersion >= 160000 ? `(r.oid <> t.relowner or pg_has_role(r.oid, 'usage'))` : 'true'})
       union all
-      select 2, format('grant create on database %I to %s', current_database(), me.name)
+${serverVersion >= 160000 ? '' : inheritSql}      select 2, format('grant create on database %I to %s', current_database(), me.name)
       from me
       where not has_database_privilege(current_database(), 'create')
       union all

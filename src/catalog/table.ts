@@ -37,7 +37,10 @@ export async function findTable(session: Session, name: string | QualifiedName):
   const [found] = await session.rows<FoundTable>(
     wanted.schema === null
       ? { text: `${findSql}where c.oid = to_regclass(quote_ident($1))`, values: [wanted.name] }
-      : { text: `${findSql}where n.nspname = $1::name and c.relname = $2::name`, values: [wanted.schema, wanted.name] },
+      : {
+          text: `${findSql}where n.nspname = $1::name and c.relname = $2::name`,
+          values: [wanted.schema, wanted.name],
+        },
   );
   return found === undefined ? null : frozen(found);
 }

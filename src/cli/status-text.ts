@@ -56,7 +56,7 @@ function runnerText({
 }: Pick<MigrationStatus, 'phase' | 'runnerPid' | 'error'>): string {
   if (runnerPid !== null) return `backend ${runnerPid}`;
   if (phase === 'swapped' || phase === 'finalized' || phase === 'aborted') return 'ended';
-  return error === null ? 'stopped' : 'failed';
+  return error === null || error.code === 'interrupted' ? 'stopped' : 'failed';
 }
 
 /** As options of `run`, with the statements of a file in one line. */

@@ -4,7 +4,12 @@
  */
 import type { Session } from '../db/session.js';
 import { CutoverNotObtainedError } from '../errors.js';
-import { LockNotObtained, underLock, type LockLimits, type LockedResult } from '../locks/locked-transaction.js';
+import {
+  LockNotObtained,
+  underLock,
+  type LockLimits,
+  type LockedResult,
+} from '../locks/locked-transaction.js';
 import type { Emit } from '../report/events.js';
 
 export interface CutoverWork {
@@ -80,8 +85,14 @@ function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObta
     `${work.displayTable} was not swapped: in ${missed.attempts} tries over ${Math.round(missed.waitedMs / 1000)} s ` +
       reasons[last.why],
     {
-      details: { attempts: missed.attempts, waitedMs: missed.waitedMs, why: last.why, blockers: last.blockers },
-      state: 'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
+      details: {
+        attempts: missed.attempts,
+        waitedMs: missed.waitedMs,
+        why: last.why,
+        blockers: last.blockers,
+      },
+      state:
+        'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
       hint: `run the same command again at a quieter moment, or with a longer --cutover-deadline; pg-ghost abort ${work.id} undoes`,
     },
   );

@@ -71,7 +71,9 @@ function identityValues(facts: SwapFacts): string[] {
   return facts.source.sequences.flatMap((sequence) => {
     if (!sequence.identity) return [];
     const column = targetOf(facts.columns, sequence.column);
-    const successor = facts.target.sequences.find((candidate) => candidate.identity && candidate.column === column);
+    const successor = facts.target.sequences.find(
+      (candidate) => candidate.identity && candidate.column === column,
+    );
     if (column === null || successor === undefined) return [];
     const name = qualified({ schema: facts.shadowSchema, name: successor.name.name });
     return [

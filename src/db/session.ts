@@ -126,7 +126,10 @@ export class Session implements AsyncDisposable {
    */
   async transaction<T>(
     work: () => Promise<T>,
-    options: { readonly isolation?: IsolationLevel; readonly settings?: Readonly<Record<string, string>> } = {},
+    options: {
+      readonly isolation?: IsolationLevel;
+      readonly settings?: Readonly<Record<string, string>>;
+    } = {},
   ): Promise<T> {
     const settings = Object.entries(options.settings ?? {}).map(
       ([name, value]) => `set local ${ident(name)} = ${literal(value)}`,

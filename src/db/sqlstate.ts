@@ -75,7 +75,15 @@ const lostStates: ReadonlySet<string> = new Set([
   SqlState.cannotConnectNow,
   SqlState.idleSessionTimeout,
 ]);
-const socketCodes = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOTFOUND', 'ENOENT']);
+const socketCodes = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'ENOENT',
+]);
 
 /** The connection is gone or cannot be made; says nothing about whether a statement in flight took effect. */
 export function isConnectionLost(error: unknown): boolean {
@@ -93,11 +101,15 @@ export function isConnectionLost(error: unknown): boolean {
 
 export function connectionFailed(error: unknown, connection: ConnectionOptions): PgGhostError {
   const message = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
-  return new FailedError('cannot-connect', `cannot connect to ${describeConnection(connection)}: ${message}`, {
-    state: 'nothing was changed by this command',
-    hint: 'check --dsn, DATABASE_URL or the PG* variables, that the server runs, and pg_hba.conf',
-    cause: error,
-  });
+  return new FailedError(
+    'cannot-connect',
+    `cannot connect to ${describeConnection(connection)}: ${message}`,
+    {
+      state: 'nothing was changed by this command',
+      hint: 'check --dsn, DATABASE_URL or the PG* variables, that the server runs, and pg_hba.conf',
+      cause: error,
+    },
+  );
 }
 
 export function messageOf(error: unknown): string {

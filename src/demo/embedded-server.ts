@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFile, chown, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,7 @@ import {
   findBinaries,
   runnableBinaries,
 } from './embedded-binaries.js';
+import { configureCluster, createCluster, type Settings } from './embedded-cluster.js';
 import { readServerLog, ServerProcess } from './server-process.js';
 import { Watchdog } from './watchdog.js';
 
@@ -28,8 +29,6 @@ const startTimeoutMs = 60_000;
 const fastShutdownMs = 10_000;
 /** Another process may take the free port between our look and the server's start. */
 const portAttempts = 5;
-
-export type Settings = Readonly<Record<string, string>>;
 
 export interface EmbeddedServerOptions {
   readonly major?: EmbeddedMajor;
@@ -120,7 +119,7 @@ export class EmbeddedServer implements AsyncDisposable {
   async restart(options: { immediate?: boolean; settings?: Settings } = {}): Promise<void> {
     if (this.#stopped !== null) throw new Error('the embedded server has been stopped');
     await this.#shutDown(options.immediate === true ? 'SIGQUIT' : 'SIGINT');
-    await this.#configure(options.settings ?? {});
+    await configureCluster(this.dataDirectory, options.settings ?? {});
     await this.#start();
   }
 
@@ -130,26 +129,14 @@ export class EmbeddedServer implements AsyncDisposable {
 
   /** @internal */
   async initialize(settings: Settings, signal?: AbortSignal): Promise<void> {
-    const { directory, account, binaries } = this.#parts;
-    const passwordFile = join(directory, 'password');
-    await writeFile(passwordFile, this.password, { mode: 0o600 });
-    if (account !== null) await chown(passwordFile, account.uid, account.gid);
-    const initdb = await this.#run(binaries.initdb, [
-      `--pgdata=${this.dataDirectory}`,
-      '--username=postgres',
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--locale=C',
-      // A new cluster that a power failure breaks is thrown away like any other.
-      '--no-sync',
-    ]);
-    if ((await initdb.exitCode(signal)) !== 0) throw await this.#notStarted('initdb failed');
-    await rm(passwordFile);
-    await this.#configure({ timezone: 'UTC', log_timezone: 'UTC', ...settings });
+    const { directory, binaries } = this.#parts;
+    if (!(await createCluster(binaries.initdb, this.dataDirectory, this.password, this.#parts, signal))) {
+      throw await this.#notStarted('initdb failed');
+    }
+    await configureCluster(this.dataDirectory, { timezone: 'UTC', log_timezone: 'UTC', ...settings });
     for (let attempt = 1; ; attempt += 1) {
       this.#port = await freePort(this.host);
-      await this.#configure({
+      await configureCluster(this.dataDirectory, {
         listen_addresses: this.host,
         port: String(this.#port),
         // A socket's path must stay below 108 bytes, which TMPDIR alone can exceed, and nobody needs one.
@@ -164,16 +151,12 @@ export class EmbeddedServer implements AsyncDisposable {
     }
   }
 
-  /** Of two lines with the same name the later one counts. */
-  async #configure(settings: Settings): Promise<void> {
-    const lines = Object.entries(settings).map(
-      ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
-    );
-    await appendFile(join(this.dataDirectory, 'postgresql.conf'), lines.join(''));
-  }
-
   async #start(signal?: AbortSignal): Promise<void> {
-    const postmaster = await this.#run(this.#parts.binaries.postgres, ['-D', this.dataDirectory]);
+    const postmaster = await ServerProcess.start(
+      this.#parts.binaries.postgres,
+      ['-D', this.dataDirectory],
+      this.#parts,
+    );
     this.#postmaster = postmaster;
     const deadline = Date.now() + startTimeoutMs;
     while (!(await this.#isReady(postmaster))) {
@@ -202,15 +185,7 @@ export class EmbeddedServer implements AsyncDisposable {
     this.#postmaster = null;
   }
 
-  async #run(program: string, args: readonly string[]): Promise<ServerProcess> {
-    try {
-      return await ServerProcess.start(program, args, this.#parts);
-    } catch (cause) {
-      throw await this.#notStarted(`could not run ${program}`, cause);
-    }
-  }
-
-  async #notStarted(why: string, cause?: unknown): Promise<FailedError> {
+  async #notStarted(why: string): Promise<FailedError> {
     const lastLines = (await readServerLog(this.#parts.directory))
       .trimEnd()
       .split('\n')
@@ -221,7 +196,6 @@ export class EmbeddedServer implements AsyncDisposable {
       `embedded PostgreSQL ${this.major}: ${why}\n${lastLines}`.trim(),
       {
         state: 'nothing is left of it',
-        cause,
       },
     );
   }

@@ -12,7 +12,12 @@ import { jittered, sleep } from '../db/wait.js';
 import type { Blocker } from '../report/events.js';
 import { lockTry, type LockTry } from './ladder.js';
 
-export type LockMode = 'ACCESS EXCLUSIVE' | 'EXCLUSIVE' | 'SHARE ROW EXCLUSIVE' | 'SHARE' | 'SHARE UPDATE EXCLUSIVE';
+export type LockMode =
+  | 'ACCESS EXCLUSIVE'
+  | 'EXCLUSIVE'
+  | 'SHARE ROW EXCLUSIVE'
+  | 'SHARE'
+  | 'SHARE UPDATE EXCLUSIVE';
 
 export interface LockRequest {
   /** Quoted, qualified. */

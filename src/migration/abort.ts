@@ -74,10 +74,14 @@ export async function fenced(
   for (;;) {
     if ((await tryBecomeRunner(session, id)) && (await isAlone(session, id))) return;
     if (performance.now() - started > fenceTimeoutMs) {
-      throw new FailedError('run-still-alive', `sessions of an earlier run of migration ${id} are still at work`, {
-        state: 'nothing was changed by this command',
-        hint: `look for application_name 'pg-ghost ${id} ...' in pg_stat_activity and end those backends`,
-      });
+      throw new FailedError(
+        'run-still-alive',
+        `sessions of an earlier run of migration ${id} are still at work`,
+        {
+          state: 'nothing was changed by this command',
+          hint: `look for application_name 'pg-ghost ${id} ...' in pg_stat_activity and end those backends`,
+        },
+      );
     }
     await evict();
     await sleep(100, signal);

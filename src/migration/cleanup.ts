@@ -1,5 +1,8 @@
 /** Takes away what a migration put into the database: for abort, for a prepare that failed, for finalize. */
-import { dropCaptureObjectStatements, dropCaptureTriggerStatements } from '../capture/triggers/trigger-sql.js';
+import {
+  dropCaptureObjectStatements,
+  dropCaptureTriggerStatements,
+} from '../capture/triggers/trigger-sql.js';
 import { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
 import { LockNotObtained, underLock, type LockLimits, type Missed } from '../locks/locked-transaction.js';

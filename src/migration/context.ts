@@ -76,7 +76,9 @@ export class RunSessions {
     work: (sessions: readonly Session[]) => Promise<T>,
     settings: Readonly<Record<string, string>> = {},
   ): Promise<T> {
-    const opened = await Promise.allSettled(Array.from({ length: count }, () => this.open(purpose, settings)));
+    const opened = await Promise.allSettled(
+      Array.from({ length: count }, () => this.open(purpose, settings)),
+    );
     const sessions = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
     try {
       const failed = opened.find((result) => result.status === 'rejected');
@@ -96,8 +98,14 @@ export class RunSessions {
   async cancelAll(): Promise<void> {
     const pids = [...this.#open].map((session) => session.pid);
     if (pids.length === 0) return;
-    await using canceller = await Session.open({ connection: this.connection, applicationName: 'pg-ghost cancel' });
-    await canceller.rows({ text: `select pg_cancel_backend(pid) from unnest($1::int[]) as pid`, values: [pids] });
+    await using canceller = await Session.open({
+      connection: this.connection,
+      applicationName: 'pg-ghost cancel',
+    });
+    await canceller.rows({
+      text: `select pg_cancel_backend(pid) from unnest($1::int[]) as pid`,
+      values: [pids],
+    });
   }
 }
 

@@ -23,6 +23,10 @@ export async function resolveMigration(session: Session, id: number): Promise<Mi
   const record = (await hasState(session)) ? await findMigration(session, id) : null;
   if (record !== null) return record;
   throw new RefusedError([
-    { code: 'no-such-migration', message: `there is no migration ${id} in this database`, hint: 'pg-ghost status lists them' },
+    {
+      code: 'no-such-migration',
+      message: `there is no migration ${id} in this database`,
+      hint: 'pg-ghost status lists them',
+    },
   ]);
 }

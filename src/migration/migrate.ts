@@ -7,7 +7,12 @@ import type { ChangeRequest, Plan } from '../plan/types.js';
 import { createEmitter, type Emitter } from '../report/emitter.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
-import { findActiveMigration, findSwappedMigration, insertMigration, type MigrationRecord } from '../state/migrations.js';
+import {
+  findActiveMigration,
+  findSwappedMigration,
+  insertMigration,
+  type MigrationRecord,
+} from '../state/migrations.js';
 import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { removeLeftovers } from './cleanup.js';
@@ -39,7 +44,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrationResult>
   const seconds = (): number => (performance.now() - started) / 1000;
   const { unfinished, swapped } = await findEarlier(control, request);
   if (swapped !== null && isSameRequest(swapped.request, request)) {
-    return alreadySwapped(control, emitter, swapped, seconds());
+    return await alreadySwapped(control, emitter, swapped, seconds());
   }
   const plan = unfinished?.plan ?? (await planOn(control, request));
   if (unfinished === null) emitter.emit('plan:ready', { plan });
@@ -180,7 +185,7 @@ async function native(
     settings: plan.settings,
     applicationName: 'pg-ghost native',
   });
-  return runNative({
+  return await runNative({
     plan,
     tableOid: plan.source.oid,
     session,

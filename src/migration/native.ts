@@ -18,7 +18,13 @@ export interface NativeWork {
 }
 
 /** From weakest to strongest. */
-const modes: readonly LockMode[] = ['SHARE UPDATE EXCLUSIVE', 'SHARE', 'SHARE ROW EXCLUSIVE', 'EXCLUSIVE', 'ACCESS EXCLUSIVE'];
+const modes: readonly LockMode[] = [
+  'SHARE UPDATE EXCLUSIVE',
+  'SHARE',
+  'SHARE ROW EXCLUSIVE',
+  'EXCLUSIVE',
+  'ACCESS EXCLUSIVE',
+];
 
 /** @returns how long the lock was held, in milliseconds */
 export async function runNative(work: NativeWork): Promise<number> {
@@ -31,7 +37,11 @@ export async function runNative(work: NativeWork): Promise<number> {
       limits: work.limits,
       work: () => Promise.resolve({ last: plan.nativeStatements, value: undefined }),
       onMissed: (missed) =>
-        emit('lock:missed', { what: 'the change itself', attempt: missed.try.attempt, blockers: missed.blockers }),
+        emit('lock:missed', {
+          what: 'the change itself',
+          attempt: missed.try.attempt,
+          blockers: missed.blockers,
+        }),
       signal: work.signal,
     });
     emit('native:done', { holdMs });
@@ -51,9 +61,12 @@ export async function runNative(work: NativeWork): Promise<number> {
       );
     }
     if (!isServerError(error)) throw error;
-    throw new RefusedError([{ code: 'native-failed', message: `PostgreSQL refused the change: ${messageOf(error)}` }], {
-      cause: error,
-    });
+    throw new RefusedError(
+      [{ code: 'native-failed', message: `PostgreSQL refused the change: ${messageOf(error)}` }],
+      {
+        cause: error,
+      },
+    );
   }
 }
 

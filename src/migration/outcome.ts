@@ -21,7 +21,10 @@ export async function findOutcome(context: RunContext, cause: unknown): Promise<
   let last: unknown = cause;
   while (performance.now() < deadline) {
     try {
-      await using session = await Session.open({ connection: context.sessions.connection, applicationName: `pg-ghost ${id} outcome` });
+      await using session = await Session.open({
+        connection: context.sessions.connection,
+        applicationName: `pg-ghost ${id} outcome`,
+      });
       const { all } = await runPids(session, id);
       if (!all.some((pid) => pid !== context.control.pid)) {
         const record = await findMigration(session, id);

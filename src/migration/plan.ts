@@ -14,8 +14,11 @@ import type { PlanOptions } from './types.js';
  * @throws UsageError, RefusedError `no-such-table`, FailedError `cannot-connect`
  */
 export async function plan(options: PlanOptions): Promise<Plan> {
-  await using session = await Session.open({ connection: options.connection, applicationName: 'pg-ghost plan' });
-  return planOn(session, options.request);
+  await using session = await Session.open({
+    connection: options.connection,
+    applicationName: 'pg-ghost plan',
+  });
+  return await planOn(session, options.request);
 }
 
 export async function planOn(session: Session, request: ChangeRequest): Promise<Plan> {
@@ -23,8 +26,13 @@ export async function planOn(session: Session, request: ChangeRequest): Promise<
 }
 
 /** Makes the change on the clone in this schema, in the caller's transaction. @returns the clone's OID */
-export async function applyChange(session: Session, { request, table }: Plan, schema: string): Promise<number> {
-  for (const statement of readChange(request).statements) await session.execute(retargetStatement(statement, schema));
+export async function applyChange(
+  session: Session,
+  { request, table }: Plan,
+  schema: string,
+): Promise<number> {
+  for (const statement of readChange(request).statements)
+    await session.execute(retargetStatement(statement, schema));
   const clone = await findTable(session, { schema, name: table.name });
   if (clone === null) throw new Error('the clone is gone');
   return clone.oid;

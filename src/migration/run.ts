@@ -5,7 +5,13 @@ import { FailedError, PgGhostError } from '../errors.js';
 import type { Emit, Phase } from '../report/events.js';
 import { displayName } from '../sql/quote.js';
 import { joinRun, terminateRun } from '../state/fence.js';
-import { deleteMigration, findMigration, setError, setPhase, type MigrationRecord } from '../state/migrations.js';
+import {
+  deleteMigration,
+  findMigration,
+  setError,
+  setPhase,
+  type MigrationRecord,
+} from '../state/migrations.js';
 import { dropEmptyState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { fenced } from './abort.js';
@@ -152,7 +158,11 @@ function describeFailure(context: RunContext, phase: Phase, error: unknown): unk
     cause: error,
   };
   if (isConnectionLost(error)) {
-    return new FailedError('connection-lost', `the connection to the server was lost: ${messageOf(error)}`, kept);
+    return new FailedError(
+      'connection-lost',
+      `the connection to the server was lost: ${messageOf(error)}`,
+      kept,
+    );
   }
   if (isServerError(error)) {
     return new FailedError('server-error', `PostgreSQL: ${error.message} (SQLSTATE ${error.code})`, kept);

@@ -12,7 +12,10 @@ import type { CommonOptions, MigrationStatus } from './types.js';
 
 /** All migrations of the database, or the one. */
 export async function status(options: CommonOptions, id?: number): Promise<MigrationStatus[]> {
-  await using session = await Session.open({ connection: options.connection, applicationName: 'pg-ghost status' });
+  await using session = await Session.open({
+    connection: options.connection,
+    applicationName: 'pg-ghost status',
+  });
   if (id !== undefined) return [await describe(session, await resolveMigration(session, id))];
   if (!(await hasState(session))) return [];
   const records = await listMigrations(session);

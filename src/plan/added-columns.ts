@@ -24,7 +24,9 @@ export function addedColumns(
         column,
         statement: index,
         action:
-          statements[index]?.actions.find(({ kind, column: name }) => kind === 'add column' && name === column.name) ?? null,
+          statements[index]?.actions.find(
+            ({ kind, column: name }) => kind === 'add column' && name === column.name,
+          ) ?? null,
       }));
   });
 }

@@ -4,7 +4,7 @@ import type { Refusal } from '../errors.js';
 import { literal } from '../sql/quote.js';
 import type { AddedColumn } from './added-columns.js';
 import type { FoundSource } from './column-source.js';
-import type { MappingInput } from './mapping.js';
+import type { MappingInput } from './mapping-input.js';
 
 export function addedSource(input: MappingInput, target: Column, addition: AddedColumn): FoundSource {
   const refusals: Refusal[] = [];
@@ -52,6 +52,8 @@ function changesDefault({ statements, trial }: MappingInput, { column, statement
   return statements.some(({ actions }, index) => {
     if (index < statement) return false;
     const now = trial.steps[index]?.columns.find(({ attnum }) => attnum === column.attnum);
-    return actions.some(({ kind, column: name }) => (kind === 'default' || kind === 'identity') && name === now?.name);
+    return actions.some(
+      ({ kind, column: name }) => (kind === 'default' || kind === 'identity') && name === now?.name,
+    );
   });
 }

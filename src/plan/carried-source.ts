@@ -3,16 +3,19 @@ import type { Column } from '../catalog/types.js';
 import type { Refusal } from '../errors.js';
 import type { Action } from './change-types.js';
 import type { FoundSource } from './column-source.js';
-import type { MappingInput } from './mapping.js';
+import type { MappingInput } from './mapping-input.js';
 import type { TrialColumn, TrialStep } from './trial-types.js';
 import { resolveReferences } from './user-references.js';
 
-const mergeHint = 'merge them into one ALTER TABLE (one --alter), or use --set COLUMN=EXPRESSION over the source row';
+const mergeHint =
+  'merge them into one ALTER TABLE (one --alter), or use --set COLUMN=EXPRESSION over the source row';
 
 export function carriedSource(input: MappingInput, target: Column): FoundSource {
   const { trial } = input;
   const moments = [trial.start, ...trial.steps];
-  const retyped = trial.steps.flatMap((_, index) => (hasOtherType(moments, index, target.attnum) ? [index] : []));
+  const retyped = trial.steps.flatMap((_, index) =>
+    hasOtherType(moments, index, target.attnum) ? [index] : [],
+  );
   const using = lastUsing(input, target.attnum);
   const source = trial.before.columns.find(({ attnum }) => attnum === target.attnum);
   const name = source?.name ?? target.name;
@@ -44,18 +47,21 @@ export function carriedSource(input: MappingInput, target: Column): FoundSource 
   };
 }
 
-interface Using {
+/** ALTER COLUMN ... TYPE ... USING of a column, with its place in the request. */
+export interface Using {
   readonly statement: number;
   readonly action: Action;
   readonly expression: NonNullable<Action['using']>;
 }
 
-function lastUsing({ statements, trial }: MappingInput, attnum: number): Using | null {
+export function lastUsing({ statements, trial }: MappingInput, attnum: number): Using | null {
   const moments = [trial.start, ...trial.steps];
   const all = statements.flatMap(({ actions }, statement) =>
     actions.flatMap((action): Using[] => {
       const column = moments[statement]?.columns.find(({ name }) => name === action.column);
-      return action.using === null || column?.attnum !== attnum ? [] : [{ statement, action, expression: action.using }];
+      return action.using === null || column?.attnum !== attnum
+        ? []
+        : [{ statement, action, expression: action.using }];
     }),
   );
   return all.at(-1) ?? null;
@@ -99,7 +105,8 @@ function wasComputed(
   return statements.some(({ actions }, index) =>
     actions.some(
       ({ using, column }) =>
-        using !== null && moments[index]?.columns.some((each) => each.attnum === attnum && each.name === column) === true,
+        using !== null &&
+        moments[index]?.columns.some((each) => each.attnum === attnum && each.name === column) === true,
     ),
   );
 }

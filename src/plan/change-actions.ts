@@ -65,9 +65,13 @@ function readAction(piece: string, command: AlterTableCmd): { action?: Action; r
     return { refusal: unsupportedAction(subtype ?? 'AT_ReAddStatistics', label) };
   }
   const constraints = constraintsOf(command);
-  if (constraints.some(({ contype }) => contype === 'CONSTR_FOREIGN')) return { refusal: foreignKeyAdded(label) };
+  if (constraints.some(({ contype }) => contype === 'CONSTR_FOREIGN'))
+    return { refusal: foreignKeyAdded(label) };
   const kind = supported[subtype as keyof typeof supported];
-  const added = kind === 'add column' ? constraints.find(({ contype }) => contype === 'CONSTR_DEFAULT')?.raw_expr : undefined;
+  const added =
+    kind === 'add column'
+      ? constraints.find(({ contype }) => contype === 'CONSTR_DEFAULT')?.raw_expr
+      : undefined;
   return {
     action: {
       kind,
@@ -87,14 +91,18 @@ function expression(keyword: string, piece: string, tree: Node | undefined): Use
   return { text, references: columnReferences(tree) };
 }
 
-function columnDef(command: AlterTableCmd): { colname?: string; raw_default?: Node; constraints?: Node[] } | null {
+function columnDef(
+  command: AlterTableCmd,
+): { colname?: string; raw_default?: Node; constraints?: Node[] } | null {
   return command.def !== undefined && 'ColumnDef' in command.def ? command.def.ColumnDef : null;
 }
 
 /** The constraint of ADD CONSTRAINT, or those in the definition of ADD COLUMN. */
 function constraintsOf(command: AlterTableCmd): Constraint[] {
   if (command.def !== undefined && 'Constraint' in command.def) return [command.def.Constraint];
-  return (columnDef(command)?.constraints ?? []).flatMap((node) => ('Constraint' in node ? [node.Constraint] : []));
+  return (columnDef(command)?.constraints ?? []).flatMap((node) =>
+    'Constraint' in node ? [node.Constraint] : [],
+  );
 }
 
 function columnOf(command: AlterTableCmd): string | null {
@@ -114,8 +122,10 @@ function columnOf(command: AlterTableCmd): string | null {
 
 function constraintOf(command: AlterTableCmd): string | null {
   const { def } = command;
-  if (command.subtype === 'AT_DropConstraint' || command.subtype === 'AT_ValidateConstraint') return command.name ?? null;
-  if (command.subtype === 'AT_AddConstraint' && def !== undefined && 'Constraint' in def) return def.Constraint.conname ?? null;
+  if (command.subtype === 'AT_DropConstraint' || command.subtype === 'AT_ValidateConstraint')
+    return command.name ?? null;
+  if (command.subtype === 'AT_AddConstraint' && def !== undefined && 'Constraint' in def)
+    return def.Constraint.conname ?? null;
   if (def !== undefined && 'ATAlterConstraint' in def) return def.ATAlterConstraint.conname ?? null;
   return null;
 }

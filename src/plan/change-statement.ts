@@ -1,5 +1,13 @@
 /** One statement of the request: what it is about, and its actions. */
-import type { AlterTableStmt, CommentStmt, DropStmt, IndexStmt, Node, RangeVar, RenameStmt } from 'libpg-query';
+import type {
+  AlterTableStmt,
+  CommentStmt,
+  DropStmt,
+  IndexStmt,
+  Node,
+  RangeVar,
+  RenameStmt,
+} from 'libpg-query';
 import type { Refusal } from '../errors.js';
 import type { Statement } from '../sql/parse.js';
 import { removeKeyword } from '../sql/remove-keyword.js';
@@ -21,7 +29,8 @@ export function readStatement(statement: Statement): ReadStatement {
   if ('AlterTableStmt' in tree) return readAlter(statement, tree.AlterTableStmt);
   if ('RenameStmt' in tree) return readRename(statement, tree.RenameStmt);
   if ('IndexStmt' in tree) return readCreateIndex(text, tree.IndexStmt);
-  if ('DropStmt' in tree && tree.DropStmt.removeType === 'OBJECT_INDEX') return readDropIndex(text, tree.DropStmt);
+  if ('DropStmt' in tree && tree.DropStmt.removeType === 'OBJECT_INDEX')
+    return readDropIndex(text, tree.DropStmt);
   if ('CommentStmt' in tree) return readComment(statement, tree.CommentStmt);
   return refused(unsupportedStatement(text, tree));
 }
@@ -133,7 +142,9 @@ function action(
 /** null for a name with a database in it: nobody writes those, and they are one more way to be wrong. */
 function rangeReference(range: RangeVar | undefined): RelationReference | null {
   if (range?.relname === undefined || range.catalogname !== undefined) return null;
-  return range.schemaname === undefined ? { name: range.relname } : { schema: range.schemaname, name: range.relname };
+  return range.schemaname === undefined
+    ? { name: range.relname }
+    : { schema: range.schemaname, name: range.relname };
 }
 
 function listNames(object: Node | undefined): string[] | null {
@@ -147,4 +158,3 @@ function nameReference(names: readonly string[] | null, after: number): Relation
   if (name === undefined || more.length > 0) return null;
   return schema === undefined ? { name } : { schema, name };
 }
-

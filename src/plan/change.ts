@@ -80,4 +80,3 @@ function userExpression(text: string): UserExpression {
   const expression = parseExpression(text);
   return { text: expression.text, references: columnReferences(expression.tree) };
 }
-

@@ -94,7 +94,7 @@ export function conclude(facts: Facts): Plan {
           rollback: nativeRollback(facts.table),
         }),
     dependents: [
-      ...(isCopy ? carriedObjects(source, target) : []),
+      ...(isCopy ? carriedObjects(source, target, mapping.columns) : []),
       ...plannedDependents(dependents, decided.verdict),
     ],
     warnings: warningsFor({
@@ -118,7 +118,10 @@ function withoutTrial({ request, change, server, table, settings, refusals, seen
     request,
     verdict: 'refused',
     reasons: refusals,
-    nativeStatements: refusals.length > 0 ? [] : change.statements.map((statement) => retargetStatement(statement, table.schema)),
+    nativeStatements:
+      refusals.length > 0
+        ? []
+        : change.statements.map((statement) => retargetStatement(statement, table.schema)),
     columns: [],
     key: null,
     projection: null,

@@ -2,7 +2,8 @@
 import type { Refusal } from '../errors.js';
 import type { Column, Index, TableShape } from '../catalog/types.js';
 import type { ColumnSource } from './column-source.js';
-import { project, type MappingInput } from './mapping.js';
+import type { MappingInput } from './mapping-input.js';
+import { project } from './project.js';
 import type { Key } from './types.js';
 import { typeWidth } from './type-width.js';
 
@@ -45,7 +46,10 @@ export function chooseKey(input: KeyInput): KeyChoice {
 
 /** The smaller the better: primary, immediate, few columns, narrow columns. */
 function rank(source: TableShape, index: Index): number {
-  const width = index.keys.reduce((sum, { column }) => sum + typeWidth(columnOf(source, column)?.type ?? ''), 0);
+  const width = index.keys.reduce(
+    (sum, { column }) => sum + typeWidth(columnOf(source, column)?.type ?? ''),
+    0,
+  );
   return (index.primary ? 0 : 1e9) + (index.immediate ? 0 : 1e8) + index.keys.length * 1e6 + width;
 }
 
@@ -76,9 +80,12 @@ function unmappable(input: KeyInput, index: Index): string | null {
     if (mapped === null) return `the change drops column ${name}`;
     if (mapped.value === null) return `the new table generates column ${mapped.target.name} itself`;
     const other = mapped.dependsOn.find((dependency) => !names.includes(dependency));
-    if (other !== undefined) return `the new ${mapped.target.name} is computed from ${other}, which is not in the key`;
-    if (mapped.volatile === true) return `the new ${mapped.target.name} is another value each time it is computed`;
-    if (mapped.value.kind !== 'pass' && !isNotNull(input.target, mapped.target)) return `column ${mapped.target.name} can be NULL in the new table`;
+    if (other !== undefined)
+      return `the new ${mapped.target.name} is computed from ${other}, which is not in the key`;
+    if (mapped.volatile === true)
+      return `the new ${mapped.target.name} is another value each time it is computed`;
+    if (mapped.value.kind !== 'pass' && !isNotNull(input.target, mapped.target))
+      return `column ${mapped.target.name} can be NULL in the new table`;
   }
   return null;
 }

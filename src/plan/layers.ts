@@ -20,7 +20,12 @@ export interface LayerColumn {
 export type Layer = readonly LayerColumn[];
 
 export function toProjection(alias: string, layers: readonly Layer[]): Projection {
-  return { alias, layers: folded(layers).map((layer) => layer.map(({ name, value }) => ({ name, expression: valueSql(value) }))) };
+  return {
+    alias,
+    layers: folded(layers).map((layer) =>
+      layer.map(({ name, value }) => ({ name, expression: valueSql(value) })),
+    ),
+  };
 }
 
 function valueSql(value: LayerValue): string {

@@ -20,13 +20,20 @@ const weaker: Partial<Record<ActionKind, LockMode>> = {
 
 /** Storage parameters that change how every row is read. */
 const strongOptions = /\b(user_catalog_table)\b/i;
-const strength: readonly LockMode[] = ['SHARE UPDATE EXCLUSIVE', 'SHARE', 'SHARE ROW EXCLUSIVE', 'ACCESS EXCLUSIVE'];
+const strength: readonly LockMode[] = [
+  'SHARE UPDATE EXCLUSIVE',
+  'SHARE',
+  'SHARE ROW EXCLUSIVE',
+  'ACCESS EXCLUSIVE',
+];
 
 /** An ALTER TABLE takes the strongest lock of its actions from the start. */
 export function strongestLock({ actions }: ChangeStatement): LockMode {
   return actions.reduce<LockMode>((strongest, { kind, label }) => {
     const own =
-      kind === 'options' && !strongOptions.test(label) ? 'SHARE UPDATE EXCLUSIVE' : (weaker[kind] ?? 'ACCESS EXCLUSIVE');
+      kind === 'options' && !strongOptions.test(label)
+        ? 'SHARE UPDATE EXCLUSIVE'
+        : (weaker[kind] ?? 'ACCESS EXCLUSIVE');
     return strength.indexOf(own) > strength.indexOf(strongest) ? own : strongest;
   }, 'SHARE UPDATE EXCLUSIVE');
 }

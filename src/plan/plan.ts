@@ -37,7 +37,11 @@ const oldTransactionSeconds = 60;
  * @throws UsageError the request is wrong by itself
  * @throws RefusedError `no-such-table`: there is nothing that a plan could be about
  */
-export async function makePlan(session: Session, request: ChangeRequest, deps: PlanDependencies): Promise<Plan> {
+export async function makePlan(
+  session: Session,
+  request: ChangeRequest,
+  deps: PlanDependencies,
+): Promise<Plan> {
   const change = readChange(request);
   const server = await readServer(session);
   const table = await findTable(session, request.table);
@@ -56,7 +60,12 @@ export async function makePlan(session: Session, request: ChangeRequest, deps: P
     server,
     table: { schema: table.schema, name: table.name },
     settings: await readPinnedSettings(session),
-    refusals: [...(deps.refusals ?? []), ...checkServer(server), ...checkRelationKind(table), ...change.refusals],
+    refusals: [
+      ...(deps.refusals ?? []),
+      ...checkServer(server),
+      ...checkRelationKind(table),
+      ...change.refusals,
+    ],
     seen: null,
     tried: null,
   };
@@ -64,7 +73,12 @@ export async function makePlan(session: Session, request: ChangeRequest, deps: P
   return conclude(isTable ? await lookAndTry(session, facts, table, deps.buildClone) : facts);
 }
 
-async function lookAndTry(session: Session, facts: Facts, table: FoundTable, buildClone: CloneBuilder): Promise<Facts> {
+async function lookAndTry(
+  session: Session,
+  facts: Facts,
+  table: FoundTable,
+  buildClone: CloneBuilder,
+): Promise<Facts> {
   const { change, server } = facts;
   const source = await readTableShape(session, table.oid);
   const seen = {

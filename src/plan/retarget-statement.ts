@@ -13,7 +13,9 @@ export function changeStatementsIn(request: ChangeRequest, schema: string): stri
 export function retargetStatement(statement: ChangeStatement, schema: string): string {
   const relations = [...(statement.table === null ? [] : [statement.table]), ...statement.indexes];
   // A statement may name one index twice; the second time it is already where it belongs.
-  const distinct = new Map(relations.map((relation) => [JSON.stringify([relation.schema, relation.name]), relation]));
+  const distinct = new Map(
+    relations.map((relation) => [JSON.stringify([relation.schema, relation.name]), relation]),
+  );
   return [...distinct.values()].reduce(
     (text, relation) => retargetRelation(text, relation, { schema, name: relation.name }),
     statement.text,

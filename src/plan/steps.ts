@@ -62,9 +62,20 @@ export function copyLocks(table: QualifiedName, sequences: readonly QualifiedNam
     lock('prepare', 'SHARE ROW EXCLUSIVE', 'create the trigger that logs keys', brief),
     lock('copy', 'ACCESS SHARE', 'read the rows', 'one chunk at a time'),
     lock('catch-up', 'ACCESS SHARE', 'read the rows that changed', 'one batch at a time'),
-    lock('cutover', 'ACCESS EXCLUSIVE', 'apply the rest and swap the tables', `milliseconds, at most --max-hold; ${brief}`),
+    lock(
+      'cutover',
+      'ACCESS EXCLUSIVE',
+      'apply the rest and swap the tables',
+      `milliseconds, at most --max-hold; ${brief}`,
+    ),
     ...sequences.map((sequence) =>
-      lock('cutover', 'ACCESS EXCLUSIVE', 'goes on with the new table', 'in the same transaction', displayName(sequence)),
+      lock(
+        'cutover',
+        'ACCESS EXCLUSIVE',
+        'goes on with the new table',
+        'in the same transaction',
+        displayName(sequence),
+      ),
     ),
   ];
 }

@@ -20,7 +20,12 @@ export interface Probe {
  *
  * @throws RefusedError
  */
-export async function probeExpression(probe: Probe, column: string, type: string, expression: string): Promise<void> {
+export async function probeExpression(
+  probe: Probe,
+  column: string,
+  type: string,
+  expression: string,
+): Promise<void> {
   await undone(probe.session, () =>
     refusedByServer(probe.names, `--set ${column}=${expression}`, async () => {
       await probe.session.batch([

@@ -51,7 +51,10 @@ interface TrialInput {
   readonly schema: string;
 }
 
-async function inTransaction(session: Session, { source, change, buildClone, schema }: TrialInput): Promise<Trial> {
+async function inTransaction(
+  session: Session,
+  { source, change, buildClone, schema }: TrialInput,
+): Promise<Trial> {
   const clone = { schema, name: source.name.name };
   const names = { clone, source: source.name };
   await refusedByServer(names, null, async () => {

@@ -10,8 +10,14 @@ const owner: Reason = ['owner-change', runItYourself];
 const trigger: Reason = ['trigger-change', runItYourself];
 const rule: Reason = ['rule-change', runItYourself];
 const rowSecurity: Reason = ['row-security-change', runItYourself];
-const inheritance: Reason = ['inheritance-change', 'tables with parents or children cannot be migrated in this release'];
-const partition: Reason = ['partition-change', 'migrate a table that is not partitioned, and attach it afterwards'];
+const inheritance: Reason = [
+  'inheritance-change',
+  'tables with parents or children cannot be migrated in this release',
+];
+const partition: Reason = [
+  'partition-change',
+  'migrate a table that is not partitioned, and attach it afterwards',
+];
 const foreignTable: Reason = ['foreign-table-change', 'the rows of a foreign table are elsewhere'];
 
 const actions: Partial<Record<AlterTableType, Reason>> = {
@@ -65,8 +71,14 @@ const statements: Readonly<Record<string, Reason>> = {
   AlterPolicyStmt: rowSecurity,
   GrantStmt: ['grant-change', runItYourself],
   CreateStatsStmt: ['statistics-change', 'create extended statistics by itself afterwards'],
-  TransactionStmt: ['transaction-control', 'leave BEGIN and COMMIT out: the change is one transaction anyway'],
-  VariableSetStmt: ['setting-change', 'give the role or the database the setting: it is recorded for the migration'],
+  TransactionStmt: [
+    'transaction-control',
+    'leave BEGIN and COMMIT out: the change is one transaction anyway',
+  ],
+  VariableSetStmt: [
+    'setting-change',
+    'give the role or the database the setting: it is recorded for the migration',
+  ],
   InsertStmt: ['data-change', 'use --set COLUMN=EXPRESSION for values, or run it by itself'],
   UpdateStmt: ['data-change', 'use --set COLUMN=EXPRESSION'],
   DeleteStmt: ['data-change', 'run it by itself, before or after'],

@@ -42,7 +42,10 @@ function refusal(label: string, path: readonly (string | null)[], table: string)
   const text = path.map((part) => part ?? '*').join('.');
   const name = path.at(-1) ?? null;
   if (name !== null && systemColumns.has(name)) {
-    return { code: 'system-column', message: `${label}: ${text} is a system column, which differs in the new table` };
+    return {
+      code: 'system-column',
+      message: `${label}: ${text} is a system column, which differs in the new table`,
+    };
   }
   if (path.length > 2) {
     return {

@@ -23,7 +23,9 @@ export function decide(change: Pick<Change, 'statements' | 'set' | 'rewrite'>, t
       code: 'set-expression',
       message: `--set ${column}: a new value for every row`,
     })),
-    ...(change.rewrite ? [{ code: 'rewrite-requested', message: '--rewrite: the table is to be rebuilt' }] : []),
+    ...(change.rewrite
+      ? [{ code: 'rewrite-requested', message: '--rewrite: the table is to be rebuilt' }]
+      : []),
   ];
   if (reasons.length > 0) return { verdict: 'copy', reasons };
   return {
@@ -54,7 +56,8 @@ function statementReasons(statement: ChangeStatement, before: TrialStep, after: 
     message: `${labels(statement)}: PostgreSQL would ${isNew ? 'build' : 'rebuild'} index ${name} under ${lock}`,
   }));
   // Building an index reads the table once; anything above that is a check of the rows.
-  const scans = after.scans ?? (statement.actions.some(({ kind }) => scanning.has(kind)) ? built.length + 1 : 0);
+  const scans =
+    after.scans ?? (statement.actions.some(({ kind }) => scanning.has(kind)) ? built.length + 1 : 0);
   if (scans > built.length) {
     reasons.push({
       code: 'scans-table',

@@ -21,7 +21,9 @@ export async function repeatabilityOf(
   session: Session,
   change: Pick<Change, 'set' | 'statements'>,
 ): Promise<(expression: UserExpression) => boolean> {
-  const names = expressionsOf(change).flatMap(({ references }) => references.functions.map((path) => path.at(-1) ?? ''));
+  const names = expressionsOf(change).flatMap(({ references }) =>
+    references.functions.map((path) => path.at(-1) ?? ''),
+  );
   const rows = await session.rows<{ name: string }>({
     text: `select distinct proname::text as name from pg_proc where proname = any ($1::name[]) and provolatile = 'v'`,
     values: [[...new Set(names)]],

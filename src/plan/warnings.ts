@@ -17,7 +17,10 @@ export interface WarningInput {
 }
 
 export function warningsFor(input: WarningInput): Warning[] {
-  return [...resultWarnings(input), ...(input.verdict === 'copy' ? copyWarnings(input) : nativeWarnings(input))];
+  return [
+    ...resultWarnings(input),
+    ...(input.verdict === 'copy' ? copyWarnings(input) : nativeWarnings(input)),
+  ];
 }
 
 function resultWarnings({ source, target, server, rows }: WarningInput): Warning[] {
@@ -38,7 +41,10 @@ function resultWarnings({ source, target, server, rows }: WarningInput): Warning
     });
   }
   if (rows === null) {
-    warnings.push({ code: 'never-analyzed', message: 'the table was never analyzed: there is no estimate of its rows' });
+    warnings.push({
+      code: 'never-analyzed',
+      message: 'the table was never analyzed: there is no estimate of its rows',
+    });
   }
   return warnings;
 }
@@ -62,7 +68,8 @@ function copyWarnings({ change, source, target, columns, server }: WarningInput)
   if (onlyCreatesIndexes(change)) {
     warnings.push({
       code: 'index-only',
-      message: 'CREATE INDEX CONCURRENTLY on the table itself may be all that is needed: it blocks no writes, and copies nothing',
+      message:
+        'CREATE INDEX CONCURRENTLY on the table itself may be all that is needed: it blocks no writes, and copies nothing',
     });
   }
   const identities = target.columns.filter(({ identity }) => identity !== 'none').map(({ name }) => name);
@@ -75,7 +82,8 @@ function copyWarnings({ change, source, target, columns, server }: WarningInput)
   if (server.settings.synchronousStandbys) {
     warnings.push({
       code: 'synchronous-commit',
-      message: 'the server waits for a synchronous standby at commit, also in the swap: that wait is part of the hold',
+      message:
+        'the server waits for a synchronous standby at commit, also in the swap: that wait is part of the hold',
     });
   }
   return warnings;

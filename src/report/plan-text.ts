@@ -3,7 +3,7 @@ import type { ColumnMapping, Obstacle, Plan, PlannedDependent, PlannedLock } fro
 import { displayName } from '../sql/quote.js';
 import { bytes, count, counted, duration } from './format.js';
 import type { Look, Tone } from './paint.js';
-import { grid, table } from './table.js';
+import { grid, paragraph, table } from './table.js';
 
 const verdicts: Readonly<Record<Plan['verdict'], { readonly tone: Tone; readonly text: string }>> = {
   native: { tone: 'green', text: 'PostgreSQL changes the table itself, without rewriting it' },
@@ -13,22 +13,18 @@ const verdicts: Readonly<Record<Plan['verdict'], { readonly tone: Tone; readonly
 
 /** @returns lines joined by newlines, without one at the end */
 export function renderPlan(plan: Plan, look: Look): string {
+  const refused = plan.verdict === 'refused';
+  const statements = plan.verdict === 'native' ? plan.nativeStatements : [];
   const sections: (readonly [title: string | null, lines: readonly string[]])[] = [
     [null, verdictLines(plan, look)],
     ['Columns', columnLines(plan.columns, look)],
     ['Size', sizeLines(plan)],
-    ['Statements', plan.nativeStatements.map((statement) => `  ${statement};`)],
+    ['Statements', statements.map((statement) => `  ${statement};`)],
     ['Steps', stepLines(plan, look)],
-    ['In the way now', plan.verdict === 'refused' ? [] : obstacleLines(plan.obstacles)],
+    ['In the way now', refused ? [] : obstacleLines(plan.obstacles)],
     ['What depends on it', dependentLines(plan.dependents, look)],
-    [
-      'Warnings',
-      plan.warnings.map(({ message }) => `  ${look.paint('yellow', '!')} ${indented(message, 4)}`),
-    ],
-    [
-      'How to go back',
-      plan.verdict === 'refused' ? [] : plan.rollback.map((line) => `  ${indented(line, 2)}`),
-    ],
+    ['Warnings', plan.warnings.flatMap(({ message }) => item('!', message, look))],
+    ['How to go back', refused ? [] : plan.rollback.flatMap((text) => item('-', text, look))],
   ];
   return sections
     .filter(([, lines]) => lines.length > 0)
@@ -36,15 +32,22 @@ export function renderPlan(plan: Plan, look: Look): string {
     .join('\n\n');
 }
 
-function verdictLines(plan: Plan, { paint }: Look): string[] {
+function verdictLines(plan: Plan, look: Look): string[] {
   const { tone, text } = verdicts[plan.verdict];
   return [
-    `${paint('bold', displayName(plan.table))}: ${paint(tone, plan.verdict)}, ${text}`,
+    `${look.paint('bold', displayName(plan.table))}: ${look.paint(tone, plan.verdict)}, ${text}`,
     ...plan.reasons.flatMap(({ message, hint }) => [
-      `  - ${indented(message, 4)}`,
-      ...(hint === undefined ? [] : [`    ${paint('dim', indented(hint, 4))}`]),
+      ...item('-', message, look),
+      ...(hint === undefined
+        ? []
+        : paragraph('    ', hint, look.width).map((line) => look.paint('dim', line))),
     ]),
   ];
+}
+
+function item(mark: string, text: string, { paint, width }: Look): string[] {
+  const [first = '', ...rest] = paragraph(`  ${mark} `, text, width);
+  return [mark === '!' ? first.replace(mark, paint('yellow', mark)) : first, ...rest];
 }
 
 function columnLines(columns: readonly ColumnMapping[], look: Look): string[] {
@@ -135,12 +138,23 @@ function dependentLines(dependents: readonly PlannedDependent[], look: Look): st
   return treatments.flatMap(([treatment, tone, title]) => {
     const these = dependents.filter((dependent) => dependent.treatment === treatment);
     if (these.length === 0) return [];
-    const cells = these.map(({ name, why }) => [`  ${name}`, why]);
-    return [`  ${look.paint(tone, title)} (${count(these.length)})`, ...grid(cells)];
+    return [`  ${look.paint(tone, title)} (${count(these.length)})`, ...groupLines(these, look)];
   });
 }
 
-/** Texts of several lines keep their place in the list. */
-function indented(text: string, by: number): string {
-  return text.replaceAll('\n', `\n${' '.repeat(by)}`);
+/** Those that are treated alike share a line: a table with 40 indexes is an inventory, not 40 messages. */
+function groupLines(dependents: readonly PlannedDependent[], { paint, width }: Look): string[] {
+  const groups = new Map<string, PlannedDependent[]>();
+  for (const dependent of dependents) {
+    const group = `${dependent.kind}: ${dependent.why}`;
+    groups.set(group, [...(groups.get(group) ?? []), dependent]);
+  }
+  const margin = Math.max(...dependents.map(({ kind }) => kind.length)) + 6;
+  return [...groups.values()].flatMap((group) => {
+    const [{ kind, why } = { kind: '', why: '' }] = group;
+    return [
+      ...paragraph(`    ${kind}`.padEnd(margin), group.map(({ name }) => name).join(', '), width),
+      ...paragraph(' '.repeat(margin), why, width).map((line) => paint('dim', line)),
+    ];
+  });
 }

@@ -86,9 +86,9 @@ function details(state: ProgressState, phase: Phase, look: Look): string[][] {
   const lines: string[][] = [];
   if (phase === 'copy' && state.copy !== null) lines.push(...copyDetails(state.copy));
   if (phase === 'index' && state.index !== null) lines.push(indexDetails(state.index, look));
-  // The backlog grows and shrinks from catch-up until the swap, whatever else goes on.
-  const applies = phase === 'catch-up' || phase === 'settle' || phase === 'cutover';
-  if (state.apply !== null && (applies || state.apply.backlog > 0)) lines.push(applyDetails(state.apply));
+  // The backlog grows and shrinks until the swap, whatever else goes on.
+  if (state.apply !== null && (phase === 'catch-up' || state.apply.backlog > 0))
+    lines.push(applyDetails(state.apply));
   return lines;
 }
 

@@ -1,4 +1,4 @@
-/** Two ways to align text: columns side by side, and a table whose cells wrap. */
+/** Text in place: paragraphs that wrap, columns side by side, and a table whose cells wrap. */
 import CliTable from 'cli-table3';
 import type { Look } from './paint.js';
 
@@ -17,6 +17,31 @@ export function grid(rows: readonly (readonly string[])[]): string[] {
     );
     return `${gap}${cells.join(gap)}`.trimEnd();
   });
+}
+
+/**
+ * A paragraph whose first line begins with `lead`; the following ones stand below its text. Words are never broken, so
+ * that statements and names can be copied.
+ */
+export function paragraph(lead: string, text: string, width: number): string[] {
+  const margin = ' '.repeat(lead.length);
+  const room = Math.max(20, width - lead.length);
+  const lines = text.split('\n').flatMap((line) => wrapped(line, room));
+  return lines.map((line, index) => (index === 0 ? lead : margin) + line);
+}
+
+function wrapped(text: string, room: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > room) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
 }
 
 /** No borders, so that what is copied from the terminal is text. The columns after the first share the width. */

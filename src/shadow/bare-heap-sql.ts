@@ -17,7 +17,10 @@ import { optionList, optionName, splitOption } from './option-sql.js';
  * Off for the table and its TOAST table: vacuuming a table that is being filled is work for nothing, and an ANALYZE
  * of half the rows plans badly. The migration vacuums by itself before the swap.
  */
-export const autovacuumOff: readonly string[] = ['autovacuum_enabled=false', 'toast.autovacuum_enabled=false'];
+export const autovacuumOff: readonly string[] = [
+  'autovacuum_enabled=false',
+  'toast.autovacuum_enabled=false',
+];
 const autovacuumOptions = autovacuumOff.map((option) => splitOption(option).name);
 
 /** From the freshly changed clone to the heap for the copy. */
@@ -25,13 +28,18 @@ export function bareHeapStatements(target: TableShape, schema: string): string[]
   const table = { schema, name: target.name.name };
   const dropped = target.constraints.filter(
     // A foreign key waits for the swap (invariant 14).
-    (constraint) => isIndexBacked(constraint) || isUnvalidated(constraint) || constraint.type === 'foreign key',
+    (constraint) =>
+      isIndexBacked(constraint) || isUnvalidated(constraint) || constraint.type === 'foreign key',
   );
   const plainIndexes = target.indexes.filter(({ constraint }) => constraint === null);
   return [
     // Before the primary key: a key of the table itself depends on it.
-    ...dropped.filter(({ type }) => type === 'foreign key').map((constraint) => dropConstraint(table, constraint)),
-    ...dropped.filter(({ type }) => type !== 'foreign key').map((constraint) => dropConstraint(table, constraint)),
+    ...dropped
+      .filter(({ type }) => type === 'foreign key')
+      .map((constraint) => dropConstraint(table, constraint)),
+    ...dropped
+      .filter(({ type }) => type !== 'foreign key')
+      .map((constraint) => dropConstraint(table, constraint)),
     ...plainIndexes.map(({ name }) => `drop index ${qualified({ schema, name })}`),
     `alter table ${qualified(table)} set (${optionList(autovacuumOff)})`,
   ];

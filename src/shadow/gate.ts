@@ -53,7 +53,9 @@ export function compareBeforeSwap(
 
 function withoutSwapWork(shape: TableShape): TableShape {
   const switches = autovacuumOff.map((option) => splitOption(option).name);
-  const unproven = shape.constraints.filter((constraint) => constraint.type === 'not null' && isUnvalidated(constraint));
+  const unproven = shape.constraints.filter(
+    (constraint) => constraint.type === 'not null' && isUnvalidated(constraint),
+  );
   return {
     ...shape,
     columns: shape.columns.map((column) =>
@@ -74,7 +76,12 @@ function tableFacts(shape: TableShape): Facts {
   return {
     name: displayName(shape.name),
     columns: shape.columns.map(({ name }) => name),
-    ...{ owner, unlogged, accessMethod, tablespace, replicaIdentity, comment },
+    owner,
+    unlogged,
+    accessMethod,
+    tablespace,
+    replicaIdentity,
+    comment,
     options: options.toSorted(),
     grants: grantFacts(grants),
   };
@@ -135,7 +142,13 @@ function compareNamed<T extends { readonly name: string }>(
       .filter(({ name }) => !expectedNames.has(name))
       .map((item) => {
         const object = `${kind} "${item.name}"`;
-        return { object, property: null, expected: null, actual: facts(item), text: `${object} is not expected` };
+        return {
+          object,
+          property: null,
+          expected: null,
+          actual: facts(item),
+          text: `${object} is not expected`,
+        };
       }),
   ];
 }

@@ -15,7 +15,10 @@ export interface Grantable {
  * A grant of another role than the owner is made as that role: the connecting role must be able to become it.
  */
 export function grantStatements(object: Grantable): string[] {
-  return [revokeAll(object), ...inOrder(object.owner, explode(object)).flatMap((batch) => grantBatch(object, batch))];
+  return [
+    revokeAll(object),
+    ...inOrder(object.owner, explode(object)).flatMap((batch) => grantBatch(object, batch)),
+  ];
 }
 
 interface SingleGrant extends Grant {
@@ -25,7 +28,9 @@ interface SingleGrant extends Grant {
 function explode(object: Grantable): SingleGrant[] {
   return [
     ...object.grants.map((grant) => ({ ...grant, column: null })),
-    ...(object.columnGrants ?? []).flatMap(({ column, grants }) => grants.map((grant) => ({ ...grant, column }))),
+    ...(object.columnGrants ?? []).flatMap(({ column, grants }) =>
+      grants.map((grant) => ({ ...grant, column })),
+    ),
   ];
 }
 
@@ -63,7 +68,8 @@ function inOrder(owner: string, grants: readonly SingleGrant[]): SingleGrant[][]
     // Nothing left that could be granted properly: the server shall say what it thinks of the rest.
     const round = ready.length > 0 ? ready : waiting;
     for (const grant of round) {
-      if (grant.grantable && grant.grantee !== null) passable.add(holding(grant.grantee, grant.privilege, grant.column));
+      if (grant.grantable && grant.grantee !== null)
+        passable.add(holding(grant.grantee, grant.privilege, grant.column));
     }
     waiting = waiting.filter((grant) => !round.includes(grant));
     batches.push(...alike(round));

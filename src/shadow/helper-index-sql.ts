@@ -24,7 +24,9 @@ export function helperIndexBuilds({ id, schema, table, key }: HelperIndexFacts):
 
 /** For the swap: the new table must not have it. */
 export function dropHelperIndexStatements({ id, schema, key }: HelperIndexFacts): string[] {
-  return key.needsHelperIndex ? [`drop index if exists ${qualified({ schema, name: helperIndexName(id) })}`] : [];
+  return key.needsHelperIndex
+    ? [`drop index if exists ${qualified({ schema, name: helperIndexName(id) })}`]
+    : [];
 }
 
 export function helperIndexName(id: number): string {

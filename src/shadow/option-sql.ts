@@ -18,5 +18,7 @@ export function optionName(name: string): string {
 
 export function splitOption(option: string): { name: string; value: string } {
   const at = option.indexOf('=');
-  return at < 0 ? { name: option, value: 'true' } : { name: option.slice(0, at), value: option.slice(at + 1) };
+  return at < 0
+    ? { name: option, value: 'true' }
+    : { name: option.slice(0, at), value: option.slice(at + 1) };
 }

@@ -13,7 +13,8 @@ import { byteSlice, tokens } from './tokens.js';
 export function expressionAfter(keyword: string, text: string, tree: Node): string | null {
   const all = tokens(text);
   for (const [index, token] of all.entries()) {
-    if (!token.isKeyword || byteSlice(text, token.start, token.end).toLowerCase() !== keyword.toLowerCase()) continue;
+    if (!token.isKeyword || byteSlice(text, token.start, token.end).toLowerCase() !== keyword.toLowerCase())
+      continue;
     for (const last of all.slice(index + 1).toReversed()) {
       const candidate = byteSlice(text, token.end, last.end);
       if (isExpression(candidate, tree)) return parseExpression(candidate).text;

@@ -109,8 +109,16 @@ function onlyTarget(tree: Node | undefined): Node | null {
   if (tree === undefined || !('SelectStmt' in tree)) return null;
   const { targetList, ...rest } = tree.SelectStmt;
   const [target, ...more] = targetList ?? [];
-  if (target === undefined || more.length > 0 || !('ResTarget' in target) || target.ResTarget.name !== undefined) return null;
-  return treesEqual(rest, { limitOption: 'LIMIT_OPTION_DEFAULT', op: 'SETOP_NONE' }) ? (target.ResTarget.val ?? null) : null;
+  if (
+    target === undefined ||
+    more.length > 0 ||
+    !('ResTarget' in target) ||
+    target.ResTarget.name !== undefined
+  )
+    return null;
+  return treesEqual(rest, { limitOption: 'LIMIT_OPTION_DEFAULT', op: 'SETOP_NONE' })
+    ? (target.ResTarget.val ?? null)
+    : null;
 }
 
 /**
@@ -132,7 +140,8 @@ export function parseName(text: string): string[] {
   }
   const tree = statements.length === 1 ? statements[0]?.tree : undefined;
   const object: unknown = tree !== undefined && 'CommentStmt' in tree ? tree.CommentStmt.object : undefined;
-  const parts = isTreeObject(object) && isTreeObject(object['List']) ? stringList(object['List']['items']) : null;
+  const parts =
+    isTreeObject(object) && isTreeObject(object['List']) ? stringList(object['List']['items']) : null;
   // A name is its parts and the dots between them: nothing else may hide in the text.
   if (parts === null || tokens(text).length !== parts.length * 2 - 1) throw bad();
   return parts;

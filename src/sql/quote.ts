@@ -51,7 +51,8 @@ export function sql(strings: TemplateStringsArray, ...parts: readonly (string | 
   let text = dedent(lines);
   parts.forEach((part, index) => {
     const next = strings[index + 1] ?? '';
-    text += String(part) + (indent === 0 ? next : next.replaceAll(new RegExp(`\\n {0,${indent}}`, 'g'), '\n'));
+    text +=
+      String(part) + (indent === 0 ? next : next.replaceAll(new RegExp(`\\n {0,${indent}}`, 'g'), '\n'));
   });
   return text.trimEnd();
 }

@@ -15,11 +15,14 @@ export function splitActions(text: string, commands: readonly Node[]): string[] 
   const all = tokens(text);
   const cuts = topLevelCommas(all);
   const ends = [...cuts.map((index) => all[index - 1]?.end ?? 0), all.at(-1)?.end ?? 0];
-  // Where the first action starts is not in the tree: it is where what follows parses to it.
-  const first = all.findIndex((token, index) => index > 1 && isAction(byteSlice(text, token.start, ends[0]), commands[0]));
+  // Where the first action starts is not in the tree: it is the last place from where on the text parses to it.
+  const first = all.findLastIndex(
+    ({ start, end }) => end <= (ends[0] ?? 0) && isAction(byteSlice(text, start, ends[0]), commands[0]),
+  );
   const starts = [first, ...cuts.map((index) => index + 1)].map((index) => all[index]?.start ?? 0);
   const pieces = starts.map((start, index) => byteSlice(text, start, ends[index]));
-  const wrong = pieces.length !== commands.length || pieces.some((piece, index) => !isAction(piece, commands[index]));
+  const wrong =
+    pieces.length !== commands.length || pieces.some((piece, index) => !isAction(piece, commands[index]));
   if (first < 0 || wrong) throw new Error(`cannot tell the actions apart in: ${text}`);
   return pieces;
 }
@@ -41,7 +44,10 @@ function topLevelCommas(all: readonly Token[]): number[] {
 function isAction(text: string, command: Node | undefined): boolean {
   try {
     const { tree } = parseStatement(`alter table t ${text}`);
-    return 'AlterTableStmt' in tree && treesEqual(tree.AlterTableStmt.cmds, [command]);
+    if (!('AlterTableStmt' in tree)) return false;
+    const { relation, cmds } = tree.AlterTableStmt;
+    // `.x add y` would make it another table.
+    return relation?.schemaname === undefined && treesEqual(cmds, [command]);
   } catch {
     return false;
   }

@@ -1,7 +1,15 @@
 /** Generic operations on the parser's trees, which are plain JSON. */
 
 /** Fields that hold positions in the text, not meaning. */
-const positions = new Set(['location', 'stmt_location', 'stmt_len', 'list_start', 'list_end', 'rexpr_list_start', 'rexpr_list_end']);
+const positions = new Set([
+  'location',
+  'stmt_location',
+  'stmt_len',
+  'list_start',
+  'list_end',
+  'rexpr_list_start',
+  'rexpr_list_end',
+]);
 
 export type TreeObject = Record<string, unknown>;
 
@@ -19,7 +27,8 @@ export function treesEqual(a: unknown, b: unknown): boolean {
   const keysOfA = meaningfulKeys(a);
   const other = b;
   return (
-    keysOfA.length === meaningfulKeys(b).length && keysOfA.every((key) => key in other && treesEqual(a[key], other[key]))
+    keysOfA.length === meaningfulKeys(b).length &&
+    keysOfA.every((key) => key in other && treesEqual(a[key], other[key]))
   );
 }
 
@@ -41,7 +50,9 @@ export function walkTree(tree: unknown, visit: (object: TreeObject) => void): vo
 export function stringList(nodes: unknown): string[] | null {
   if (!Array.isArray(nodes)) return null;
   const values = nodes.map((node: unknown) =>
-    isTreeObject(node) && isTreeObject(node['String']) ? ((node['String']['sval'] as string | undefined) ?? '') : null,
+    isTreeObject(node) && isTreeObject(node['String'])
+      ? ((node['String']['sval'] as string | undefined) ?? '')
+      : null,
   );
   return values.every((value) => value !== null) ? values : null;
 }

@@ -12,7 +12,14 @@ export interface Token {
 }
 
 /** Values of the scanner's enum; only those that we look at. */
-export const tokenType = { leftParen: 40, rightParen: 41, comma: 44, dot: 46, leftBracket: 91, rightBracket: 93 } as const;
+export const tokenType = {
+  leftParen: 40,
+  rightParen: 41,
+  comma: 44,
+  dot: 46,
+  leftBracket: 91,
+  rightBracket: 93,
+} as const;
 const comments: ReadonlySet<number> = new Set([275, 276]);
 
 /** Comments left out. */

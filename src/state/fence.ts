@@ -37,7 +37,10 @@ export async function isAlone(session: Session, id: number): Promise<boolean> {
 }
 
 /** Backends of the run: the runner's first. */
-export async function runPids(session: Session, id: number): Promise<{ runner: number | null; all: number[] }> {
+export async function runPids(
+  session: Session,
+  id: number,
+): Promise<{ runner: number | null; all: number[] }> {
   const rows = await session.rows<{ pid: number; runner: boolean }>({
     text: sql`
       select pid, bool_or(classid = $1::bigint::oid) as runner
@@ -59,5 +62,8 @@ export async function runPids(session: Session, id: number): Promise<{ runner: n
 export async function terminateRun(session: Session, id: number): Promise<void> {
   const { all } = await runPids(session, id);
   if (all.length === 0) return;
-  await session.rows({ text: `select pg_terminate_backend(pid) from unnest($1::int[]) as pid`, values: [all] });
+  await session.rows({
+    text: `select pg_terminate_backend(pid) from unnest($1::int[]) as pid`,
+    values: [all],
+  });
 }

@@ -75,7 +75,10 @@ function fromRow(row: MigrationRow): MigrationRecord {
     request: row.request,
     plan: row.plan,
     target: row.target,
-    mark: fingerprint === null || filenode === null || capture === null ? null : { fingerprint, filenode, capture },
+    mark:
+      fingerprint === null || filenode === null || capture === null
+        ? null
+        : { fingerprint, filenode, capture },
     blocksTotal: row.blocks_total,
     rowsCopied: row.rows_copied,
     holdMs: row.hold_ms,
@@ -97,7 +100,10 @@ export async function findMigration(session: Session, id: number): Promise<Migra
 }
 
 /** The migration that this table is in now, if any. */
-export async function findActiveMigration(session: Session, sourceOid: number): Promise<MigrationRecord | null> {
+export async function findActiveMigration(
+  session: Session,
+  sourceOid: number,
+): Promise<MigrationRecord | null> {
   const [row] = await session.rows<MigrationRow>({
     text: sql`
       select ${columns}
@@ -110,7 +116,10 @@ export async function findActiveMigration(session: Session, sourceOid: number): 
 }
 
 /** The table's last migration that has swapped and still keeps the old table, if any. */
-export async function findSwappedMigration(session: Session, table: QualifiedName): Promise<MigrationRecord | null> {
+export async function findSwappedMigration(
+  session: Session,
+  table: QualifiedName,
+): Promise<MigrationRecord | null> {
   const [row] = await session.rows<MigrationRow>({
     text: sql`
       select ${columns}
@@ -126,13 +135,23 @@ export async function findSwappedMigration(session: Session, table: QualifiedNam
 }
 
 /** A new migration in phase `prepare`. A table that is in one already fails with 23505. */
-export async function insertMigration(session: Session, plan: Plan, sourceOid: number): Promise<MigrationRecord> {
+export async function insertMigration(
+  session: Session,
+  plan: Plan,
+  sourceOid: number,
+): Promise<MigrationRecord> {
   const row = await session.row<MigrationRow>({
     text: sql`
       insert into ghost.migrations (schema_name, table_name, source_oid, phase, request, plan)
       values ($1, $2, $3, 'prepare', $4, $5)
       returning ${columns}`,
-    values: [plan.table.schema, plan.table.name, sourceOid, JSON.stringify(plan.request), JSON.stringify(plan)],
+    values: [
+      plan.table.schema,
+      plan.table.name,
+      sourceOid,
+      JSON.stringify(plan.request),
+      JSON.stringify(plan),
+    ],
   });
   return fromRow(row);
 }
@@ -156,7 +175,10 @@ export function swappedSql(id: number): string {
 }
 
 export async function setHold(session: Session, id: number, holdMs: number): Promise<void> {
-  await session.execute({ text: `update ghost.migrations set hold_ms = $2 where id = $1`, values: [id, holdMs] });
+  await session.execute({
+    text: `update ghost.migrations set hold_ms = $2 where id = $1`,
+    values: [id, holdMs],
+  });
 }
 
 export async function setTarget(session: Session, id: number, target: TableShape): Promise<void> {
@@ -167,7 +189,12 @@ export async function setTarget(session: Session, id: number, target: TableShape
 }
 
 /** The beginning of a copy: what the source looks like, and how many blocks it has. Forgets earlier chunks. */
-export async function setCopyStart(session: Session, id: number, mark: SourceMark, blocksTotal: number): Promise<void> {
+export async function setCopyStart(
+  session: Session,
+  id: number,
+  mark: SourceMark,
+  blocksTotal: number,
+): Promise<void> {
   await session.execute({ text: `delete from ghost.chunks where migration_id = $1`, values: [id] });
   await session.execute({
     text: sql`

@@ -12,13 +12,16 @@ const creationLock = 0x67686f73;
  * @throws RefusedError when a schema of that name is somebody else's, or closed to this role.
  */
 export async function hasState(session: Session): Promise<boolean> {
-  const [found] = await session.rows<{ comment: string | null; usable: boolean; owner: string }>(readStateSchemaSql);
+  const [found] = await session.rows<{ comment: string | null; usable: boolean; owner: string }>(
+    readStateSchemaSql,
+  );
   if (found === undefined) return false;
   if (found.comment !== stateComment) {
     throw new RefusedError([
       {
         code: 'state-schema-taken',
-        message: 'there is a schema "ghost" in this database that pg-ghost did not create (or another version did)',
+        message:
+          'there is a schema "ghost" in this database that pg-ghost did not create (or another version did)',
         hint: 'rename it, or finish its migrations with the version that created it',
       },
     ]);
@@ -63,7 +66,9 @@ export async function dropEmptyState(session: Session): Promise<void> {
   await session.transaction(async () => {
     await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
     if (!(await hasState(session))) return;
-    const { used } = await session.row<{ used: boolean }>(`select exists (select from ghost.migrations) as used`);
+    const { used } = await session.row<{ used: boolean }>(
+      `select exists (select from ghost.migrations) as used`,
+    );
     if (used) return;
     await session.batch([`drop table ghost.chunks`, `drop table ghost.migrations`, `drop schema ghost`]);
   });

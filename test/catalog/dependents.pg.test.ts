@@ -193,7 +193,11 @@ const cases: readonly Case[] = [
     found: ['publication pub'],
     since: 15,
   },
-  { kind: 'publication-all-tables', sql: 'create publication pub for all tables', found: ['publication pub'] },
+  {
+    kind: 'publication-all-tables',
+    sql: 'create publication pub for all tables',
+    found: ['publication pub'],
+  },
   {
     kind: 'inheritance-parent',
     sql: 'create table app.parent (id int not null); alter table app.orders inherit app.parent',
@@ -271,14 +275,18 @@ test('a table by itself has none', async () => {
 });
 
 for (const { kind, sql, found, besides = [], since = 14 } of cases) {
-  test(`${kind}: ${found.map((each) => (typeof each === 'string' ? each : each.name)).join(', ')}`, async ({ skip }) => {
+  test(`${kind}: ${found.map((each) => (typeof each === 'string' ? each : each.name)).join(', ')}`, async ({
+    skip,
+  }) => {
     await using db = await createDatabase();
     skip(db.major < since, `PostgreSQL ${db.major} has no such thing; ${since} has`);
     await db.query(schema);
     await db.query(sql);
     const all = await dependentsOf(db.url);
     expect(all.filter((each) => each.kind === kind)).toEqual(
-      found.map((each) => expect.objectContaining(typeof each === 'string' ? { name: each } : each) as unknown),
+      found.map(
+        (each) => expect.objectContaining(typeof each === 'string' ? { name: each } : each) as unknown,
+      ),
     );
     expect([...new Set(all.map((each) => each.kind))].toSorted()).toEqual([kind, ...besides].toSorted());
   });
@@ -287,12 +295,16 @@ for (const { kind, sql, found, besides = [], since = 14 } of cases) {
 test('subscription', async () => {
   await using db = await createDatabase(schema);
   const name = `sub_${db.name}`;
-  await db.query(`create subscription ${name} connection 'host=localhost' publication p with (connect = false)`);
+  await db.query(
+    `create subscription ${name} connection 'host=localhost' publication p with (connect = false)`,
+  );
   try {
     await db.query(`
       insert into pg_subscription_rel (srsubid, srrelid, srsubstate)
       select oid, 'app.orders'::regclass, 'i' from pg_subscription where subname = '${name}'`);
-    expect(await dependentsOf(db.url)).toMatchObject([{ kind: 'subscription', name: `subscription ${name}` }]);
+    expect(await dependentsOf(db.url)).toMatchObject([
+      { kind: 'subscription', name: `subscription ${name}` },
+    ]);
   } finally {
     await db.query(`alter subscription ${name} set (slot_name = none)`);
     await db.query(`drop subscription ${name}`);

@@ -91,7 +91,7 @@ const ddl: readonly string[] = [
 /** None changes the definition: maintenance, traffic, and DDL elsewhere. */
 const harmless: readonly string[] = [
   "insert into t (note) values ('y')",
-  "update t set total = 5 where id < 100",
+  'update t set total = 5 where id < 100',
   'delete from t where id < 50',
   "select nextval('t_id_seq')",
   'vacuum t',

@@ -14,6 +14,7 @@ const sources = [
   'errors',
   'demo/embedded-account',
   'demo/embedded-binaries',
+  'demo/embedded-cluster',
   'demo/embedded-server',
   'demo/server-process',
   'demo/watchdog',

@@ -15,22 +15,126 @@ async function leftovers(db: TestDatabase): Promise<string[]> {
 }
 
 describe('refused before anything is changed', () => {
-  const cases: (ChangeInput & { name: string; setup?: string; code: string; exitCode: number; says?: RegExp })[] = [
-    { name: 'unknown table', table: 'nothing_here', alter: ['ADD COLUMN x int'], code: 'no-such-table', exitCode: 3 },
-    { name: 'unknown column', table: 'orders', alter: ['ALTER COLUMN nope TYPE bigint'], code: '', exitCode: 3, says: /nope/ },
-    { name: 'syntax error', table: 'orders', alter: ['ALTER COLUMN id TIPE bigint'], code: 'syntax-error', exitCode: 2 },
-    { name: 'no automatic cast', table: 'orders', alter: ['ALTER COLUMN note TYPE integer'], code: '', exitCode: 3, says: /cast/ },
+  const cases: (ChangeInput & {
+    name: string;
+    setup?: string;
+    code: string;
+    exitCode: number;
+    says?: RegExp;
+  })[] = [
+    {
+      name: 'unknown table',
+      table: 'nothing_here',
+      alter: ['ADD COLUMN x int'],
+      code: 'no-such-table',
+      exitCode: 3,
+    },
+    {
+      name: 'unknown column',
+      table: 'orders',
+      alter: ['ALTER COLUMN nope TYPE bigint'],
+      code: '',
+      exitCode: 3,
+      says: /nope/,
+    },
+    {
+      name: 'syntax error',
+      table: 'orders',
+      alter: ['ALTER COLUMN id TIPE bigint'],
+      code: 'syntax-error',
+      exitCode: 2,
+    },
+    {
+      name: 'no automatic cast',
+      table: 'orders',
+      alter: ['ALTER COLUMN note TYPE integer'],
+      code: '',
+      exitCode: 3,
+      says: /cast/,
+    },
     { name: 'nothing asked', table: 'orders', code: 'empty-change', exitCode: 2 },
-    { name: 'another table in --file', table: 'orders', statements: ['alter table other add column x int'], code: '', exitCode: 3, says: /other/ },
-    { name: 'a statement that is no shape', table: 'orders', statements: ['delete from orders'], code: '', exitCode: 3 },
-    { name: 'a second statement behind --alter', table: 'orders', alter: ['ADD COLUMN x int; DROP TABLE orders'], code: 'several-statements', exitCode: 2 },
-    { name: 'no usable key', table: 'keyless', setup: 'create table keyless (a int, b int); create unique index on keyless (a) where b > 0', alter: ['ALTER COLUMN b TYPE bigint'], code: 'no-key', exitCode: 3 },
-    { name: 'a view', table: 'v', setup: 'create view v as select 1 as a', alter: ['ADD COLUMN x int'], code: '', exitCode: 3, says: /view/ },
-    { name: 'a partitioned table', table: 'p', setup: 'create table p (id int primary key) partition by range (id)', alter: ['ALTER COLUMN id TYPE bigint'], code: '', exitCode: 3, says: /partition/ },
-    { name: 'a temporary-looking name that is bad', table: 'a.b.c', alter: ['ADD COLUMN x int'], code: 'bad-name', exitCode: 2 },
-    { name: 'a table with a view on it', table: 'orders', setup: `${commonSetup} create view app_orders as select id from orders`, alter: ['ALTER COLUMN total TYPE bigint'], code: '', exitCode: 3, says: /app_orders/ },
-    { name: 'a table with a trigger', table: 'orders', setup: `${commonSetup} create function f() returns trigger language plpgsql as 'begin return new; end'; create trigger my_trigger before insert on orders for each row execute function f()`, alter: ['ALTER COLUMN id TYPE bigint'], code: '', exitCode: 3, says: /my_trigger/ },
-    { name: 'foreign keys in and out', table: 'orders', setup: `${commonSetup} create table child (order_id int constraint child_fk references orders)`, alter: ['ALTER COLUMN id TYPE bigint'], code: '', exitCode: 3, says: /child_fk/ },
+    {
+      name: 'another table in --file',
+      table: 'orders',
+      statements: ['alter table other add column x int'],
+      code: '',
+      exitCode: 3,
+      says: /other/,
+    },
+    {
+      name: 'a statement that is no shape',
+      table: 'orders',
+      statements: ['delete from orders'],
+      code: '',
+      exitCode: 3,
+    },
+    {
+      name: 'a second statement behind --alter',
+      table: 'orders',
+      alter: ['ADD COLUMN x int; DROP TABLE orders'],
+      code: 'several-statements',
+      exitCode: 2,
+    },
+    {
+      name: 'no usable key',
+      table: 'keyless',
+      setup: 'create table keyless (a int, b int); create unique index on keyless (a) where b > 0',
+      alter: ['ALTER COLUMN b TYPE bigint'],
+      code: 'no-key',
+      exitCode: 3,
+    },
+    {
+      name: 'a view',
+      table: 'v',
+      setup: 'create view v as select 1 as a',
+      alter: ['ADD COLUMN x int'],
+      code: '',
+      exitCode: 3,
+      says: /view/,
+    },
+    {
+      name: 'a partitioned table',
+      table: 'p',
+      setup: 'create table p (id int primary key) partition by range (id)',
+      alter: ['ALTER COLUMN id TYPE bigint'],
+      code: '',
+      exitCode: 3,
+      says: /partition/,
+    },
+    {
+      name: 'a temporary-looking name that is bad',
+      table: 'a.b.c',
+      alter: ['ADD COLUMN x int'],
+      code: 'bad-name',
+      exitCode: 2,
+    },
+    {
+      name: 'a table with a view on it',
+      table: 'orders',
+      setup: `${commonSetup} create view app_orders as select id from orders`,
+      alter: ['ALTER COLUMN total TYPE bigint'],
+      code: '',
+      exitCode: 3,
+      says: /app_orders/,
+    },
+    {
+      name: 'a table with a trigger',
+      table: 'orders',
+      setup: `${commonSetup} create function f() returns trigger language plpgsql as 'begin return new; end'; create trigger my_trigger before insert on orders for each row execute function f()`,
+      alter: ['ALTER COLUMN id TYPE bigint'],
+      code: '',
+      exitCode: 3,
+      says: /my_trigger/,
+    },
+    {
+      name: 'foreign keys in and out',
+      table: 'orders',
+      setup: `${commonSetup} create table child (order_id int constraint child_fk references orders)`,
+      alter: ['ALTER COLUMN id TYPE bigint'],
+      code: '',
+      exitCode: 3,
+      says: /child_fk/,
+    },
   ];
   test.each(cases)('$name', async ({ name: _, setup, code, exitCode, says, ...change }) => {
     await using db = await createDatabase(setup ?? commonSetup);
@@ -45,7 +149,9 @@ describe('refused before anything is changed', () => {
     await using db = await createDatabase(commonSetup);
     const role = await db.createRole();
     await db.query(`revoke create on schema public from public; grant select on orders to ${role.name}`);
-    const error = await failure(runChange(db, { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'] }, { url: role.url }));
+    const error = await failure(
+      runChange(db, { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'] }, { url: role.url }),
+    );
     expect(error).toMatchObject({ exitCode: 3 });
     expect(`${error.message} ${String(error['hint'])}`).toMatch(/grant create on (schema|database)/i);
     expect(await leftovers(db)).toEqual([]);
@@ -54,16 +160,26 @@ describe('refused before anything is changed', () => {
   test('the owner, not a superuser, with CREATE on database and schema can do all of it', async () => {
     await using db = await createDatabase(commonSetup);
     const role = await db.createRole();
-    await db.query(`grant create on database ${db.name} to ${role.name}; grant usage, create on schema public to ${role.name}; alter table orders owner to ${role.name}`);
-    const { result } = await completeChange(db, { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'] }, { url: role.url });
+    await db.query(
+      `grant create on database ${db.name} to ${role.name}; grant usage, create on schema public to ${role.name}; alter table orders owner to ${role.name}`,
+    );
+    const { result } = await completeChange(
+      db,
+      { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'] },
+      { url: role.url },
+    );
     expect(result.native).toBe(false);
-    const { rows } = await db.query(`select pg_get_userbyid(relowner) as owner from pg_class where relname = 'orders'`);
+    const { rows } = await db.query(
+      `select pg_get_userbyid(relowner) as owner from pg_class where relname = 'orders'`,
+    );
     expect(rows).toEqual([{ owner: role.name }]);
   });
 
   test('a server that cannot be reached, without the password', async () => {
     await using db = await createDatabase();
-    const error = await failure(runChange(db, { table: 'orders', rewrite: true }, { url: 'postgres://me:s3cret-word@127.0.0.1:1/x' }));
+    const error = await failure(
+      runChange(db, { table: 'orders', rewrite: true }, { url: 'postgres://me:s3cret-word@127.0.0.1:1/x' }),
+    );
     expect(error).toMatchObject({ exitCode: 1, code: 'cannot-connect' });
     expect(JSON.stringify(error) + String(error.stack)).not.toContain('s3cret-word');
   });
@@ -76,7 +192,11 @@ describe('rows that do not fit the new shape', () => {
     { name: 'cast', alter: 'ALTER COLUMN v TYPE int USING v::int', says: /id=7/ },
     { name: 'not null', alter: 'ALTER COLUMN n SET NOT NULL', says: /id=500/ },
     { name: 'check', alter: 'ADD CONSTRAINT small CHECK (id < 999)', says: /id=999.*id=1000/s },
-    { name: 'unique', alter: 'ADD COLUMN twin int GENERATED ALWAYS AS (id % 999) STORED UNIQUE', says: /id=1\b.*id=1000/s },
+    {
+      name: 'unique',
+      alter: 'ADD COLUMN twin int GENERATED ALWAYS AS (id % 999) STORED UNIQUE',
+      says: /id=1\b.*id=1000/s,
+    },
   ])('$name: the keys are named, the state is kept, abort undoes', async ({ alter, says }) => {
     await using db = await createDatabase(setup);
     const error = await failure(runChange(db, { table: 't', alter: [alter] }));
@@ -99,27 +219,51 @@ describe('rows that do not fit the new shape', () => {
   });
 
   test.each([
-    { name: 'unique', alter: 'ADD CONSTRAINT v_key UNIQUE (v)', write: `insert into t values (2001, '1', 1)`, says: /2001|id=1\b/ },
-    { name: 'check', alter: 'ADD CONSTRAINT c CHECK (n > -1)', write: `insert into t values (2001, 'new', -5)`, says: /2001/ },
-    { name: 'cast', alter: 'ALTER COLUMN v TYPE int USING v::int', write: `insert into t values (2001, 'words', 1)`, says: /2001/ },
-  ])('$name violated by a later write of the application, which sees nothing of it', async ({ alter, write, says }) => {
-    await using db = await createDatabase(`create table t (id int primary key, v text, n int); insert into t select i, i::text, i from generate_series(1, 1000) i`);
-    let written: Promise<unknown> | null = null;
-    const error = await failure(
-      runChange(db, { table: 't', alter: [alter] }, {
-        onEvent: (event) => {
-          // After the indexes, before catch-up: only apply can meet it.
-          if (event.event === 'phase:done' && event.phase === 'index') written = db.query(write);
-        },
-      }),
-    );
-    await until(() => written, { what: 'the write' });
-    await expect(written).resolves.toBeDefined();
-    expect(error).toMatchObject({ exitCode: 1 });
-    expect(error.message).toMatch(says);
-    const [stopped] = await status({ connection: { url: db.url } }, 1);
-    expect(['catch-up', 'settle', 'cutover']).toContain(stopped?.phase);
-    await db.query(`delete from t where id = 2001`);
-    await completeChange(db, { table: 't', alter: [alter] });
-  });
+    {
+      name: 'unique',
+      alter: 'ADD CONSTRAINT v_key UNIQUE (v)',
+      write: `insert into t values (2001, '1', 1)`,
+      says: /2001|id=1\b/,
+    },
+    {
+      name: 'check',
+      alter: 'ADD CONSTRAINT c CHECK (n > -1)',
+      write: `insert into t values (2001, 'new', -5)`,
+      says: /2001/,
+    },
+    {
+      name: 'cast',
+      alter: 'ALTER COLUMN v TYPE int USING v::int',
+      write: `insert into t values (2001, 'words', 1)`,
+      says: /2001/,
+    },
+  ])(
+    '$name violated by a later write of the application, which sees nothing of it',
+    async ({ alter, write, says }) => {
+      await using db = await createDatabase(
+        `create table t (id int primary key, v text, n int); insert into t select i, i::text, i from generate_series(1, 1000) i`,
+      );
+      let written: Promise<unknown> | null = null;
+      const error = await failure(
+        runChange(
+          db,
+          { table: 't', alter: [alter] },
+          {
+            onEvent: (event) => {
+              // After the indexes, before catch-up: only apply can meet it.
+              if (event.event === 'phase:done' && event.phase === 'index') written = db.query(write);
+            },
+          },
+        ),
+      );
+      await until(() => written, { what: 'the write' });
+      await expect(written).resolves.toBeDefined();
+      expect(error).toMatchObject({ exitCode: 1 });
+      expect(error.message).toMatch(says);
+      const [stopped] = await status({ connection: { url: db.url } }, 1);
+      expect(['catch-up', 'settle', 'cutover']).toContain(stopped?.phase);
+      await db.query(`delete from t where id = 2001`);
+      await completeChange(db, { table: 't', alter: [alter] });
+    },
+  );
 });

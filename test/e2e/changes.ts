@@ -55,47 +55,186 @@ export const commonSetup = `
 const growSequence = 'alter sequence orders_id_seq as bigint';
 
 export const changes: readonly ChangeCase[] = [
-  { name: 'int key to bigint', alter: ['ALTER COLUMN id TYPE bigint'], native: ['alter table orders alter column id type bigint', growSequence], expect: 'copy' },
   {
-    name: 'conversion with USING and an added column',
-    alter: [`ALTER COLUMN total TYPE bigint USING (total*100)::bigint, ADD COLUMN currency varchar(3) NOT NULL DEFAULT 'USD'`],
+    name: 'int key to bigint',
+    alter: ['ALTER COLUMN id TYPE bigint'],
+    native: ['alter table orders alter column id type bigint', growSequence],
     expect: 'copy',
   },
-  { name: 'several --alter', alter: ['ALTER COLUMN id TYPE bigint', 'RENAME COLUMN note TO remark', 'DROP COLUMN tags'], native: ['alter table orders alter column id type bigint', growSequence, 'alter table orders rename column note to remark', 'alter table orders drop column tags'] },
-  { name: 'rename, then USING with the new name', alter: ['RENAME COLUMN total TO price', 'ALTER COLUMN price TYPE integer USING round(price)::integer'] },
-  { name: 'swapped names', alter: ['RENAME COLUMN note TO x', 'RENAME COLUMN status TO note', 'RENAME COLUMN x TO status', 'ALTER COLUMN customer_id TYPE bigint'] },
-  { name: 'drop and add of the same name', alter: ['DROP COLUMN doc', 'ADD COLUMN doc text', 'ALTER COLUMN customer_id TYPE bigint'] },
-  { name: 'enum to text', alter: ['ALTER COLUMN feeling DROP DEFAULT, ALTER COLUMN feeling TYPE text USING feeling::text'] },
-  { name: 'text to enum', alter: ['ALTER COLUMN note TYPE mood USING (case when note is null then null else \'ok\' end)::mood'] },
-  { name: 'varchar shortened, rows fit', alter: ['ALTER COLUMN status TYPE varchar(5)'] },
-  { name: 'varchar widened is metadata only', alter: ['ALTER COLUMN status TYPE varchar(40)'], setup: `create table orders (id int primary key, status varchar(20)); insert into orders values (1, 'x')`, expect: 'native' },
-  { name: 'timestamptz to timestamp', alter: [`ALTER COLUMN created_at TYPE timestamp USING created_at AT TIME ZONE 'Europe/Berlin'`] },
+  {
+    name: 'conversion with USING and an added column',
+    alter: [
+      `ALTER COLUMN total TYPE bigint USING (total*100)::bigint, ADD COLUMN currency varchar(3) NOT NULL DEFAULT 'USD'`,
+    ],
+    expect: 'copy',
+  },
+  {
+    name: 'several --alter',
+    alter: ['ALTER COLUMN id TYPE bigint', 'RENAME COLUMN note TO remark', 'DROP COLUMN tags'],
+    native: [
+      'alter table orders alter column id type bigint',
+      growSequence,
+      'alter table orders rename column note to remark',
+      'alter table orders drop column tags',
+    ],
+  },
+  {
+    name: 'rename, then USING with the new name',
+    alter: ['RENAME COLUMN total TO price', 'ALTER COLUMN price TYPE integer USING round(price)::integer'],
+  },
+  {
+    name: 'swapped names',
+    alter: [
+      'RENAME COLUMN note TO x',
+      'RENAME COLUMN status TO note',
+      'RENAME COLUMN x TO status',
+      'ALTER COLUMN customer_id TYPE bigint',
+    ],
+  },
+  {
+    name: 'drop and add of the same name',
+    alter: ['DROP COLUMN doc', 'ADD COLUMN doc text', 'ALTER COLUMN customer_id TYPE bigint'],
+  },
+  {
+    name: 'enum to text',
+    alter: ['ALTER COLUMN feeling DROP DEFAULT, ALTER COLUMN feeling TYPE text USING feeling::text'],
+  },
+  {
+    name: 'text to enum',
+    setup: `create type mood as enum ('sad', 'ok'); create table orders (id int primary key, feeling text); insert into orders select i, case when i % 3 = 0 then 'sad' when i % 3 = 1 then 'ok' end from generate_series(1, 300) i`,
+    alter: ['ALTER COLUMN feeling TYPE mood USING feeling::mood'],
+  },
+  {
+    name: 'varchar shortened, rows fit',
+    setup: `create table orders (id int primary key, status varchar(20)); create index on orders (status); insert into orders select i, left('abcdefg', i % 6) from generate_series(1, 300) i`,
+    alter: ['ALTER COLUMN status TYPE varchar(5)'],
+    expect: 'copy',
+  },
+  {
+    name: 'varchar widened is metadata only',
+    alter: ['ALTER COLUMN status TYPE varchar(40)'],
+    setup: `create table orders (id int primary key, status varchar(20)); insert into orders values (1, 'x')`,
+    expect: 'native',
+  },
+  {
+    name: 'timestamptz to timestamp',
+    alter: [`ALTER COLUMN created_at TYPE timestamp USING created_at AT TIME ZONE 'Europe/Berlin'`],
+  },
   { name: 'timestamptz to date', alter: ['ALTER COLUMN created_at TYPE date'] },
   { name: 'numeric scale', alter: ['ALTER COLUMN total TYPE numeric(10,1)'] },
-  { name: 'jsonb to text, its index dropped first', statements: ['DROP INDEX orders_doc_idx; ALTER TABLE orders ALTER COLUMN doc TYPE text USING doc::text'], native: ['drop index orders_doc_idx', 'alter table orders alter column doc type text using doc::text'] },
-  { name: 'array element type', alter: ['ALTER COLUMN tags DROP DEFAULT, ALTER COLUMN tags TYPE varchar(10)[]'] },
+  {
+    name: 'jsonb to text, its index dropped first',
+    statements: ['DROP INDEX orders_doc_idx; ALTER TABLE orders ALTER COLUMN doc TYPE text USING doc::text'],
+    native: ['drop index orders_doc_idx', 'alter table orders alter column doc type text using doc::text'],
+  },
+  {
+    name: 'array element type',
+    alter: ['ALTER COLUMN tags DROP DEFAULT, ALTER COLUMN tags TYPE varchar(10)[]'],
+  },
   { name: 'domain to base type', alter: ['ALTER COLUMN quantity TYPE bigint'] },
-  { name: 'generated column added', alter: ['ADD COLUMN gross numeric GENERATED ALWAYS AS (total * 1.19) STORED'] },
+  {
+    name: 'generated column added',
+    alter: ['ADD COLUMN gross numeric GENERATED ALWAYS AS (total * 1.19) STORED'],
+  },
   { name: 'generated column retyped', alter: ['ALTER COLUMN upper_status TYPE varchar(30)'] },
-  { name: 'generated column dropped', alter: ['DROP COLUMN upper_status, ALTER COLUMN id TYPE bigint'], native: ['alter table orders drop column upper_status, alter column id type bigint', growSequence] },
-  { name: 'constant default added', alter: ['ADD COLUMN flag boolean NOT NULL DEFAULT false', 'ALTER COLUMN customer_id TYPE bigint'] },
-  { name: 'default changed later in the same request', alter: ['ADD COLUMN n integer DEFAULT 1', 'ALTER COLUMN n SET DEFAULT 2', 'ALTER COLUMN customer_id TYPE bigint'] },
+  {
+    name: 'generated column dropped',
+    alter: ['DROP COLUMN upper_status, ALTER COLUMN id TYPE bigint'],
+    native: ['alter table orders drop column upper_status, alter column id type bigint', growSequence],
+  },
+  {
+    name: 'constant default added',
+    alter: ['ADD COLUMN flag boolean NOT NULL DEFAULT false', 'ALTER COLUMN customer_id TYPE bigint'],
+  },
+  {
+    name: 'default changed later in the same request',
+    alter: [
+      'ADD COLUMN n integer DEFAULT 1',
+      'ALTER COLUMN n SET DEFAULT 2',
+      'ALTER COLUMN customer_id TYPE bigint',
+    ],
+  },
   { name: 'collation', alter: ['ALTER COLUMN note TYPE text COLLATE "POSIX"'] },
-  { name: 'set not null', alter: ['ALTER COLUMN created_at DROP NOT NULL, ALTER COLUMN quantity SET NOT NULL'], expect: 'copy' },
+  {
+    name: 'set not null',
+    alter: ['ALTER COLUMN created_at DROP NOT NULL, ALTER COLUMN quantity SET NOT NULL'],
+    expect: 'copy',
+  },
   { name: 'check added', alter: ['ADD CONSTRAINT sane CHECK (quantity < 100)'], expect: 'copy' },
-  { name: 'check not valid is metadata only', alter: ['ADD CONSTRAINT sane CHECK (quantity < 3) NOT VALID'], expect: 'native' },
-  { name: 'check not valid carried through a copy', alter: ['ADD CONSTRAINT sane CHECK (quantity < 3) NOT VALID', 'ALTER COLUMN id TYPE bigint'], native: ['alter table orders add constraint sane check (quantity < 3) not valid', 'alter table orders alter column id type bigint', growSequence] },
-  { name: 'unique added', alter: ['ADD CONSTRAINT orders_created_key UNIQUE (created_at, id)'], expect: 'copy' },
-  { name: 'primary key replaced', alter: ['DROP CONSTRAINT orders_pkey, ADD CONSTRAINT orders_pk PRIMARY KEY (id, created_at)'] },
-  { name: 'index created and dropped', statements: ['CREATE INDEX orders_total_idx ON orders (total) WHERE total > 100; DROP INDEX orders_lower_note_idx;'], native: ['create index orders_total_idx on orders (total) where total > 100', 'drop index orders_lower_note_idx'], expect: 'copy' },
-  { name: 'comments', statements: [`COMMENT ON COLUMN public.orders.note IS 'it''s here'; COMMENT ON TABLE orders IS NULL; ALTER TABLE orders ALTER COLUMN customer_id TYPE bigint`], native: [`comment on column orders.note is 'it''s here'`, 'comment on table orders is null', 'alter table orders alter column customer_id type bigint'] },
-  { name: 'storage, statistics, options', alter: ['ALTER COLUMN note SET STORAGE MAIN, ALTER COLUMN total SET STATISTICS 500, SET (fillfactor = 70), ALTER COLUMN customer_id TYPE bigint'] },
+  {
+    name: 'check not valid is metadata only',
+    alter: ['ADD CONSTRAINT sane CHECK (quantity < 3) NOT VALID'],
+    expect: 'native',
+  },
+  {
+    name: 'check not valid carried through a copy',
+    alter: ['ADD CONSTRAINT sane CHECK (quantity < 3) NOT VALID', 'ALTER COLUMN id TYPE bigint'],
+    native: [
+      'alter table orders add constraint sane check (quantity < 3) not valid',
+      'alter table orders alter column id type bigint',
+      growSequence,
+    ],
+  },
+  {
+    name: 'unique added',
+    alter: ['ADD CONSTRAINT orders_created_key UNIQUE (created_at, id)'],
+    expect: 'copy',
+  },
+  {
+    name: 'primary key replaced',
+    alter: ['DROP CONSTRAINT orders_pkey, ADD CONSTRAINT orders_pk PRIMARY KEY (id, created_at)'],
+  },
+  {
+    name: 'index created and dropped',
+    statements: [
+      'CREATE INDEX orders_total_idx ON orders (total) WHERE total > 100; DROP INDEX orders_lower_note_idx;',
+    ],
+    native: [
+      'create index orders_total_idx on orders (total) where total > 100',
+      'drop index orders_lower_note_idx',
+    ],
+    expect: 'copy',
+  },
+  {
+    name: 'comments',
+    statements: [
+      `COMMENT ON COLUMN public.orders.note IS 'it''s here'; COMMENT ON TABLE orders IS NULL; ALTER TABLE orders ALTER COLUMN customer_id TYPE bigint`,
+    ],
+    native: [
+      `comment on column orders.note is 'it''s here'`,
+      'comment on table orders is null',
+      'alter table orders alter column customer_id type bigint',
+    ],
+  },
+  {
+    name: 'storage, statistics, options',
+    alter: [
+      'ALTER COLUMN note SET STORAGE MAIN, ALTER COLUMN total SET STATISTICS 500, SET (fillfactor = 70), ALTER COLUMN customer_id TYPE bigint',
+    ],
+  },
   { name: 'rebuild only', rewrite: true, native: [], expect: 'copy' },
-  { name: 'drop default and not null only', alter: ['ALTER COLUMN status DROP DEFAULT, ALTER COLUMN status DROP NOT NULL'], expect: 'native' },
+  {
+    name: 'drop default and not null only',
+    alter: ['ALTER COLUMN status DROP DEFAULT, ALTER COLUMN status DROP NOT NULL'],
+    expect: 'native',
+  },
   { name: 'drop column only', alter: ['DROP COLUMN tags'], expect: 'native' },
-  { name: 'rename constraint', alter: ['RENAME CONSTRAINT total_not_negative TO total_ok', 'ALTER COLUMN customer_id TYPE bigint'] },
-  { name: '--set on an existing column', set: [{ column: 'status', expression: `upper(status)` }], native: [`update orders set status = upper(status)`], expect: 'copy' },
-  { name: '--set on an added column', alter: ['ADD COLUMN cents bigint'], set: [{ column: 'cents', expression: '(orders.total * 100)::bigint' }], native: ['alter table orders add column cents bigint', 'update orders set cents = (total * 100)::bigint'] },
+  {
+    name: 'rename constraint',
+    alter: ['RENAME CONSTRAINT total_not_negative TO total_ok', 'ALTER COLUMN customer_id TYPE bigint'],
+  },
+  {
+    name: '--set on an existing column',
+    set: [{ column: 'status', expression: `upper(status)` }],
+    native: [`update orders set status = upper(status)`],
+    expect: 'copy',
+  },
+  {
+    name: '--set on an added column',
+    alter: ['ADD COLUMN cents bigint'],
+    set: [{ column: 'cents', expression: '(orders.total * 100)::bigint' }],
+    native: ['alter table orders add column cents bigint', 'update orders set cents = (total * 100)::bigint'],
+  },
   {
     name: 'identity column retyped',
     setup: `create table orders (id int generated always as identity (start 10 increment 5 cache 3) primary key, v text);
@@ -126,7 +265,7 @@ export const changes: readonly ChangeCase[] = [
     setup: `create table orders (id int primary key deferrable initially deferred, during int4range, n int,
               constraint no_overlap exclude using gist (during with &&), constraint n_key unique (n) deferrable);
             create unique index orders_partial on orders (n) where n > 10;
-            alter table orders cluster on orders_partial; alter table orders replica identity full;
+            alter table orders cluster on orders_pkey; alter table orders replica identity full;
             insert into orders select i, int4range(i * 10, i * 10 + 5), i from generate_series(1, 400) i`,
     alter: ['ALTER COLUMN n TYPE bigint'],
   },

@@ -14,7 +14,11 @@ describe('nothing that was written is lost', () => {
     { name: 'a plain rebuild', change: { rewrite: true }, expression: 'id, code, slot, total, note' },
     {
       name: 'key and value conversions',
-      change: { alter: ['ALTER COLUMN id TYPE bigint, ALTER COLUMN total TYPE numeric(20,4), ADD COLUMN extra int DEFAULT 7'] },
+      change: {
+        alter: [
+          'ALTER COLUMN id TYPE bigint, ALTER COLUMN total TYPE numeric(20,4), ADD COLUMN extra int DEFAULT 7',
+        ],
+      },
       expression: 'id::bigint, code, slot, total::numeric(20,4), note, 7',
     },
     {
@@ -28,9 +32,13 @@ describe('nothing that was written is lost', () => {
       await using db = await createDatabase(`${workloadSetup} ${fillStatement(writers)}`);
       const stop = new AbortController();
       const seed = 20_000 + index;
-      const work = Promise.all(Array.from({ length: writers }, (_, writer) => runWriter(db, writer, seed, stop.signal)));
+      const work = Promise.all(
+        Array.from({ length: writers }, (_, writer) => runWriter(db, writer, seed, stop.signal)),
+      );
       const written = async (): Promise<number> => {
-        const { rows } = await db.query<{ n: string }>(`select n_tup_ins + n_tup_upd + n_tup_del as n from pg_stat_user_tables where relname = 'mirror'`);
+        const { rows } = await db.query<{ n: string }>(
+          `select n_tup_ins + n_tup_upd + n_tup_del as n from pg_stat_user_tables where relname = 'mirror'`,
+        );
         return Number(rows[0]?.n);
       };
       const beforeCopy = await written();
@@ -40,14 +48,22 @@ describe('nothing that was written is lost', () => {
         // Small chunks, so that many writes fall between two of them.
         ({ result } = await runChange(db, { table: 'orders', ...change }, { settings: { chunkTimeMs: 5 } }));
         const atSwap = await written();
-        await until(async () => (await written()) > atSwap + 500, { what: 'writers at work on the new table' });
+        await until(async () => (await written()) > atSwap + 500, {
+          what: 'writers at work on the new table',
+        });
       } finally {
         stop.abort();
       }
       const reports = await work;
-      expect(reports.flatMap((report) => report.errors.map((error) => error.message)), `seed ${seed}`).toEqual([]);
+      expect(
+        reports.flatMap((report) => report.errors.map((error) => error.message)),
+        `seed ${seed}`,
+      ).toEqual([]);
       const client = await db.connect();
-      expect(await differences(client, 'select * from orders', `select ${expression} from mirror`), `seed ${seed}`).toEqual([]);
+      expect(
+        await differences(client, 'select * from orders', `select ${expression} from mirror`),
+        `seed ${seed}`,
+      ).toEqual([]);
       expect(result.native).toBe(false);
       expect(reports.every((report) => report.transactions > 50)).toBe(true);
     });

@@ -42,6 +42,9 @@ describe('the tool leaves what the native ALTER leaves', () => {
 
 function nativeStatements(change: ChangeCase, table: string): readonly string[] {
   return (
-    change.native ?? [...(change.alter ?? []).map((actions) => `alter table ${table} ${actions}`), ...(change.statements ?? [])]
+    change.native ?? [
+      ...(change.alter ?? []).map((actions) => `alter table ${table} ${actions}`),
+      ...(change.statements ?? []),
+    ]
   );
 }

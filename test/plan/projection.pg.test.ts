@@ -29,36 +29,90 @@ const table = `
 
 const cases: readonly (readonly [string, Partial<ChangeRequest>])[] = [
   ['nothing', { rewrite: true }],
-  ['a wider type', { alter: ['alter column name type text, alter column total type numeric'], rewrite: true }],
+  [
+    'a wider type',
+    { alter: ['alter column name type text, alter column total type numeric'], rewrite: true },
+  ],
   ['a rounding cast', { alter: ['alter column total type int'] }],
   ['a time zone', { alter: ['alter column at type timestamp'] }],
-  ['USING', { alter: [`alter column "group" type int using ("group"::int + 1) /* why */, alter column total type text using 'x' || total -- y`] }],
-  ['USING that sees the old values of others', { alter: ['alter column total type text using name, alter column name type text using total'] }],
+  [
+    'USING',
+    {
+      alter: [
+        `alter column "group" type int using ("group"::int + 1) /* why */, alter column total type text using 'x' || total -- y`,
+      ],
+    },
+  ],
+  [
+    'USING that sees the old values of others',
+    { alter: ['alter column total type text using name, alter column name type text using total'] },
+  ],
   ['USING with a qualified column', { alter: ['alter column name type text using upper("Orders".name)'] }],
   ['a rename', { alter: ['rename column name to title'], rewrite: true }],
-  ['a rename, then USING by the new name', { alter: ['rename name to title', 'alter title type text using upper(title)'] }],
+  [
+    'a rename, then USING by the new name',
+    { alter: ['rename name to title', 'alter title type text using upper(title)'] },
+  ],
   ['USING, then a rename', { alter: ['alter name type text using upper(name)', 'rename name to title'] }],
-  ['two columns that exchange their names', {
-    alter: ['rename name to tmp', 'rename "Ünïcode" to name', 'rename tmp to "Ünïcode"', 'alter name type text using name || \'!\''],
-  }],
-  ['USING of other columns in two statements', {
-    alter: ['alter name type text using upper(name)', 'alter "group" type int using length("group")'],
-  }],
-  ['a column dropped and added again', { alter: ['drop column name, add column name int default 7'], rewrite: true }],
+  [
+    'two columns that exchange their names',
+    {
+      alter: [
+        'rename name to tmp',
+        'rename "Ünïcode" to name',
+        'rename tmp to "Ünïcode"',
+        "alter name type text using name || '!'",
+      ],
+    },
+  ],
+  [
+    'USING of other columns in two statements',
+    {
+      alter: ['alter name type text using upper(name)', 'alter "group" type int using length("group")'],
+    },
+  ],
+  [
+    'a column dropped and added again',
+    { alter: ['drop column name, add column name int default 7'], rewrite: true },
+  ],
   ['an added column', { alter: ['add column c int'], rewrite: true }],
-  ['defaults of added columns', {
-    alter: [`add column a int default 1 + 2, add column b text default 'it''s', add column c mood default 'ok', add column d int[] default '{1,2}', add column e date default '2024-02-29' not null, add column f box default '(1,1),(0,0)'`],
-    rewrite: true,
-  }],
-  ['a default that is taken away again', { alter: ['add column a int default 5', 'alter column a drop default'], rewrite: true }],
-  ['a default that is changed later', { alter: ['add column a int default 5', 'alter column a set default 7'], rewrite: true }],
-  ['a default that comes later', { alter: ['add column a int', 'alter column a set default 7'], rewrite: true }],
-  ['an added column with another type later', { alter: ['add column a int default 5', 'alter column a type text'], rewrite: true }],
+  [
+    'defaults of added columns',
+    {
+      alter: [
+        `add column a int default 1 + 2, add column b text default 'it''s', add column c mood default 'ok', add column d int[] default '{1,2}', add column e date default '2024-02-29' not null, add column f box default '(1,1),(0,0)'`,
+      ],
+      rewrite: true,
+    },
+  ],
+  [
+    'a default that is taken away again',
+    { alter: ['add column a int default 5', 'alter column a drop default'], rewrite: true },
+  ],
+  [
+    'a default that is changed later',
+    { alter: ['add column a int default 5', 'alter column a set default 7'], rewrite: true },
+  ],
+  [
+    'a default that comes later',
+    { alter: ['add column a int', 'alter column a set default 7'], rewrite: true },
+  ],
+  [
+    'an added column with another type later',
+    { alter: ['add column a int default 5', 'alter column a type text'], rewrite: true },
+  ],
   ['a generated column added', { alter: ['add column g2 numeric generated always as (total * 2) stored'] }],
   ['a generated column made plain', { alter: ['alter column gen drop expression'], rewrite: true }],
   ['a renamed key', { alter: ['rename column id to order_id'], rewrite: true }],
   ['a key with another type', { alter: ['drop column gen', 'alter column id type bigint'] }],
-  ['an enum from text', { alter: [`alter column name type mood using (case when length(name) > 6 then 'ok' else 'sad' end)::mood`] }],
+  [
+    'an enum from text',
+    {
+      alter: [
+        `alter column name type mood using (case when length(name) > 6 then 'ok' else 'sad' end)::mood`,
+      ],
+    },
+  ],
 ];
 
 describe('the projection gives what ALTER TABLE gives', () => {
@@ -80,16 +134,18 @@ test('--set is computed from the source row, whatever else changes', async () =>
   await copyByPlan(
     db,
     requestFor('public."Orders"', {
-      alter: ['rename name to title', `alter title type text using title || '!'`, 'add column half numeric not null'],
+      alter: [
+        'rename name to title',
+        `alter title type text using title || '!'`,
+        'add column half numeric not null',
+      ],
       set: [
         { column: 'half', expression: 'total / 2 -- of the old total' },
         { column: '"group"', expression: '"Orders".name' },
       ],
     }),
   );
-  const { rows } = await db.query(
-    'select id, title, half, "group" from shadow."Orders" order by id limit 1',
-  );
+  const { rows } = await db.query('select id, title, half, "group" from shadow."Orders" order by id limit 1');
   expect(rows).toEqual([{ id: 1, title: 'name 1!', half: '0.61725000000000000000', group: 'name 1' }]);
 });
 
@@ -113,7 +169,7 @@ async function copyByPlan(db: TestDatabase, request: ChangeRequest): Promise<voi
   }
   await session.batch(['create schema shadow', ...cloneStatements(plan.source, 'shadow')]);
   await session.batch(changeStatementsIn(request, 'shadow'));
-  const select = projectionSql(plan.projection, { from: 'only public."Orders"', where: 'ctid >= \'(0,0)\'' });
+  const select = projectionSql(plan.projection, { from: 'only public."Orders"', where: "ctid >= '(0,0)'" });
   await session.execute(
     `insert into shadow.${ident('Orders')} (${identList(projectedColumns(plan.projection))}) overriding system value ${select}`,
   );

@@ -135,7 +135,10 @@ test('depends on the settings that the session has', async () => {
   await using db = await createDatabase(table);
   await db.query(`alter database ${db.name} set timezone = 'Europe/Paris'`);
   await using session = await openSession(db);
-  const { trial, change } = await runTrial(session, requestFor('t', { alter: ['alter column at type timestamp'] }));
+  const { trial, change } = await runTrial(
+    session,
+    requestFor('t', { alter: ['alter column at type timestamp'] }),
+  );
   expect(decide(change, trial).verdict).toBe('copy');
 });
 
@@ -143,7 +146,10 @@ test('depends on the settings that the session has', async () => {
  * Whether PostgreSQL looks at the rows: a new heap file, an index file of its own, or what it says at DEBUG1
  * ("rewriting table", "verifying table", "building index"), which is never translated.
  */
-async function runNatively(db: TestDatabase, statement: string): Promise<{ touchedRows: boolean; said: string[] }> {
+async function runNatively(
+  db: TestDatabase,
+  statement: string,
+): Promise<{ touchedRows: boolean; said: string[] }> {
   const client: pg.Client = await db.connect();
   const said: string[] = [];
   const files = async (): Promise<string[]> => {
@@ -160,6 +166,8 @@ async function runNatively(db: TestDatabase, statement: string): Promise<{ touch
   await client.query(statement);
   await client.query('reset client_min_messages');
   const newFiles = (await files()).filter((file) => !before.has(file));
-  const worked = said.filter((text) => /^(rewriting|verifying) table "t"|^building index "(?!pg_)/.test(text));
+  const worked = said.filter((text) =>
+    /^(rewriting|verifying) table "t"|^building index "(?!pg_)/.test(text),
+  );
   return { touchedRows: newFiles.length > 0 || worked.length > 0, said };
 }

@@ -14,7 +14,7 @@ export const aPlan: Plan = {
   reasons: [
     { code: 'rewrites', message: 'changing the type of id from integer to bigint rewrites the table' },
   ],
-  nativeStatements: [],
+  nativeStatements: ['alter table orders alter column id type bigint'],
   columns: [
     {
       target: 'id',
@@ -91,10 +91,17 @@ export const aPlan: Plan = {
     },
   ],
   dependents: [
-    { kind: 'index', name: 'index public.orders_pkey', treatment: 'carried', why: 'built on the shadow' },
+    { kind: 'index', name: 'public.orders_pkey', treatment: 'carried', why: 'built on the shadow' },
+    {
+      kind: 'index',
+      name: 'public.orders_customer_id_idx',
+      treatment: 'carried',
+      why: 'built on the shadow',
+    },
+    { kind: 'comment', name: '2 comments', treatment: 'carried', why: 'on the shadow' },
     {
       kind: 'view',
-      name: 'view public.open_orders',
+      name: 'public.open_orders',
       treatment: 'recreated',
       why: 'it binds to the old table',
     },
@@ -110,7 +117,13 @@ export const aPlan: Plan = {
       lockModes: ['AccessShareLock'],
     },
   ],
-  warnings: [{ code: 'prepared-statements', message: 'prepared SELECT * fails once with 0A000' }],
+  warnings: [
+    {
+      code: 'prepared-statements',
+      message:
+        'prepared SELECT * fails once with 0A000: this is a longer text that does not fit into the width of the terminal',
+    },
+  ],
   estimates: {
     rows: 3_000_000,
     tableBytes: 612_368_384,

@@ -89,3 +89,34 @@ test('a plan after which nothing came is told in the end', () => {
   reporter.close();
   expect(lines).toHaveLength(1);
 });
+
+test('progress is told once a second, and the last figures before what comes after them', () => {
+  const lines: string[] = [];
+  const reporter = jsonReporter((line) => lines.push(line));
+  for (let tenths = 0; tenths <= 25; tenths += 1) {
+    reporter.listener(event('copy:progress', { ...copying, blocksDone: tenths }, { seconds: tenths / 10 }));
+  }
+  reporter.listener(event('phase:done', { phase: 'copy', seconds: 3 }, { seconds: 3 }));
+  reporter.listener(event('index:progress', { done: 0, total: 2, running: [] }, { seconds: 3.1 }));
+  reporter.listener(
+    event(
+      'apply:progress',
+      { backlog: 1, keysApplied: 0, keysPerSecond: null, batchMs: 1 },
+      { seconds: 3.2 },
+    ),
+  );
+  reporter.close();
+  expect(
+    lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .map((line) => [line['event'], line['blocksDone']]),
+  ).toEqual([
+    ['copy:progress', 0],
+    ['copy:progress', 10],
+    ['copy:progress', 20],
+    ['copy:progress', 25],
+    ['phase:done', undefined],
+    ['index:progress', undefined],
+    ['apply:progress', undefined],
+  ]);
+});

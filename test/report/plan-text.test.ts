@@ -35,16 +35,21 @@ In the way now
 
 What depends on it
   recreated in the swap (1)
-    view public.open_orders  it binds to the old table
-  carried (1)
-    index public.orders_pkey  built on the shadow
+    view  public.open_orders
+          it binds to the old table
+  carried (3)
+    index    public.orders_pkey, public.orders_customer_id_idx
+             built on the shadow
+    comment  2 comments
+             on the shadow
 
 Warnings
-  ! prepared SELECT * fails once with 0A000
+  ! prepared SELECT * fails once with 0A000: this is a longer text that does not fit into the width
+    of the terminal
 
 How to go back
-  before the swap: pg-ghost abort
-  after it: the old table is kept until pg-ghost finalize
+  - before the swap: pg-ghost abort
+  - after it: the old table is kept until pg-ghost finalize
 `.trim(),
   );
 });

@@ -33,11 +33,17 @@ test('the bare heap has no index and nothing that old rows may break, and keeps 
   expect(bare.indexes).toEqual([]);
   expect(bare.constraints.filter(({ index }) => index !== null)).toEqual([]);
   expect(bare.constraints.filter(({ validated, enforced }) => enforced && !validated)).toEqual([]);
-  expect(bare.options).toEqual(expect.arrayContaining(['autovacuum_enabled=false', 'toast.autovacuum_enabled=false']));
-  const unprovenNotNull = target.constraints.filter(({ type, validated }) => type === 'not null' && !validated);
+  expect(bare.options).toEqual(
+    expect.arrayContaining(['autovacuum_enabled=false', 'toast.autovacuum_enabled=false']),
+  );
+  const unprovenNotNull = target.constraints.filter(
+    ({ type, validated }) => type === 'not null' && !validated,
+  );
   const notNull = (shape: TableShape): string[] =>
     shape.columns
-      .filter((column) => column.notNull && !unprovenNotNull.some(({ columns }) => columns.includes(column.name)))
+      .filter(
+        (column) => column.notNull && !unprovenNotNull.some(({ columns }) => columns.includes(column.name)),
+      )
       .map(({ name }) => name);
   expect(notNull(target)).toContain('id');
   expect(notNull(bare)).toEqual(notNull(target));
@@ -102,7 +108,9 @@ test('a foreign key of the new shape waits for the swap', async () => {
     create table app.orders (id int primary key, parent int)`);
   await using session = await openSession(db.url);
   await cloneTable(session, 'app.orders');
-  await session.execute(`alter table ${cloneSchema}.orders add foreign key (parent) references ${cloneSchema}.orders`);
+  await session.execute(
+    `alter table ${cloneSchema}.orders add foreign key (parent) references ${cloneSchema}.orders`,
+  );
   const target = await shapeOf(session, `${cloneSchema}.orders`);
   await session.batch(bareHeapStatements(target, cloneSchema));
   const bare = await shapeOf(session, `${cloneSchema}.orders`);

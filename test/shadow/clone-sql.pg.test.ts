@@ -5,7 +5,15 @@ import { catalogSnapshot } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { longName, oddName } from './maximal-table.js';
 import { retargetShape } from './retarget-shape.js';
-import { cloneSchema, cloneTable, createMaximal, maximal, openSession, putInPlace, shapeOf } from './support.js';
+import {
+  cloneSchema,
+  cloneTable,
+  createMaximal,
+  maximal,
+  openSession,
+  putInPlace,
+  shapeOf,
+} from './support.js';
 
 test('the clone of a table with everything is the same table', async () => {
   await using db = await createDatabase();

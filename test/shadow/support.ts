@@ -22,7 +22,11 @@ export async function createMaximal(
   options: { readonly foreignGrantors?: boolean } = {},
 ): Promise<MaximalOwners> {
   const owner = await db.createRole();
-  const roles = { owner: owner.name, reader: (await db.createRole()).name, clerk: (await db.createRole()).name };
+  const roles = {
+    owner: owner.name,
+    reader: (await db.createRole()).name,
+    clerk: (await db.createRole()).name,
+  };
   await db.query(maximalTable({ major: db.major, roles, ...options }));
   return { owner, roles };
 }
@@ -48,7 +52,12 @@ export async function cloneTable(session: Session, name: string): Promise<TableS
 }
 
 /** As the swap does it: the clone takes the place of the table; the serial's sequence stays where it is. */
-export async function putInPlace(db: TestDatabase, schema: string, table: string, serial?: string): Promise<void> {
+export async function putInPlace(
+  db: TestDatabase,
+  schema: string,
+  table: string,
+  serial?: string,
+): Promise<void> {
   const name = `${ident(schema)}.${ident(table)}`;
   const sequence = serial === undefined ? null : await serialSequence(db, name, serial);
   await db.query(`
@@ -60,7 +69,10 @@ export async function putInPlace(db: TestDatabase, schema: string, table: string
 }
 
 async function serialSequence(db: TestDatabase, table: string, column: string): Promise<string> {
-  const { rows } = await db.query<{ name: string }>(`select pg_get_serial_sequence($1, $2) as name`, [table, column]);
+  const { rows } = await db.query<{ name: string }>(`select pg_get_serial_sequence($1, $2) as name`, [
+    table,
+    column,
+  ]);
   if (rows[0] === undefined) throw new Error(`${column} has no sequence`);
   return rows[0].name;
 }

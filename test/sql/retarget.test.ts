@@ -37,26 +37,66 @@ describe('retargetRelation', () => {
       { name: 'orders' },
       'drop index concurrently if exists a.orders, "ghost_new_1"."orders", b.orders cascade',
     ],
-    ['drop index orders, orders', { name: 'orders' }, 'drop index "ghost_new_1"."orders", "ghost_new_1"."orders"'],
-    ["comment on column a.orders.orders is 'orders'", { schema: 'a', name: 'orders' }, `comment on column "ghost_new_1"."orders".orders is 'orders'`],
-    ["comment on column orders.orders is 'orders'", { name: 'orders' }, `comment on column "ghost_new_1"."orders".orders is 'orders'`],
-    ["comment on constraint orders on orders is 'orders'", { name: 'orders' }, `comment on constraint orders on "ghost_new_1"."orders" is 'orders'`],
-    ["comment on index a.orders is 'a.orders'", { schema: 'a', name: 'orders' }, `comment on index "ghost_new_1"."orders" is 'a.orders'`],
-    ['comment on table orders is null', { name: 'orders' }, 'comment on table "ghost_new_1"."orders" is null'],
-    ['alter index orders rename to orders', { name: 'orders' }, 'alter index "ghost_new_1"."orders" rename to orders'],
-    ['alter table orders rename orders to x', { name: 'orders' }, 'alter table "ghost_new_1"."orders" rename orders to x'],
+    [
+      'drop index orders, orders',
+      { name: 'orders' },
+      'drop index "ghost_new_1"."orders", "ghost_new_1"."orders"',
+    ],
+    [
+      "comment on column a.orders.orders is 'orders'",
+      { schema: 'a', name: 'orders' },
+      `comment on column "ghost_new_1"."orders".orders is 'orders'`,
+    ],
+    [
+      "comment on column orders.orders is 'orders'",
+      { name: 'orders' },
+      `comment on column "ghost_new_1"."orders".orders is 'orders'`,
+    ],
+    [
+      "comment on constraint orders on orders is 'orders'",
+      { name: 'orders' },
+      `comment on constraint orders on "ghost_new_1"."orders" is 'orders'`,
+    ],
+    [
+      "comment on index a.orders is 'a.orders'",
+      { schema: 'a', name: 'orders' },
+      `comment on index "ghost_new_1"."orders" is 'a.orders'`,
+    ],
+    [
+      'comment on table orders is null',
+      { name: 'orders' },
+      'comment on table "ghost_new_1"."orders" is null',
+    ],
+    [
+      'alter index orders rename to orders',
+      { name: 'orders' },
+      'alter index "ghost_new_1"."orders" rename to orders',
+    ],
+    [
+      'alter table orders rename orders to x',
+      { name: 'orders' },
+      'alter table "ghost_new_1"."orders" rename orders to x',
+    ],
   ])('%s', (text, from, expected) => {
     expect(retargetRelation(text, from, to)).toBe(expected);
   });
 
   test('a name with another schema is another relation', () => {
-    expect(() => retargetRelation('alter table a.orders add x int', { name: 'orders' }, to)).toThrow('does not name orders');
-    expect(() => retargetRelation('alter table orders add x int', { schema: 'a', name: 'orders' }, to)).toThrow();
-    expect(() => retargetRelation('alter table db.a.orders add x int', { schema: 'a', name: 'orders' }, to)).toThrow();
+    expect(() => retargetRelation('alter table a.orders add x int', { name: 'orders' }, to)).toThrow(
+      'does not name orders',
+    );
+    expect(() =>
+      retargetRelation('alter table orders add x int', { schema: 'a', name: 'orders' }, to),
+    ).toThrow('does not name');
+    expect(() =>
+      retargetRelation('alter table db.a.orders add x int', { schema: 'a', name: 'orders' }, to),
+    ).toThrow('does not name');
   });
 
   test('several statements are an error', () => {
-    expect(() => retargetRelation('alter table orders add x int; drop table orders', { name: 'orders' }, to)).toThrow();
+    expect(() =>
+      retargetRelation('alter table orders add x int; drop table orders', { name: 'orders' }, to),
+    ).toThrow('expected one statement');
   });
 
   test('any names, wherever else they occur in the text', () => {
@@ -64,7 +104,20 @@ describe('retargetRelation', () => {
     const name = fc
       .oneof(
         fc.string({ unit: 'binary', minLength: 1, maxLength: 15 }),
-        fc.constantFrom('orders', 'public', 'é', '😀', 'a"b', "it's", '--', '/*', 'x.y', 'only', '$$', 'U&"x"'),
+        fc.constantFrom(
+          'orders',
+          'public',
+          'é',
+          '😀',
+          'a"b',
+          "it's",
+          '--',
+          '/*',
+          'x.y',
+          'only',
+          '$$',
+          'U&"x"',
+        ),
       )
       .filter((text) => !text.includes('\0') && isWellFormed(text) && Buffer.byteLength(text) < 60);
     fc.assert(

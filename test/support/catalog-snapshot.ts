@@ -24,7 +24,9 @@ export async function catalogSnapshot(
   { sequenceValues = false }: SnapshotOptions = {},
 ): Promise<CatalogSnapshot> {
   return await withEmptySearchPath(client, async () => {
-    const { rows: versions } = await client.query(`select current_setting('server_version_num')::int as version`);
+    const { rows: versions } = await client.query(
+      `select current_setting('server_version_num')::int as version`,
+    );
     const version = Number(versions[0]?.['version']);
     const snapshot: Record<string, unknown> = {};
     for (const [part, text] of Object.entries(queries(version))) {
@@ -38,12 +40,17 @@ export async function catalogSnapshot(
 
 /** The rows of a table as text, in an order of their own. */
 export async function tableRows(client: Queryable, table: string): Promise<string[]> {
-  const { rows } = await client.query(`select t::text as row from only ${table} as t order by t::text collate "C"`);
+  const { rows } = await client.query(
+    `select t::text as row from only ${table} as t order by t::text collate "C"`,
+  );
   return rows.map(({ row }) => String(row));
 }
 
 /** As `tableRows`, for tables too large to compare in the test: their number, and a digest that knows no order. */
-export async function tableDigest(client: Queryable, table: string): Promise<{ rows: number; digest: string }> {
+export async function tableDigest(
+  client: Queryable,
+  table: string,
+): Promise<{ rows: number; digest: string }> {
   const { rows } = await client.query(
     `select count(*)::int as rows, coalesce(sum(('x' || substr(md5(t::text), 1, 15))::bit(60)::int8), 0)::text as digest
      from only ${table} as t`,
@@ -58,7 +65,10 @@ async function withEmptySearchPath<T>(client: Queryable, work: () => Promise<T>)
     `select ${names.map((name) => `current_setting('${name}') as ${name}`).join(', ')}`,
   );
   const set = (values: unknown[]): Promise<unknown> =>
-    client.query(`select ${names.map((name, i) => `set_config('${name}', $${i + 1}, false)`).join(', ')}`, values);
+    client.query(
+      `select ${names.map((name, i) => `set_config('${name}', $${i + 1}, false)`).join(', ')}`,
+      values,
+    );
   await set(plain);
   try {
     return await work();
@@ -185,7 +195,8 @@ function queries(version: number): Record<string, string> {
         i.indisreplident as "replica identity", ${tablespace('ic.reltablespace')} as tablespace,
         ${sorted('ic.reloptions')} as options, ic.relowner::regrole::text as owner,
         ic.relpersistence::text as persistence,
-        array(select format('%s %s %s', attnum, attname, nullif(attstattarget, -1))
+        -- What an index calls its column is what the table called it when the index was made; nobody sees it.
+        array(select format('%s %s', attnum, nullif(attstattarget, -1))
           from pg_attribute where attrelid = ic.oid order by attnum) as "columns and statistics targets",
         (select conname::text from pg_constraint where conindid = i.indexrelid and conrelid = i.indrelid
           and contype in ('p', 'u', 'x')) as constraint,

@@ -1,5 +1,12 @@
 /** Running the tool in tests: through the library, with fast settings, and with PostgreSQL's own ALTER as the oracle. */
-import { finalize, migrate, type ChangeRequest, type MigrateOptions, type MigrationEvent, type MigrationResult } from '../../src/index.js';
+import {
+  finalize,
+  migrate,
+  type ChangeRequest,
+  type MigrateOptions,
+  type MigrationEvent,
+  type MigrationResult,
+} from '../../src/index.js';
 import type { TestDatabase } from './database.js';
 
 export interface ChangeInput {
@@ -53,7 +60,8 @@ export async function completeChange(
   options: Partial<MigrateOptions> & { readonly url?: string } = {},
 ): Promise<Recorded> {
   const recorded = await runChange(db, change, options);
-  if (recorded.result.id !== null) await finalize({ connection: { url: options.url ?? db.url } }, recorded.result.id);
+  if (recorded.result.id !== null)
+    await finalize({ connection: { url: options.url ?? db.url } }, recorded.result.id);
   return recorded;
 }
 

@@ -8,7 +8,14 @@ import { runCopy } from '../../copy/copier.js';
 import { relaxedCommit } from '../../db/settings.js';
 import { readBlocks } from '../../catalog/sizes.js';
 import { emptyShadowStatement } from '../../shadow/settle-sql.js';
-import { chunkDoneSql, findMigration, readChunks, setCopyStart, type MigrationRecord, type SourceMark } from '../../state/migrations.js';
+import {
+  chunkDoneSql,
+  findMigration,
+  readChunks,
+  setCopyStart,
+  type MigrationRecord,
+  type SourceMark,
+} from '../../state/migrations.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 import { sourceCheck, SourceMoved } from '../source-check.js';
@@ -67,7 +74,9 @@ async function copyWith(
 /** TRUNCATE, VACUUM FULL or CLUSTER put the rows into another file: everything again, capture goes on meanwhile. */
 async function restart(context: RunContext, before: SourceMark): Promise<void> {
   const { control, id, plan, schemas, emit } = context;
-  emit('copy:restarted', { why: 'the table was rewritten or truncated meanwhile (VACUUM FULL, CLUSTER, TRUNCATE)' });
+  emit('copy:restarted', {
+    why: 'the table was rewritten or truncated meanwhile (VACUUM FULL, CLUSTER, TRUNCATE)',
+  });
   await control.transaction(async () => {
     await control.execute(emptyShadowStatement({ schema: schemas.shadow, name: plan.table.name }));
     // The chunks to come see the table as these left it; one that comes later moves the file again.
@@ -84,6 +93,8 @@ async function stored({ control, id }: RunContext): Promise<MigrationRecord> {
 }
 
 async function blockBytes({ control }: RunContext): Promise<number> {
-  const { bytes } = await control.row<{ bytes: number }>(`select current_setting('block_size')::int as bytes`);
+  const { bytes } = await control.row<{ bytes: number }>(
+    `select current_setting('block_size')::int as bytes`,
+  );
   return bytes;
 }

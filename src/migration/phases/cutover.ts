@@ -70,7 +70,10 @@ async function swapOrExplain(context: RunContext, work: SwapWork): Promise<Locke
   }
 }
 
-async function swapOnce(context: RunContext, { session, applier, target, apply }: SwapWork): Promise<LockedResult<number>> {
+async function swapOnce(
+  context: RunContext,
+  { session, applier, target, apply }: SwapWork,
+): Promise<LockedResult<number>> {
   const { control, id, plan, schemas, emit, signal } = context;
   const source = await recordedCheck(context);
   await gate(context, target);

@@ -67,7 +67,12 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
   return 'done';
 }
 
-async function buildOne(context: RunContext, session: Session, build: IndexBuild, target: TableShape): Promise<void> {
+async function buildOne(
+  context: RunContext,
+  session: Session,
+  build: IndexBuild,
+  target: TableShape,
+): Promise<void> {
   try {
     await session.execute(build.statement);
   } catch (error) {
@@ -79,7 +84,8 @@ async function buildOne(context: RunContext, session: Session, build: IndexBuild
 function isAttached(target: TableShape, existing: TableShape): boolean {
   const have = new Set(existing.constraints.map((constraint) => constraint.name));
   return target.constraints.some(
-    (constraint) => (constraint.type === 'primary key' || constraint.type === 'unique') && have.has(constraint.name),
+    (constraint) =>
+      (constraint.type === 'primary key' || constraint.type === 'unique') && have.has(constraint.name),
   );
 }
 

@@ -4,7 +4,11 @@
  * Everything that needs no lock on the source is made first; the triggers come last, in a transaction of their own
  * whose lock separates writers before from writers after. The copy's beginning is stored in that same transaction.
  */
-import { captureTriggerNames, captureObjectStatements, captureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
+import {
+  captureTriggerNames,
+  captureObjectStatements,
+  captureTriggerStatements,
+} from '../../capture/triggers/trigger-sql.js';
 import { readFingerprint } from '../../catalog/fingerprint.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { readBlocks } from '../../catalog/sizes.js';
@@ -55,7 +59,10 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
   const { control, id, plan, schemas } = context;
   return control.transaction(async () => {
     for (const schema of [schemas.shadow, schemas.old]) {
-      await control.batch([`create schema ${ident(schema)}`, `revoke all on schema ${ident(schema)} from public`]);
+      await control.batch([
+        `create schema ${ident(schema)}`,
+        `revoke all on schema ${ident(schema)} from public`,
+      ]);
     }
     await control.batch(cloneStatements(plan.source, schemas.shadow));
     const oid = await applyChange(control, plan, schemas.shadow);
@@ -81,11 +88,20 @@ async function switchCaptureOn(context: RunContext, expected: string | null): Pr
         if (now?.fingerprint !== expected) await compareDefinitions(session, context);
         hold.check();
         await session.batch(captureTriggerStatements({ id, table: plan.table }));
-        await setCopyStart(session, id, await readMark(session, context), await readBlocks(session, plan.source.oid));
+        await setCopyStart(
+          session,
+          id,
+          await readMark(session, context),
+          await readBlocks(session, plan.source.oid),
+        );
         return { last: [], value: undefined };
       },
       onMissed: (missed) =>
-        emit('lock:missed', { what: 'switching capture on', attempt: missed.try.attempt, blockers: missed.blockers }),
+        emit('lock:missed', {
+          what: 'switching capture on',
+          attempt: missed.try.attempt,
+          blockers: missed.blockers,
+        }),
       signal,
     });
   } catch (error) {

@@ -44,7 +44,11 @@ const why: Readonly<Record<DependentKind, string>> = {
   other: 'nobody has taught pg-ghost what becomes of it',
 };
 
-const namedElsewhere: ReadonlySet<DependentKind> = new Set(['partitioned-table', 'partition', 'partition-of']);
+const namedElsewhere: ReadonlySet<DependentKind> = new Set([
+  'partitioned-table',
+  'partition',
+  'partition-of',
+]);
 
 export function checkDependents(dependents: readonly Dependent[]): Refusal[] {
   return dependents
@@ -62,11 +66,17 @@ function describe({ name, via, extension }: Dependent): string {
 }
 
 /** For the inventory; a native change leaves them where they are. */
-export function plannedDependents(dependents: readonly Dependent[], verdict: 'native' | 'copy'): PlannedDependent[] {
+export function plannedDependents(
+  dependents: readonly Dependent[],
+  verdict: 'native' | 'copy',
+): PlannedDependent[] {
   return dependents.map((dependent) => ({
     kind: dependent.kind,
     name: describe(dependent),
     treatment: verdict === 'native' ? 'carried' : 'refused',
-    why: verdict === 'native' ? 'the table stays the same; PostgreSQL checks it when the change runs' : why[dependent.kind],
+    why:
+      verdict === 'native'
+        ? 'the table stays the same; PostgreSQL checks it when the change runs'
+        : why[dependent.kind],
   }));
 }

@@ -3,7 +3,10 @@ import type { Refusal } from '../../errors.js';
 import type { ChangeStatement } from '../change-types.js';
 
 /** The clone has no foreign keys, so actions on them cannot be tried there. All of them are quick by themselves. */
-export function checkForeignKeyConstraints(source: TableShape, statements: readonly ChangeStatement[]): Refusal[] {
+export function checkForeignKeyConstraints(
+  source: TableShape,
+  statements: readonly ChangeStatement[],
+): Refusal[] {
   const foreignKeys = new Set(
     source.constraints.filter(({ type }) => type === 'foreign key').map(({ name }) => name),
   );

@@ -16,7 +16,11 @@ export async function takenNames(
   source: TableShape,
   names: readonly string[],
 ): Promise<QualifiedName[]> {
-  const leaving = [source.oid, ...source.indexes.map(({ oid }) => oid), ...source.sequences.map(({ oid }) => oid)];
+  const leaving = [
+    source.oid,
+    ...source.indexes.map(({ oid }) => oid),
+    ...source.sequences.map(({ oid }) => oid),
+  ];
   return await session.rows<QualifiedName>({
     text: `
       select n.nspname::text as schema, c.relname::text as name

@@ -29,7 +29,8 @@ export function checkRelations(
   statements: readonly ChangeStatement[],
   resolved: ResolvedRelations,
 ): Refusal[] {
-  const oidOf = (reference: RelationReference): number | null => resolved.get(referenceText(reference)) ?? null;
+  const oidOf = (reference: RelationReference): number | null =>
+    resolved.get(referenceText(reference)) ?? null;
   return statements.flatMap(({ table, indexes, actions }) => {
     const label = actions.map((action) => action.label).join(', ');
     const other = table === null || oidOf(table) === source.oid ? [] : [otherTable(source, table, label)];
@@ -49,7 +50,12 @@ function otherTable(source: TableShape, table: RelationReference, label: string)
  * What does not exist yet may be made by an earlier statement of the request: the trial knows. But then it must not
  * have the name of an index that we would take for it.
  */
-function otherIndex(source: TableShape, index: RelationReference, oid: number | null, label: string): Refusal[] {
+function otherIndex(
+  source: TableShape,
+  index: RelationReference,
+  oid: number | null,
+  label: string,
+): Refusal[] {
   const own = source.indexes.find(({ name }) => name === index.name);
   const isOurs = oid !== null && source.indexes.some((candidate) => candidate.oid === oid);
   const mayComeToBe =
@@ -59,7 +65,10 @@ function otherIndex(source: TableShape, index: RelationReference, oid: number | 
     {
       code: 'other-index',
       message: `${label}: ${referenceText(index)} is not an index of ${displayName(source.name)}`,
-      hint: own === undefined ? 'one migration changes one table and its indexes' : 'qualify the name with its schema',
+      hint:
+        own === undefined
+          ? 'one migration changes one table and its indexes'
+          : 'qualify the name with its schema',
     },
   ];
 }

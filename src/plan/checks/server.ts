@@ -6,7 +6,10 @@ export function checkServer(server: { readonly version: number; readonly inRecov
   const refusals: Refusal[] = [];
   if (server.version < oldestVersion) {
     const major = Math.floor(server.version / 10_000);
-    refusals.push({ code: 'old-server', message: `the server is PostgreSQL ${major}; 14 or later is needed` });
+    refusals.push({
+      code: 'old-server',
+      message: `the server is PostgreSQL ${major}; 14 or later is needed`,
+    });
   }
   if (server.inRecovery) {
     refusals.push({

@@ -1,0 +1,148 @@
+/** The shadow becomes what the source is, whatever was written (invariant 3). */
+import { expect, test } from 'vitest';
+import { SmallMigration, type SmallMigrationOptions } from './small-migration.js';
+
+const plain: SmallMigrationOptions = {
+  source: 'id int primary key, v text',
+  shadow: 'id bigint, v text',
+  seed: `insert into public.t select i, 'v' || i from generate_series(1, 1000) as i`,
+};
+
+test('inserts, updates, deletes and re-inserts arrive, and applying nothing changes nothing', async () => {
+  await using m = await SmallMigration.ready(plain);
+  await m.write(`
+    insert into public.t values (1001, 'new'), (1002, null);
+    update public.t set v = null where id = 1;
+    update public.t set v = 'twice' where id = 2;
+    update public.t set v = 'thrice' where id = 2;
+    delete from public.t where id between 3 and 100;
+    insert into public.t values (3, 'again');
+    update public.t set id = 5000 where id = 200`);
+  await m.catchUp();
+  expect(await m.differences()).toEqual([]);
+  expect(await m.count('ghost.log_1')).toBe(0);
+  expect((await m.catchUp()).keysApplied).toBe(0);
+  expect(await m.differences()).toEqual([]);
+});
+
+test('a key may be composite, of text and uuid, under odd names', async () => {
+  await using m = await SmallMigration.ready({
+    source: `"Region" text collate "C", "a ""b"" c" uuid, n int, primary key ("Region", "a ""b"" c")`,
+    shadow: `"Region" text collate "C", "a ""b"" c" uuid, n bigint`,
+    seed: `insert into public.t select 'r' || i % 3, md5(i::text)::uuid, i from generate_series(1, 500) as i`,
+  });
+  await m.write(`
+    update public.t set n = -n where n % 5 = 0;
+    delete from public.t where n % 7 = 0;
+    update public.t set "Region" = 'it''s' where n % 11 = 0`);
+  await m.catchUp();
+  expect(await m.differences()).toEqual([]);
+});
+
+test('a key may be converted, renamed and put into another collation', async () => {
+  await using m = await SmallMigration.ready({
+    source: 'a text collate "C", b int, v int, primary key (a, b)',
+    shadow: 'aa text, b text, v int',
+    renamed: { a: 'aa' },
+    seed: `insert into public.t select 'a' || i, i, i from generate_series(1, 300) as i`,
+  });
+  await m.write(`update public.t set v = 0 where b % 3 = 0; delete from public.t where b % 7 = 0; insert into public.t values ('x', 1, 1)`);
+  await m.catchUp();
+  expect(await m.differences()).toEqual([]);
+});
+
+test.each([
+  ['citext', 'text', 'a', 'A'],
+  ['numeric', 'text', '1.0', '1.00'],
+  ['double precision', 'text', '0', '-0'],
+])('equal keys that look different and are two keys in the shadow: %s to %s', async (from, to, before, after) => {
+  await using m = await SmallMigration.ready({
+    before: 'create extension citext',
+    source: `k ${from} primary key, v int`,
+    shadow: `k ${to}, v int`,
+    seed: `insert into public.t values ('${before}', 1), ('2', 2)`,
+  });
+  await m.write(`update public.t set k = '${after}' where v = 1`);
+  // One entry at a time, as when they lie in different parts of the log.
+  expect(await m.logged()).toHaveLength(2);
+  await m.applyEntries(1);
+  await m.applyEntries(2);
+  expect(await m.differences()).toEqual([]);
+});
+
+test('entries of a transaction that was open during a pass are found by the next', async () => {
+  await using m = await SmallMigration.ready(plain);
+  const late = await m.db.connect();
+  await late.query(`begin; update public.t set v = 'late' where id = 1`);
+  await m.write(`update public.t set v = 'early' where id = 2`);
+  await m.catchUp();
+  expect(await m.differences()).toEqual([]);
+  await late.query('commit');
+  expect(await m.differences()).not.toEqual([]);
+  await m.catchUp();
+  expect(await m.differences()).toEqual([]);
+});
+
+test('a TRUNCATE empties the shadow, whatever was written before, after and between', async () => {
+  await using m = await SmallMigration.ready(plain);
+  await m.write(`update public.t set v = 'lost' where id = 1; insert into public.t values (2000, 'lost')`);
+  await m.write(`begin; insert into public.t values (3000, 'lost'); truncate public.t; insert into public.t values (1, 'kept'); commit`);
+  await m.write(`truncate public.t`);
+  await m.write(`insert into public.t values (1, 'kept'), (4000, 'kept')`);
+  await m.catchUp();
+  expect(await m.differences()).toEqual([]);
+  expect(await m.count('ghost_new_1.t')).toBe(2);
+  expect(await m.count('ghost.truncations_1')).toBe(0);
+});
+
+test('entries applied before a TRUNCATE are not needed after it', async () => {
+  await using m = await SmallMigration.ready(plain);
+  await m.write(`insert into public.t values (2000, 'applied')`);
+  await m.catchUp();
+  await m.write(`truncate public.t; insert into public.t values (2000, 'again')`);
+  await m.catchUp();
+  expect(await m.differences()).toEqual([]);
+});
+
+test('generated and identity columns are the table’s own and the source’s', async () => {
+  await using m = await SmallMigration.ready({
+    source: `id int generated always as identity primary key, n int, double int generated always as (n * 2) stored unique`,
+    shadow: `id bigint generated always as identity, n int, double int generated always as (n * 2) stored`,
+    indexes: ['alter table ghost_new_1.t add primary key (id)', 'alter table ghost_new_1.t add unique (double)'],
+    seed: `insert into public.t (n) select i from generate_series(1, 100) as i`,
+  });
+  await m.write(`update public.t set n = 1000 where id = 1; update public.t set n = 1 where id = 2; insert into public.t (n) values (2)`);
+  await m.applyEntries(2);
+  await m.catchUp();
+  expect(await m.differences()).toEqual([]);
+});
+
+test('the drain applies everything, a TRUNCATE too', async () => {
+  await using m = await SmallMigration.ready(plain);
+  await m.write(`update public.t set v = 'x' where id <= 10; delete from public.t where id = 11`);
+  expect(await m.drain()).toBe(11);
+  expect(await m.differences()).toEqual([]);
+  await m.write(`truncate public.t; insert into public.t values (7, 'seven')`);
+  expect(await m.drain()).toBe(1);
+  expect(await m.differences()).toEqual([]);
+  expect(await m.count('ghost.truncations_1')).toBe(0);
+  expect(await m.drain()).toBe(0);
+});
+
+test('the space of applied entries is used again, and a long log is shortened', async () => {
+  await using m = await SmallMigration.ready({
+    source: 'id int primary key, v int',
+    seed: 'insert into public.t select i, 0 from generate_series(1, 60000) as i',
+  });
+  for (let round = 0; round < 3; round += 1) await m.write(`update public.t set v = ${round}`);
+  const size = async (): Promise<number> => await m.count(`generate_series(1, pg_relation_size('ghost.log_1') / 8192)`);
+  expect(await size()).toBeGreaterThan(700);
+  await m.catchUp();
+  expect(await size()).toBeLessThan(100);
+  for (let round = 0; round < 2; round += 1) {
+    await m.write(`update public.t set v = ${round} where id <= 20000`);
+    await m.catchUp();
+  }
+  expect(await size()).toBeLessThan(200);
+  expect(await m.differences()).toEqual([]);
+});
