@@ -4,6 +4,8 @@
  * Rows are found through `cross join lateral (... offset 0)`, which the planner can only run as a nested loop over an index,
  * and then touched by ctid: no statistics, however wrong (both tables may never have been analyzed), can turn a batch into
  * a scan of a big table. Keys never travel to the client.
+ *
+ * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
  */
 import { projectedColumns, projectionSql } from '../sql/projection.js';
 import { ident, identList, qualified, sql, type SqlQuery } from '../sql/quote.js';
@@ -117,7 +119,7 @@ export function purgeSql(plan: ApplyPlan): SqlQuery {
       delete from only ${qualified(plan.shadow)} as t
       using (
       select distinct * from (
-      ${keysOf(plan, logKeys(plan, 'true'))}
+      ${keysOf(plan, logKeys(plan))}
       ) as k
       ) as k
       where ${matchShadow(plan, 't', (column) => `k.${ident(column)}`)}`,
@@ -183,7 +185,7 @@ function sourceRows(plan: ApplyPlan, part: LogPart): string {
 
 /** Keys as the shadow has them, each once. */
 export function shadowKeys(plan: ApplyPlan, part: LogPart): string {
-  const logged = keysOf(plan, logKeys(plan, logWhere(part)));
+  const logged = keysOf(plan, logKeys(plan, part));
   const distinct = `select distinct * from (\n${logged}\n) as k`;
   if (!plan.equalKeysMayPart) return distinct;
   // The row that an entry leads to may look different by now, and then its own key is another one in the shadow.
@@ -201,19 +203,18 @@ export function shadowKeys(plan: ApplyPlan, part: LogPart): string {
 export function keysOf(plan: ApplyPlan, keys: string): string {
   const mapped = projectionSql(plan.key.projection, { from: `(\n${keys}\n)` });
   if (plan.key.columns.every((column) => column.type === column.targetType)) return mapped;
-  const columns = plan.key.columns.map(({ targetName, targetType }) => `${ident(targetName)}::${targetType}`);
+  const columns = plan.key.columns.map(({ targetName, targetType }) => `${ident(targetName)}::${targetType} as ${ident(targetName)}`);
   return `select ${columns.join(', ')}\nfrom (\n${mapped}\n) as mapped`;
 }
 
-/** Keys in the log, under the names that they have in the source. */
-export function logKeys(plan: ApplyPlan, where: string): string {
+/** Keys in the log, or a part of it, under the names that they have in the source. */
+export function logKeys(plan: ApplyPlan, part: LogPart | null = null): string {
   const columns = plan.key.columns.map(
     (column, index) => `${ident(plan.log.columns[index] ?? '')} as ${ident(column.name)}`,
   );
   return sql`
     select ${columns.join(', ')}
-    from only ${qualified(plan.log.entries)}
-    where ${where}`;
+    from only ${qualified(plan.log.entries)}${part === null ? '' : `\nwhere ${logWhere(part)}`}`;
 }
 
 /** A condition: the row of the shadow has this key. */

@@ -22,11 +22,11 @@ export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): S
       )
       delete from only ${qualified(plan.shadow)}
       where ctid = any (array(
-      select h.tid
+      select h.ghost_tid
       from holders as h
       where exists (
       select from (
-      ${keysOf(plan, logKeys(plan, logWhere(wholeLog)))}
+      ${keysOf(plan, logKeys(plan, wholeLog))}
       ) as k
       where ${matchShadowKeys(plan)}
       )
@@ -87,7 +87,7 @@ export function duplicateKeysSql(plan: Pick<ApplyPlan, 'key' | 'shadow'>, index:
   };
 }
 
-/** Holders with their position (`tid`) and key; each found through the index in question. */
+/** Holders with their position (`ghost_tid`) and key; each found through the index in question. */
 function holders(plan: ApplyPlan, index: Index, part: LogPart): string {
   const keys = plan.key.columns.map((column) => ident(column.targetName));
   const predicate = index.predicate === null ? '' : `\nand (${index.predicate})`;
@@ -97,7 +97,7 @@ function holders(plan: ApplyPlan, index: Index, part: LogPart): string {
     ${incomingValues(plan, index, part)}
     ) as r
     cross join lateral (
-    select t.ctid as tid, ${keys.join(', ')}
+    select t.ctid as ghost_tid, ${keys.join(', ')}
     from only ${qualified(plan.shadow)} as t
     where ${index.keys.map((key, position) => conflictCondition(index, key, position)).join(' and ')}${predicate}
     offset 0
@@ -120,7 +120,7 @@ function incomingValues(plan: ApplyPlan, index: Index, part: LogPart): string {
     ) as ${alias}${where}`;
 }
 
-/** Names that no column of the user's has; the holder's columns hide those of the row it is compared with. */
+/** A name that no column of the user's has: in the comparison, unqualified names must mean the holder's columns. */
 function valueName(position: number): string {
   return `ghost_v${position + 1}`;
 }

@@ -33,7 +33,7 @@ export async function readFingerprint(
  * @param captureTriggers names of our own triggers on the table: not part of the fingerprint, but of `capture`
  */
 export function fingerprintSql(oid: number, captureTriggers: readonly string[]): SqlQuery {
-  return { text: fingerprintText, values: [oid, captureTriggers] };
+  return { name: 'ghost_fingerprint', text: fingerprintText, values: [oid, captureTriggers] };
 }
 
 const columnFacts = `

@@ -21,8 +21,9 @@ export function statusTable(migrations: readonly MigrationStatus[], { paint }: L
 }
 
 export function statusDetails(migration: MigrationStatus, { paint }: Look): string[] {
-  const { id, table, phase, percent, rowsCopied, backlog, shadow, old, error, throttledBy, request } =
-    migration;
+  const { id, table, phase, percent, rowsCopied, backlog, shadow, old, throttledBy, request } = migration;
+  // What the user did is told as the state of the run; what to do about it is in `next`.
+  const error = migration.error?.code === 'interrupted' ? null : migration.error;
   const facts: (readonly [string, string | null])[] = [
     ['change', requestText(request)],
     ['copied', `${percent} %, ${count(rowsCopied)} rows`],

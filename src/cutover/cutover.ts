@@ -24,6 +24,8 @@ export interface CutoverWork {
   readonly limits: LockLimits;
   /** On the shadow only, before the lock on the source is asked for. */
   readonly before: readonly string[];
+  /** Makes the server plan and load beforehand what will run under the lock. */
+  readonly warmUp: () => Promise<void>;
   /** Brings the backlog down, so that the drain under the lock is short. */
   readonly catchUp: () => Promise<void>;
   /** Throws when the source or its capture is not what it was. */
@@ -47,7 +49,10 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
       watcher: work.watcher,
       request: { table: work.table, tableOid: work.tableOid, mode: 'ACCESS EXCLUSIVE', before: work.before },
       limits: work.limits,
-      prepare: () => work.catchUp(),
+      prepare: async (attempt) => {
+        if (attempt === 1) await work.warmUp();
+        await work.catchUp();
+      },
       work: async (hold) => {
         await work.checkSource();
         hold.check();

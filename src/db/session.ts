@@ -199,7 +199,12 @@ async function connect(options: SessionOptions): Promise<pg.Client> {
 
 function toConfig(query: SqlQuery | string): pg.QueryConfig {
   if (typeof query === 'string') return { text: query };
-  return query.values === undefined ? { text: query.text } : { text: query.text, values: [...query.values] };
+  const { text, values, name } = query;
+  return {
+    text,
+    ...(values === undefined ? {} : { values: [...values] }),
+    ...(name === undefined ? {} : { name }),
+  };
 }
 
 const int8 = 20;

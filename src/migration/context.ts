@@ -109,6 +109,22 @@ export class RunSessions {
   }
 }
 
+/**
+ * Runs `work` on the control session or, when that one is gone, on another: for what must be said or cleaned up after a
+ * lost connection.
+ */
+export async function onAnySession<T>(
+  context: Pick<RunContext, 'control' | 'sessions' | 'id'>,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  if (!context.control.lost.aborted) return await work(context.control);
+  await using session = await Session.open({
+    connection: context.sessions.connection,
+    applicationName: `pg-ghost ${context.id} afterwards`,
+  });
+  return await work(session);
+}
+
 export function limitsOf(context: Pick<RunContext, 'settings'>): LockLimits {
   const { lockTimeoutMs, maxHoldMs, cutoverDeadlineMs } = context.settings;
   return { lockTimeoutMs, maxHoldMs, deadlineMs: cutoverDeadlineMs };

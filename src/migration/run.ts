@@ -1,10 +1,11 @@
 /** Runs a migration's phases one after the other, from wherever it stands. Only sequences: the work is in `phases/`. */
 import { Session } from '../db/session.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
+import { sleep } from '../db/wait.js';
 import { FailedError, PgGhostError } from '../errors.js';
 import type { Emit, Phase } from '../report/events.js';
 import { displayName } from '../sql/quote.js';
-import { joinRun, terminateRun } from '../state/fence.js';
+import { joinRun, runPids, terminateRun } from '../state/fence.js';
 import {
   deleteMigration,
   findMigration,
@@ -15,7 +16,7 @@ import {
 import { dropEmptyState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { fenced } from './abort.js';
-import { asCopyPlan, RunSessions, type RunContext } from './context.js';
+import { asCopyPlan, onAnySession, RunSessions, type RunContext } from './context.js';
 import { next, type Transition } from './machine.js';
 import { catchUp } from './phases/catch-up.js';
 import { copy } from './phases/copy.js';
@@ -114,8 +115,8 @@ async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase
 }
 
 async function outcome(context: RunContext): Promise<RunOutcome> {
-  const { control, id, plan, schemas } = context;
-  const record = await findMigration(control, id);
+  const { id, plan, schemas } = context;
+  const record = await onAnySession(context, (session) => findMigration(session, id));
   return {
     old: displayName({ schema: schemas.old, name: plan.table.name }),
     rows: record?.rowsCopied ?? 0,
@@ -134,11 +135,37 @@ async function failed(context: RunContext, phase: Phase, error: unknown): Promis
     await dropEmptyState(control);
     return known;
   }
-  if (known instanceof PgGhostError) {
-    const { code, message, hint } = known;
-    await setError(control, id, { code, message, hint }).catch(() => undefined);
-  }
+  if (!(known instanceof PgGhostError)) return known;
+  if (known.code === 'connection-lost' && (await wasTakenOver(context))) return takenOver(context);
+  const { code, message, hint } = known;
+  await onAnySession(context, (session) => setError(session, id, { code, message, hint })).catch(() => undefined);
   return known;
+}
+
+/** `abort` from elsewhere ends our backends; from here that looks like a lost connection. */
+async function wasTakenOver(context: RunContext): Promise<boolean> {
+  const { id } = context;
+  for (let look = 0; look < takeOverLooks; look += 1) {
+    const seen = await onAnySession(context, async (session) => ({
+      phase: (await findMigration(session, id))?.phase,
+      runner: (await runPids(session, id)).runner,
+    })).catch(() => null);
+    if (seen === null) return false;
+    if (seen.phase === 'aborted' || (seen.runner !== null && seen.runner !== context.control.pid)) return true;
+    await sleep(takeOverPauseMs);
+  }
+  return false;
+}
+
+/** Whoever ended our backends needs a moment to take their place. */
+const takeOverLooks = 5;
+const takeOverPauseMs = 200;
+
+function takenOver({ id }: RunContext): FailedError {
+  return new FailedError('taken-over', `migration ${id} was ended or taken over by another session`, {
+    state: 'this run has stopped; the source is untouched',
+    hint: `pg-ghost status ${id} says where it stands`,
+  });
 }
 
 function describeFailure(context: RunContext, phase: Phase, error: unknown): unknown {

@@ -41,12 +41,15 @@ function folded(layers: readonly Layer[]): Layer[] {
   }, []);
 }
 
-/** null when an expression of the second needs the names that the first one gives. */
+/**
+ * null when an expression of the second needs the names that the first one gives. The values that it gives are never
+ * needed: an expression that uses a column which an earlier one computes is refused.
+ */
 function merge(first: Layer, second: Layer): Layer | null {
-  const onlyPasses = first.every(
-    ({ name, value, isPrivate }) => isPrivate === true || (value.kind === 'reference' && value.name === name),
+  const keepsNames = first.every(
+    ({ name, value, isPrivate }) => isPrivate === true || value.kind !== 'reference' || value.name === name,
   );
-  if (!onlyPasses && second.some(({ value }) => value.kind === 'expression')) return null;
+  if (!keepsNames && second.some(({ value }) => value.kind === 'expression')) return null;
   return second.map((column) => {
     if (column.value.kind !== 'reference') return column;
     const { name } = column.value;

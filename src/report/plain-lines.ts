@@ -50,8 +50,6 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
       return `index ${event.index} built in ${duration(event.seconds)}`;
     case 'cutover:done':
       return `swapped at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
-    case 'native:done':
-      return `changed by ALTER TABLE, lock held ${milliseconds(event.holdMs)}`;
     default:
       return null;
   }

@@ -5,6 +5,8 @@ import pg from 'pg';
 export interface SqlQuery {
   readonly text: string;
   readonly values?: readonly unknown[];
+  /** Prepared in the session under this name: for long texts that run often, whose planning costs more than their run. */
+  readonly name?: string;
 }
 
 /** A schema-qualified name, unquoted, exactly as the catalog has it. */

@@ -138,7 +138,7 @@ describe('run twice', () => {
         },
       }),
     );
-    expect(error).toMatchObject({ exitCode: 1 });
+    expect(error).toMatchObject({ exitCode: 1, code: 'taken-over' });
     expect(await Promise.all(aborted)).toHaveLength(1);
     expect(await snapshot(db)).toEqual(before);
   });

@@ -15,6 +15,7 @@ import { cutover } from '../../cutover/cutover.js';
 import { swapStatements } from '../../cutover/swap-sql.js';
 import type { Session } from '../../db/session.js';
 import { relaxedCommit } from '../../db/settings.js';
+import { messageOf } from '../../db/sqlstate.js';
 import { FailedError } from '../../errors.js';
 import { CommitOutcomeUnknown, type LockedResult } from '../../locks/locked-transaction.js';
 import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../../shadow/bare-heap-sql.js';
@@ -24,10 +25,10 @@ import { displayName, qualified } from '../../sql/quote.js';
 import { setHold, swappedSql } from '../../state/migrations.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { removeLeftovers } from '../cleanup.js';
-import { expectedTarget, helperIndexFacts, limitsOf, type RunContext } from '../context.js';
+import { expectedTarget, helperIndexFacts, limitsOf, onAnySession, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 import { findOutcome } from '../outcome.js';
-import { recordedCheck } from '../source-check.js';
+import { readMark, recordedCheck } from '../source-check.js';
 import { catchUpOn } from './catch-up.js';
 
 export async function swap(context: RunContext): Promise<Transition> {
@@ -47,8 +48,21 @@ export async function swap(context: RunContext): Promise<Transition> {
     await sessions.release(session);
     await sessions.release(applier);
   }
-  await removeLeftovers(control, id);
+  await tidyUp(context);
   return 'done';
+}
+
+/** The tables are swapped: whatever goes wrong with the rest, the migration has succeeded, and finalize does it again. */
+async function tidyUp(context: RunContext): Promise<void> {
+  const { id, emit } = context;
+  try {
+    await onAnySession(context, (session) => removeLeftovers(session, id));
+  } catch (error) {
+    emit('warning', {
+      code: 'leftovers',
+      message: `the change log could not be dropped (${messageOf(error)}); pg-ghost finalize ${id} does it`,
+    });
+  }
 }
 
 interface SwapWork {
@@ -86,6 +100,7 @@ async function swapOnce(
     watcher: control,
     limits: limitsOf(context),
     before: autovacuumRestoreStatements(target, schemas.shadow),
+    warmUp: () => warmUp(context, session),
     catchUp: () => catchUpOn(context, applier, apply),
     checkSource: () => source.check(session, { fileMayMove: true }),
     drain: () => drain(session, apply),
@@ -107,6 +122,14 @@ async function swapOnce(
     emit,
     signal,
   });
+}
+
+/**
+ * A fresh backend loads the catalog's caches with its first queries, and plans a prepared statement anew for its first five
+ * runs (https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES). Not while the application waits.
+ */
+async function warmUp(context: RunContext, session: Session): Promise<void> {
+  for (let run = 0; run <= 5; run += 1) await readMark(session, context);
 }
 
 /** Invariant 10: what would be swapped in has every object that it must have, and nothing else. */

@@ -1,0 +1,109 @@
+/** A migration from an integer to a bigint key, as a plan: for tests of SQL as text. */
+import { applyPlan, type ApplyPlan } from '../../src/apply/apply-plan.js';
+import type { Column, Index, TableShape } from '../../src/catalog/types.js';
+
+export function column(name: string, type: string, facts: Partial<Column> = {}): Column {
+  return {
+    attnum: 1,
+    name,
+    type,
+    typeOid: 0,
+    typmod: -1,
+    collation: null,
+    notNull: false,
+    default: null,
+    generated: 'none',
+    identity: 'none',
+    storage: 'PLAIN',
+    compression: null,
+    statisticsTarget: null,
+    options: [],
+    grants: [],
+    comment: null,
+    ...facts,
+  };
+}
+
+export function uniqueIndex(name: string, keys: readonly Partial<Index['keys'][number]>[], facts: Partial<Index> = {}): Index {
+  return {
+    oid: 1,
+    name,
+    definition: '',
+    unique: true,
+    primary: false,
+    exclusion: false,
+    immediate: true,
+    nullsNotDistinct: false,
+    valid: true,
+    predicate: null,
+    keys: keys.map((key) => ({
+      column: null,
+      expression: key.column ?? '',
+      collation: null,
+      conflictOperator: 'OPERATOR(pg_catalog.=)',
+      statisticsTarget: null,
+      ...key,
+    })),
+    included: [],
+    constraint: name,
+    tablespace: null,
+    clustered: false,
+    replicaIdentity: false,
+    comment: null,
+    filenode: null,
+    ...facts,
+  };
+}
+
+function shape(columns: readonly Column[], indexes: readonly Index[]): TableShape {
+  return {
+    oid: 1,
+    name: { schema: 'public', name: 'orders' },
+    owner: 'owner',
+    unlogged: false,
+    accessMethod: 'heap',
+    tablespace: null,
+    options: [],
+    replicaIdentity: 'default',
+    grants: [],
+    comment: null,
+    columns,
+    constraints: [],
+    indexes,
+    sequences: [],
+    filenode: null,
+  };
+}
+
+export function aPlan({ keyType = 'integer', conflicts = [] as readonly Index[] } = {}): ApplyPlan {
+  const primary = uniqueIndex('orders_pkey', [{ column: 'id', expression: 'id' }], { primary: true });
+  return applyPlan({
+    id: 1,
+    plan: {
+      table: { schema: 'public', name: 'orders' },
+      source: shape([column('id', keyType), column('email', 'text')], [primary]),
+      target: shape([column('id', 'bigint'), column('email', 'text')], [primary, ...conflicts]),
+      key: {
+        index: 'orders_pkey',
+        columns: [{ name: 'id', type: keyType, collation: null, targetName: 'id', targetType: 'bigint' }],
+        projection: { alias: 'orders', layers: [[{ name: 'id', expression: '"id"' }]] },
+        needsHelperIndex: false,
+      },
+      projection: {
+        alias: 'orders',
+        layers: [
+          [
+            { name: 'id', expression: '"id"' },
+            { name: 'email', expression: '"email"' },
+          ],
+        ],
+      },
+    },
+    shadow: { schema: 'ghost_new_1', name: 'orders' },
+    log: {
+      entries: { schema: 'ghost', name: 'log_1' },
+      truncations: { schema: 'ghost', name: 'truncations_1' },
+      columns: ['k1'],
+    },
+  });
+}

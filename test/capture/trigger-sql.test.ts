@@ -1,0 +1,93 @@
+import { expect, test } from 'vitest';
+import { backlogSql, changeLog, forgetTruncationsSql } from '../../src/capture/change-log.js';
+import { captureStatements, dropCaptureStatements } from '../../src/capture/triggers/trigger-sql.js';
+import type { Key } from '../../src/plan/types.js';
+import { sql } from '../../src/sql/quote.js';
+
+const key: Key = {
+  index: 'orders_pkey',
+  columns: [
+    { name: 'region', type: 'text', collation: 'pg_catalog."C"', targetName: 'region', targetType: 'text' },
+    { name: 'Id', type: 'integer', collation: null, targetName: 'Id', targetType: 'bigint' },
+  ],
+  projection: { alias: 'orders', layers: [] },
+  needsHelperIndex: false,
+};
+const table = { schema: 'public', name: 'orders' };
+
+test('capture', () => {
+  expect(captureStatements({ id: 7, table, key })).toEqual([
+    sql`
+      create table "ghost"."log_7" ("k1" text collate pg_catalog."C", "k2" integer)
+      with (autovacuum_enabled = off, vacuum_truncate = off)`,
+    `create table "ghost"."truncations_7" (at timestamptz not null default pg_catalog.clock_timestamp())`,
+    `revoke all on "ghost"."log_7", "ghost"."truncations_7" from public`,
+    sql`
+      create function "ghost"."capture_7"() returns trigger
+      language plpgsql security definer
+      set search_path = pg_catalog, pg_temp
+      as '
+      begin
+        if tg_op operator(pg_catalog.=) ''DELETE'' then
+          insert into "ghost"."log_7" ("k1", "k2") values (old."region", old."Id");
+          return null;
+        end if;
+        insert into "ghost"."log_7" ("k1", "k2") values (new."region", new."Id");
+        if tg_op operator(pg_catalog.=) ''UPDATE'' then
+          if row(old."region", old."Id")::record operator(pg_catalog.*<>) row(new."region", new."Id")::record then
+            insert into "ghost"."log_7" ("k1", "k2") values (old."region", old."Id");
+          end if;
+        end if;
+        return null;
+      end
+      '`,
+    sql`
+      create function "ghost"."capture_truncate_7"() returns trigger
+      language plpgsql security definer
+      set search_path = pg_catalog, pg_temp
+      as '
+      begin
+        insert into "ghost"."truncations_7" default values;
+        return null;
+      end
+      '`,
+    `revoke all on function "ghost"."capture_7"(), "ghost"."capture_truncate_7"() from public`,
+    sql`
+      create trigger "ghost_capture_7"
+      after insert or update or delete on "public"."orders"
+      for each row execute function "ghost"."capture_7"()`,
+    sql`
+      create trigger "ghost_capture_truncate_7"
+      after truncate on "public"."orders"
+      for each statement execute function "ghost"."capture_truncate_7"()`,
+    'alter table "public"."orders" enable always trigger "ghost_capture_7"',
+    'alter table "public"."orders" enable always trigger "ghost_capture_truncate_7"',
+  ]);
+});
+
+test('taking it off again', () => {
+  expect(dropCaptureStatements({ id: 7, table })).toEqual([
+    'drop trigger if exists "ghost_capture_7" on "public"."orders"',
+    'drop trigger if exists "ghost_capture_truncate_7" on "public"."orders"',
+    'drop function if exists "ghost"."capture_7"(), "ghost"."capture_truncate_7"()',
+    'drop table if exists "ghost"."log_7", "ghost"."truncations_7"',
+  ]);
+});
+
+test('the log', () => {
+  expect(changeLog(7, key)).toEqual({
+    entries: { schema: 'ghost', name: 'log_7' },
+    truncations: { schema: 'ghost', name: 'truncations_7' },
+    columns: ['k1', 'k2'],
+  });
+  expect(forgetTruncationsSql(7)).toEqual({ text: 'delete from only "ghost"."truncations_7"' });
+  expect(backlogSql(7)).toEqual({
+    text: sql`
+      select case
+        when pg_catalog.pg_relation_size(log.oid) <= 8388608 then (select count(*) from only "ghost"."log_7")
+        else greatest(pg_catalog.pg_stat_get_live_tuples(log.oid), 0)
+      end as backlog
+      from (select $1::regclass::oid as oid) as log`,
+    values: ['"ghost"."log_7"'],
+  });
+});

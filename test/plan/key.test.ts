@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest';
+import type { Column, Constraint, Index } from '../../src/catalog/types.js';
+import { readChange } from '../../src/plan/change.js';
+import { chooseKey, type KeyChoice } from '../../src/plan/key.js';
+import { mapColumns } from '../../src/plan/mapping.js';
+import { column, index, shape, trialOf } from './shapes.js';
+
+const id = column(1, 'id', { notNull: true });
+const tenant = column(2, 'tenant', { notNull: true, type: 'uuid', typeOid: 2950 });
+const code = column(3, 'code', { notNull: true, type: 'text', typeOid: 25, collation: 'pg_catalog."C"' });
+const note = column(4, 'note', { type: 'text', typeOid: 25 });
+const columns = [id, tenant, code, note];
+
+interface Case {
+  readonly indexes: readonly Index[];
+  readonly targetIndexes?: readonly Index[];
+  readonly alter?: readonly string[];
+  readonly set?: readonly { column: string; expression: string }[];
+  readonly after?: readonly Column[];
+  readonly constraints?: readonly Constraint[];
+  readonly isRepeatable?: boolean;
+}
+
+function choose({
+  indexes,
+  alter = [],
+  set = [],
+  after,
+  constraints = [],
+  isRepeatable = true,
+  ...rest
+}: Case): KeyChoice {
+  const change = readChange({ table: 'orders', alter, set, statements: [], rewrite: true });
+  const moments = [columns, ...change.statements.map(() => after ?? columns)];
+  const input = {
+    table: 'orders',
+    statements: change.statements,
+    set: change.set,
+    trial: trialOf(moments),
+    isRepeatable: () => isRepeatable,
+  };
+  return chooseKey({
+    ...input,
+    source: shape(columns, { indexes, constraints }),
+    target: shape(after ?? columns, { indexes: rest.targetIndexes ?? indexes }),
+    sources: mapColumns(input).sources,
+  });
+}
+
+const nameOf = (choice: KeyChoice): string | null => choice.key?.index ?? null;
+const pkey = index('pkey', ['id'], { primary: true });
+
+describe('chooseKey', () => {
+  test.each<[string, readonly Index[], string | null]>([
+    [
+      'the primary key before any other',
+      [index('a', ['id']), index('p', ['tenant', 'code'], { primary: true })],
+      'p',
+    ],
+    ['fewer columns', [index('two', ['id', 'tenant']), index('one', ['code'])], 'one'],
+    ['narrower columns', [index('wide', ['code']), index('uuid', ['tenant']), index('int', ['id'])], 'int'],
+    [
+      'immediate before deferrable',
+      [index('deferred', ['id'], { immediate: false }), index('now', ['code'])],
+      'now',
+    ],
+    ['deferrable when there is no other', [index('deferred', ['id'], { immediate: false })], 'deferred'],
+    ['nothing that is not unique', [index('plain', ['id'], { unique: false })], null],
+    ['nothing partial', [index('partial', ['id'], { predicate: '(id > 3)' })], null],
+    ['nothing invalid', [index('invalid', ['id'], { valid: false })], null],
+    ['nothing with an expression', [index('expression', ['id', null])], null],
+    ['nothing that can be NULL', [index('nullable', ['note']), index('both', ['id', 'note'])], null],
+    [
+      'no exclusion (WITHOUT OVERLAPS)',
+      [index('temporal', ['id'], { exclusion: true, primary: true })],
+      null,
+    ],
+  ])('takes %s', (_, indexes, expected) => {
+    const choice = choose({ indexes });
+    expect(nameOf(choice)).toBe(expected);
+    expect(choice.refusals.map((refusal) => refusal.code)).toEqual(expected === null ? ['no-key'] : []);
+  });
+
+  test('a NOT NULL that was never validated does not count', () => {
+    const constraint: Constraint = {
+      oid: 1,
+      name: 'later',
+      type: 'not null',
+      definition: 'NOT NULL id NOT VALID',
+      columns: ['id'],
+      validated: false,
+      enforced: true,
+      deferrable: false,
+      initiallyDeferred: false,
+      index: null,
+      comment: null,
+    };
+    expect(nameOf(choose({ indexes: [index('a', ['id'])] }))).toBe('a');
+    expect(nameOf(choose({ indexes: [index('a', ['id'])], constraints: [constraint] }))).toBeNull();
+  });
+
+  test('follows a renamed and retyped column', () => {
+    const after = [{ ...id, name: 'order_id' }, tenant, code, note];
+    const { key } = choose({
+      indexes: [pkey],
+      targetIndexes: [index('pkey', ['order_id'])],
+      alter: ['rename id to order_id'],
+      after,
+    });
+    expect(key).toEqual({
+      index: 'pkey',
+      columns: [
+        { name: 'id', type: 'integer', collation: null, targetName: 'order_id', targetType: 'integer' },
+      ],
+      projection: { alias: 'orders', layers: [[{ name: 'order_id', expression: '"id"' }]] },
+      needsHelperIndex: false,
+    });
+  });
+
+  test('an expression of key columns only is fine, and is in the projection', () => {
+    const { key } = choose({
+      indexes: [index('pkey', ['tenant', 'id'], { primary: true })],
+      set: [
+        { column: 'id', expression: 'id + length(tenant::text)' },
+        { column: 'note', expression: 'code' },
+      ],
+    });
+    expect(key?.projection.layers).toEqual([
+      [
+        { name: 'tenant', expression: '"tenant"' },
+        { name: 'id', expression: '(id + length(tenant::text))' },
+      ],
+    ]);
+  });
+
+  test.each<[string, Partial<Case>, RegExp]>([
+    [
+      'an expression of other columns',
+      { set: [{ column: 'id', expression: 'length(note)' }] },
+      /computed from note/,
+    ],
+    [
+      'a value that changes',
+      { set: [{ column: 'id', expression: 'id + random()' }], isRepeatable: false },
+      /another value/,
+    ],
+    ['a dropped column', { alter: ['drop column id'], after: [tenant, code, note] }, /drops column id/],
+    [
+      'a generated column',
+      { alter: ['add x int'], after: [{ ...id, generated: 'stored' }, tenant, code, note] },
+      /generates column id/,
+    ],
+    [
+      'an expression that may be NULL',
+      {
+        alter: ['alter id type int using nullif(id, 0)'],
+        after: [{ ...id, notNull: false }, tenant, code, note],
+      },
+      /id can be NULL in the new table/,
+    ],
+  ])('takes the next one, or says why not: %s', (_, parts, why) => {
+    expect(nameOf(choose({ indexes: [pkey, index('other', ['code'])], ...parts }))).toBe('other');
+    const { refusals } = choose({ indexes: [pkey], ...parts });
+    expect(refusals).toMatchObject([{ code: 'no-key', message: expect.stringMatching(why) }]);
+  });
+
+  test.each<[string, readonly Index[], boolean]>([
+    ['the same columns in another order', [index('a', ['tenant', 'id'])], false],
+    ['a part of the columns', [index('a', ['id'])], true],
+    ['more columns', [index('a', ['id', 'tenant', 'code'])], true],
+    ['not unique', [index('a', ['id', 'tenant'], { unique: false })], true],
+    ['partial', [index('a', ['id', 'tenant'], { predicate: '(id > 1)' })], true],
+    ['an expression', [index('a', ['id', null])], true],
+    ['none', [], true],
+  ])('needs a helper index? %s: %#', (_, targetIndexes, expected) => {
+    const { key } = choose({ indexes: [index('pkey', ['id', 'tenant'], { primary: true })], targetIndexes });
+    expect(key?.needsHelperIndex).toBe(expected);
+  });
+
+  test('an index in another collation does not find rows', () => {
+    const other = index('a', ['code']);
+    const inOther = {
+      ...other,
+      keys: other.keys.map((key) => ({ ...key, collation: 'pg_catalog."POSIX"' })),
+    };
+    expect(choose({ indexes: [index('c', ['code'])], targetIndexes: [inOther] }).key?.needsHelperIndex).toBe(
+      true,
+    );
+    expect(choose({ indexes: [index('c', ['code'])], targetIndexes: [other] }).key?.needsHelperIndex).toBe(
+      false,
+    );
+  });
+});

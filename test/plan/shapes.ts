@@ -1,0 +1,104 @@
+/** Table shapes for tests of pure decisions. */
+import type { Column, Index, TableShape } from '../../src/catalog/types.js';
+import type { Trial, TrialStep } from '../../src/plan/trial-types.js';
+
+export function column(attnum: number, name: string, more: Partial<Column> = {}): Column {
+  return {
+    attnum,
+    name,
+    type: 'integer',
+    typeOid: 23,
+    typmod: -1,
+    collation: null,
+    notNull: false,
+    default: null,
+    generated: 'none',
+    identity: 'none',
+    storage: 'PLAIN',
+    compression: null,
+    statisticsTarget: null,
+    options: [],
+    grants: [],
+    comment: null,
+    ...more,
+  };
+}
+
+export function index(name: string, columns: readonly (string | null)[], more: Partial<Index> = {}): Index {
+  return {
+    oid: 1,
+    name,
+    definition: '',
+    unique: true,
+    primary: false,
+    exclusion: false,
+    immediate: true,
+    nullsNotDistinct: false,
+    valid: true,
+    predicate: null,
+    keys: columns.map((keyColumn) => ({
+      column: keyColumn,
+      expression: keyColumn ?? '(1)',
+      collation: null,
+      conflictOperator: null,
+      statisticsTarget: null,
+    })),
+    included: [],
+    options: [],
+    constraint: null,
+    tablespace: null,
+    clustered: false,
+    replicaIdentity: false,
+    comment: null,
+    filenode: 1,
+    ...more,
+  };
+}
+
+export function shape(columns: readonly Column[], more: Partial<TableShape> = {}): TableShape {
+  return {
+    oid: 1,
+    name: { schema: 'app', name: 'orders' },
+    owner: 'app',
+    unlogged: false,
+    accessMethod: 'heap',
+    tablespace: null,
+    options: [],
+    replicaIdentity: 'default',
+    grants: [],
+    comment: null,
+    columns,
+    constraints: [],
+    indexes: [],
+    sequences: [],
+    filenode: 1,
+    ...more,
+  };
+}
+
+/** A trial whose statements led from one list of columns to the next. */
+export function trialOf(moments: readonly (readonly Column[])[], more: Partial<Trial> = {}): Trial {
+  const steps = moments.map((columns): TrialStep => ({
+    columns: columns.map(({ attnum, name, typeOid, typmod, type }) => ({
+      attnum,
+      name,
+      typeOid,
+      typmod,
+      collationOid: 0,
+      type,
+    })),
+    filenode: 1,
+    indexes: [],
+    scans: 0,
+  }));
+  const [start, ...rest] = steps;
+  if (start === undefined) throw new Error('no moments');
+  return {
+    before: shape(moments[0] ?? []),
+    start,
+    steps: rest,
+    after: shape(moments.at(-1) ?? []),
+    added: new Map(),
+    ...more,
+  };
+}
