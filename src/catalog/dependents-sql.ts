@@ -69,7 +69,7 @@ const dependentsText = `
         and e.refclassid = 'pg_extension'::regclass
         and e.deptype = 'e'
     ) as extension,
-    coalesce(con.conrelid, tg.tgrelid, r.ev_class, p.polrelid, d.adrelid, i.indrelid) as home,
+    coalesce(con.conrelid, tg.tgrelid, r.ev_class, p.polrelid) as home,
     c.relkind,
     con.contype,
     tg.tgconstraint <> 0 as "isConstraintTrigger",
@@ -81,16 +81,13 @@ const dependentsText = `
     coalesce(fn.prosqlbody is not null, false) as "hasSqlBody"
   from found as f
   left join pg_class as c on f.classid = 'pg_class'::regclass and c.oid = f.objid
-  left join pg_index as i on i.indexrelid = c.oid
   left join pg_constraint as con on f.classid = 'pg_constraint'::regclass and con.oid = f.objid
   left join pg_trigger as tg on f.classid = 'pg_trigger'::regclass and tg.oid = f.objid
   left join pg_proc as tgf on tgf.oid = tg.tgfoid
   left join pg_rewrite as r on f.classid = 'pg_rewrite'::regclass and r.oid = f.objid
   left join pg_policy as p on f.classid = 'pg_policy'::regclass and p.oid = f.objid
-  left join pg_attrdef as d on f.classid = 'pg_attrdef'::regclass and d.oid = f.objid
   left join pg_proc as fn on f.classid = 'pg_proc'::regclass and fn.oid = f.objid
   where not exists (select from own where own.classid = f.classid and own.objid = f.objid)
-    and tg.tgisinternal is not true
     -- Those of partitions come and go with their parent's.
     and not (coalesce(con.contype, '') = 'f' and con.conparentid <> 0)
     and not coalesce(
@@ -103,11 +100,11 @@ export function membershipsSql(tableOid: number, serverVersion: number): SqlQuer
   const parts = [...memberships, ...(serverVersion >= schemaPublicationsSince ? [schemaPublications] : [])];
   return {
     text: `
-      select m.kind, m.catalog, m.oid, m.objsubid, m.name, null as via, null as extension
+      select m.kind, m.catalog, m.oid, m.name, null as via, null as extension
       from pg_class as t
       cross join lateral (
       ${parts.join('\nunion all\n')}
-      ) as m (kind, catalog, oid, objsubid, name)
+      ) as m (kind, catalog, oid, name)
       where t.oid = $1`,
     values: [tableOid],
   };
@@ -120,32 +117,32 @@ const relationNamed = (oid: string): string => `pg_describe_object('pg_class'::r
 const memberships: readonly string[] = [
   `select
      case when con.confrelid = con.conrelid then 'foreign-key-self' else 'foreign-key-out' end,
-     'pg_constraint', con.oid, 0, pg_describe_object('pg_constraint'::regclass, con.oid, 0)
+     'pg_constraint', con.oid, pg_describe_object('pg_constraint'::regclass, con.oid, 0)
    from pg_constraint as con
    where con.conrelid = t.oid and con.contype = 'f'`,
-  `select 'row-level-security', 'pg_class', t.oid, -1,
+  `select 'row-level-security', 'pg_class', t.oid,
      case when t.relforcerowsecurity then 'forced ' else '' end || 'row level security of ' || ${relationNamed('t.oid')}
    where t.relrowsecurity or t.relforcerowsecurity`,
   `select case when t.relispartition then 'partition-of' else 'inheritance-parent' end,
-     'pg_class', i.inhparent, 0, ${relationNamed('i.inhparent')}
+     'pg_class', i.inhparent, ${relationNamed('i.inhparent')}
    from pg_inherits as i
    where i.inhrelid = t.oid`,
   `select case when t.relkind = 'p' then 'partition' else 'inheritance-child' end,
-     'pg_class', i.inhrelid, 0, ${relationNamed('i.inhrelid')}
+     'pg_class', i.inhrelid, ${relationNamed('i.inhrelid')}
    from pg_inherits as i
    where i.inhparent = t.oid`,
-  `select 'partitioned-table', 'pg_class', t.oid, -2, 'partitioned ' || ${relationNamed('t.oid')}
+  `select 'partitioned-table', 'pg_class', t.oid, 'partitioned ' || ${relationNamed('t.oid')}
    where t.relkind = 'p'`,
-  `select 'typed-table', 'pg_type', t.reloftype, 0, pg_describe_object('pg_type'::regclass, t.reloftype, 0)
+  `select 'typed-table', 'pg_type', t.reloftype, pg_describe_object('pg_type'::regclass, t.reloftype, 0)
    where t.reloftype <> 0`,
-  `select 'publication-all-tables', 'pg_publication', p.oid, 0, pg_describe_object('pg_publication'::regclass, p.oid, 0)
+  `select 'publication-all-tables', 'pg_publication', p.oid, pg_describe_object('pg_publication'::regclass, p.oid, 0)
    from pg_publication as p
    where p.puballtables and t.relpersistence = 'p'`,
-  `select 'subscription', 'pg_subscription', s.oid, 0, 'subscription ' || quote_ident(s.subname)
+  `select 'subscription', 'pg_subscription', s.oid, 'subscription ' || quote_ident(s.subname)
    from pg_subscription_rel as r
    join pg_subscription as s on s.oid = r.srsubid
    where r.srrelid = t.oid`,
-  `select 'extension-member', 'pg_extension', d.refobjid, 0,
+  `select 'extension-member', 'pg_extension', d.refobjid,
      pg_describe_object(d.classid, d.objid, 0) || ' belongs to '
        || pg_describe_object('pg_extension'::regclass, d.refobjid, 0)
    from pg_depend as d
@@ -153,7 +150,7 @@ const memberships: readonly string[] = [
      and d.objid = t.oid
      and d.refclassid = 'pg_extension'::regclass
      and d.deptype = 'e'`,
-  `select 'depends-on-extension', part.catalog, part.oid, -3,
+  `select 'depends-on-extension', part.catalog, part.oid,
      pg_describe_object(d.classid, d.objid, 0) || ' depends on '
        || pg_describe_object('pg_extension'::regclass, d.refobjid, 0)
    from (
@@ -164,14 +161,14 @@ const memberships: readonly string[] = [
      select 'pg_trigger', tg.oid from pg_trigger as tg where tg.tgrelid = t.oid
    ) as part (catalog, oid)
    join pg_depend as d on d.classid = part.catalog::regclass and d.objid = part.oid and d.deptype = 'x'`,
-  `select 'security-label', 'pg_class', t.oid, -4 - l.objsubid,
+  `select 'security-label', 'pg_class', t.oid,
      'security label (' || l.provider || ') of ' || pg_describe_object('pg_class'::regclass, t.oid, l.objsubid)
    from pg_seclabel as l
    where l.classoid = 'pg_class'::regclass and l.objoid = t.oid`,
 ];
 
 const schemaPublications = `
-  select 'publication-schema', 'pg_publication', p.pnpubid, 0,
+  select 'publication-schema', 'pg_publication', p.pnpubid,
     pg_describe_object('pg_publication'::regclass, p.pnpubid, 0)
   from pg_publication_namespace as p
   where p.pnnspid = t.relnamespace`;

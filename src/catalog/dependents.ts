@@ -15,34 +15,25 @@ import type { Dependent, DependentKind } from './types.js';
 /** Sorted by kind, then name. Our own capture triggers are left out. */
 export async function readDependents(session: Session, tableOid: number): Promise<Dependent[]> {
   return await withDeparseSettings(session, async () => {
+    /** By name: what is found in two ways is there once, as what it was found first. */
     const found = new Map<string, Dependent>();
-    const add = (dependent: Dependent, objsubid: number): boolean => {
-      const key = `${dependent.catalog} ${dependent.oid} ${objsubid}`;
-      if (found.has(key)) return false;
-      found.set(key, dependent);
-      return true;
+    const add = (dependent: Dependent): void => {
+      if (!found.has(dependent.name)) found.set(dependent.name, dependent);
     };
-    const memberships = await session.rows<Dependent & { objsubid: number }>(
-      membershipsSql(tableOid, session.serverVersion),
-    );
-    for (const { objsubid, ...dependent } of memberships) add(dependent, objsubid);
+    const memberships = await session.rows<Dependent>(membershipsSql(tableOid, session.serverVersion));
+    memberships.forEach(add);
 
     // Views are recreated in the swap, so what hangs on them matters as much: one round for each level of views.
     const relations = new Set([tableOid]);
     let level: readonly number[] = [tableOid];
     while (level.length > 0) {
       const rows = await session.rows<DependentRow>(dependentsSql(level, tableOid));
-      const views = new Set<number>();
+      level = [...new Set(rows.filter(isView).map(({ oid }) => oid))].filter((oid) => !relations.has(oid));
+      for (const view of level) relations.add(view);
       for (const row of rows) {
-        if (row.catalog === 'pg_class' && isView(row) && !relations.has(row.oid)) views.add(row.oid);
-      }
-      for (const row of rows) {
-        if (isPartOf(row, relations)) continue;
         const { catalog, oid, name, via, extension } = row;
-        add({ kind: kindOf(row, tableOid, relations), name, catalog, oid, via, extension }, row.objsubid);
+        add({ kind: kindOf(row, tableOid, relations), name, catalog, oid, via, extension });
       }
-      for (const view of views) relations.add(view);
-      level = [...views];
     }
     return frozen(inOrder([...found.values()]));
   });
@@ -56,7 +47,7 @@ export interface DependentRow {
   readonly name: string;
   readonly via: string | null;
   readonly extension: string | null;
-  /** The relation that a trigger, rule, policy, constraint, default or index belongs to. */
+  /** The relation that a trigger, rule, policy or constraint belongs to. */
   readonly home: number | null;
   readonly relkind: string | null;
   readonly contype: string | null;
@@ -70,13 +61,6 @@ export interface DependentRow {
 
 function isView({ relkind }: DependentRow): boolean {
   return relkind === 'v' || relkind === 'm';
-}
-
-/** Comes and goes with the relation it belongs to, and was dealt with there: indexes and TOAST of materialized views. */
-function isPartOf({ catalog, relkind, home }: DependentRow, relations: ReadonlySet<number>): boolean {
-  return (
-    catalog === 'pg_class' && (relkind === 't' || (relkind === 'i' && home !== null && relations.has(home)))
-  );
 }
 
 function kindOf(row: DependentRow, tableOid: number, relations: ReadonlySet<number>): DependentKind {

@@ -152,6 +152,7 @@ async function tryOnce<T>(
     return { value, holdMs: performance.now() - locked };
   } catch (error) {
     if (isConnectionLost(error)) throw commitSent ? new CommitOutcomeUnknown(error) : error;
+    await calm();
     await session.rollback();
     if (error instanceof HoldOverrun) return { missed: 'hold' };
     switch (sqlState(error)) {
@@ -166,8 +167,12 @@ async function tryOnce<T>(
         throw error;
     }
   } finally {
+    await calm();
+  }
+
+  /** A cancel that is still on its way must not hit what this session does next. */
+  async function calm(): Promise<void> {
     clearTimeout(overrun);
-    // A cancel that is still on its way must not hit the session's next statement.
     await cancelling;
   }
 }

@@ -8,7 +8,7 @@ import type { LockLimits } from '../locks/locked-transaction.js';
 import type { HelperIndexFacts } from '../shadow/helper-index-sql.js';
 import { joinRun } from '../state/fence.js';
 import { findMigration } from '../state/migrations.js';
-import type { RunSettings } from './types.js';
+import { defaultRunSettings, type RunSettings } from './types.js';
 
 /** A plan whose verdict is `copy`: everything that a copy needs is there. */
 export interface CopyPlan extends Plan {
@@ -125,9 +125,16 @@ export async function onAnySession<T>(
   return await work(session);
 }
 
-export function limitsOf(context: Pick<RunContext, 'settings'>): LockLimits {
-  const { lockTimeoutMs, maxHoldMs, cutoverDeadlineMs } = context.settings;
+/** For the swap. */
+export function limitsOf({ settings }: Pick<RunContext, 'settings'>): LockLimits {
+  const { lockTimeoutMs, maxHoldMs, cutoverDeadlineMs } = settings;
   return { lockTimeoutMs, maxHoldMs, deadlineMs: cutoverDeadlineMs };
+}
+
+/** For the other locks on the source: a tight budget for the swap must not make these impossible. */
+export function shortLockLimits(context: Pick<RunContext, 'settings'>): LockLimits {
+  const limits = limitsOf(context);
+  return { ...limits, maxHoldMs: Math.max(limits.maxHoldMs, defaultRunSettings.maxHoldMs) };
 }
 
 export function helperIndexFacts(context: RunContext): HelperIndexFacts {

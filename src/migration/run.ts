@@ -1,6 +1,6 @@
 /** Runs a migration's phases one after the other, from wherever it stands. Only sequences: the work is in `phases/`. */
 import { Session } from '../db/session.js';
-import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
+import { isConnectionLost, isServerError, messageOf, sqlState, SqlState } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { FailedError, PgGhostError } from '../errors.js';
 import type { Emit, Phase } from '../report/events.js';
@@ -25,6 +25,7 @@ import { buildIndexes } from './phases/index-builds.js';
 import { prepare, undoPrepare } from './phases/prepare.js';
 import { purge } from './phases/purge.js';
 import { settle } from './phases/settle.js';
+import { readMark } from './source-check.js';
 import type { MigrateOptions, RunSettings } from './types.js';
 
 export interface RunWork {
@@ -127,7 +128,7 @@ async function outcome(context: RunContext): Promise<RunOutcome> {
 /** Turns whatever ended the run into one of our errors, and keeps it where `status` finds it. */
 async function failed(context: RunContext, phase: Phase, error: unknown): Promise<unknown> {
   const { control, id } = context;
-  const known = describeFailure(context, phase, error);
+  const known = (await sourceIsGone(context, error)) ?? describeFailure(context, phase, error);
   if (phase === 'prepare' && !control.lost.aborted) {
     // Nothing has been captured or copied yet, so nothing is worth keeping.
     await undoPrepare(context);
@@ -140,6 +141,15 @@ async function failed(context: RunContext, phase: Phase, error: unknown): Promis
   const { code, message, hint } = known;
   await onAnySession(context, (session) => setError(session, id, { code, message, hint })).catch(() => undefined);
   return known;
+}
+
+/** Whichever statement was the first to miss it. */
+async function sourceIsGone(context: RunContext, error: unknown): Promise<PgGhostError | null> {
+  if (sqlState(error) !== SqlState.undefinedTable) return null;
+  return await readMark(context.control, context).then(
+    () => null,
+    (found: unknown) => (found instanceof PgGhostError ? found : null),
+  );
 }
 
 /** `abort` from elsewhere ends our backends; from here that looks like a lost connection. */

@@ -29,6 +29,16 @@ export async function readMark(session: Session, context: RunContext): Promise<S
   return { fingerprint: found.fingerprint, filenode: found.filenode, capture: found.capture };
 }
 
+/**
+ * A fresh backend loads the catalog's caches with its first queries, and plans a prepared statement anew for its first five
+ * runs (https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES). Not while the application waits.
+ */
+export async function warmUp({ id, plan }: RunContext, session: Session): Promise<void> {
+  for (let run = 0; run <= 5; run += 1) {
+    await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
+  }
+}
+
 export interface SourceCheck {
   /** For a copy that begins again: what the source is now, if only its file is another. */
   renewed(session: Session): Promise<SourceMark>;

@@ -66,12 +66,12 @@ function columnCells(column: ColumnMapping, { symbols: { arrow } }: Look): strin
   const { source, target, sourceType, targetType, how, expression } = column;
   const both = (from: string | null, to: string | null): string =>
     from === null || to === null || from === to ? (to ?? from ?? '') : `${from} ${arrow} ${to}`;
-  const told = source === null && how === 'default' ? 'added' : how;
-  return [
-    both(source, target),
-    both(sourceType, targetType),
-    expression === null ? told : `${told}: ${expression}`,
-  ];
+  return [both(source, target), both(sourceType, targetType), howText(how, source === null, expression)];
+}
+
+function howText(how: ColumnMapping['how'], isNew: boolean, expression: string | null): string {
+  if (isNew && how === 'default') return expression === null ? 'added' : `added, default ${expression}`;
+  return expression === null ? how : `${how}: ${expression}`;
 }
 
 function sizeLines({ estimates, verdict }: Plan): string[] {

@@ -45,6 +45,7 @@ export function uniqueIndex(name: string, keys: readonly Partial<Index['keys'][n
       ...key,
     })),
     included: [],
+    options: [],
     constraint: name,
     tablespace: null,
     clustered: false,

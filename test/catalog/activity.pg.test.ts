@@ -74,6 +74,8 @@ test('blockers of a waiting session, with what they hold of what it waits for', 
   const { rows } = await waiter.query<{ pid: number }>('select pg_backend_pid() as pid');
   const pid = rows[0]?.pid ?? 0;
   expect(await blockersOf(session, pid)).toEqual([]);
+  // What both hold is not what one waits for.
+  await waiter.query('begin; select * from other');
   const waiting = waiter.query('create index on t (id)');
   const blockers = await until(
     async () => {

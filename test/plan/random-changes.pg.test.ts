@@ -9,12 +9,17 @@ import { identList } from '../../src/sql/quote.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { openSession, requestFor } from './trial-support.js';
 
-const table = `
+const reset = `
+  drop schema if exists native, shadow cascade;
+  drop table if exists t;
   create table t (id int primary key, a int, b text, c numeric(12,4), d varchar(20), e timestamptz not null);
   insert into t
   select g, case when g % 5 = 0 then null else g * 7 end, g::text, g * 1.00375, (g * 3)::text,
     '2024-10-27 00:30 UTC'::timestamptz + g * interval '11 minutes'
-  from generate_series(1, 30) as g;`;
+  from generate_series(1, 30) as g;
+  create schema native;
+  create table native.t (like t including all);
+  insert into native.t select * from t;`;
 
 const name = fc.constantFrom('id', 'a', 'b', 'c', 'd', 'e', 'x', 'y');
 const type = fc.constantFrom('int', 'bigint', 'text', 'numeric(10,2)', 'varchar(30)', 'timestamp', 'date');
@@ -49,14 +54,14 @@ const statement = fc.oneof(
 
 test('random changes', { timeout: 240_000 }, async () => {
   const outcomes = { copied: 0, rejected: 0, refused: 0 };
+  await using db = await createDatabase(reset);
+  await db.query(`alter database ${db.name} set timezone = 'Europe/Paris'`);
+  await db.query(`set timezone = 'Europe/Paris'`);
+  await using session = await openSession(db);
   await fc.assert(
     fc.asyncProperty(fc.array(statement, { minLength: 1, maxLength: 3 }), async (alter) => {
-      await using db = await createDatabase(table);
-      await using native = await db.clone();
-      for (const each of [db, native])
-        await each.query(`alter database ${each.name} set timezone = 'Europe/Paris'`);
-      const failure = await alterNatively(native, alter);
-      await using session = await openSession(db);
+      await db.query(reset);
+      const failure = await alterNatively(db, alter);
       const request = requestFor('t', { alter, rewrite: true });
       const plan = await makePlan(session, request, { buildClone: cloneStatements });
       if (failure !== null && !/^2[23]/.test(failure)) {
@@ -65,7 +70,9 @@ test('random changes', { timeout: 240_000 }, async () => {
         return;
       }
       if (plan.verdict !== 'copy' || plan.source === null || plan.projection === null) {
-        expect(plan.reasons.map(({ code }) => code)).not.toContain('rejected-by-server');
+        // Where the rows stopped PostgreSQL, it may not have come to a statement that it would reject.
+        if (failure === null)
+          expect(plan.reasons.map(({ code }) => code)).not.toContain('rejected-by-server');
         outcomes.refused++;
         return;
       }
@@ -81,10 +88,10 @@ test('random changes', { timeout: 240_000 }, async () => {
         return;
       }
       await insert;
-      expect(await rowsOf(db, 'shadow')).toEqual(await rowsOf(native, 'public'));
+      expect(await rowsOf(db, 'shadow')).toEqual(await rowsOf(db, 'native'));
       outcomes.copied++;
     }),
-    { numRuns: 150, endOnFailure: true },
+    { numRuns: 60, endOnFailure: true },
   );
   expect(
     Math.min(outcomes.copied, outcomes.rejected, outcomes.refused),
@@ -94,9 +101,8 @@ test('random changes', { timeout: 240_000 }, async () => {
 
 /** @returns the SQLSTATE when it fails */
 async function alterNatively(db: TestDatabase, alter: readonly string[]): Promise<string | null> {
-  const client = await db.connect();
   try {
-    for (const each of alter) await client.query(`alter table t ${each}`);
+    for (const each of alter) await db.query(`alter table native.t ${each}`);
     return null;
   } catch (error) {
     return (error as { code: string }).code;
@@ -104,7 +110,6 @@ async function alterNatively(db: TestDatabase, alter: readonly string[]): Promis
 }
 
 async function rowsOf(db: TestDatabase, schema: string): Promise<unknown[]> {
-  const client = await db.connect();
-  const { rows } = await client.query(`select to_json(t)::text as row from ${schema}.t as t order by 1`);
+  const { rows } = await db.query(`select to_json(t)::text as row from ${schema}.t as t order by 1`);
   return rows;
 }

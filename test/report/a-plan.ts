@@ -48,7 +48,14 @@ export const aPlan: Plan = {
       how: 'computed',
       expression: 'total * 2',
     },
-    { target: 'state', targetType: 'text', source: null, sourceType: null, how: 'default', expression: null },
+    {
+      target: 'state',
+      targetType: 'text',
+      source: null,
+      sourceType: null,
+      how: 'default',
+      expression: "'new'",
+    },
     {
       target: null,
       targetType: null,

@@ -13,7 +13,7 @@ public.orders: copy, a shadow table with the new shape is built, kept in sync, a
 Columns
   id      integer → bigint  converted
   sum     numeric           computed: total * 2
-  state   text              added
+  state   text              added, default 'new'
   legacy  text              dropped
   2 columns unchanged
 

@@ -28,7 +28,7 @@ import { removeLeftovers } from '../cleanup.js';
 import { expectedTarget, helperIndexFacts, limitsOf, onAnySession, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 import { findOutcome } from '../outcome.js';
-import { readMark, recordedCheck } from '../source-check.js';
+import { recordedCheck, warmUp } from '../source-check.js';
 import { catchUpOn } from './catch-up.js';
 
 export async function swap(context: RunContext): Promise<Transition> {
@@ -122,14 +122,6 @@ async function swapOnce(
     emit,
     signal,
   });
-}
-
-/**
- * A fresh backend loads the catalog's caches with its first queries, and plans a prepared statement anew for its first five
- * runs (https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES). Not while the application waits.
- */
-async function warmUp(context: RunContext, session: Session): Promise<void> {
-  for (let run = 0; run <= 5; run += 1) await readMark(session, context);
 }
 
 /** Invariant 10: what would be swapped in has every object that it must have, and nothing else. */

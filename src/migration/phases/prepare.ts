@@ -20,10 +20,10 @@ import { cloneStatements } from '../../shadow/clone-sql.js';
 import { displayName, ident, qualified } from '../../sql/quote.js';
 import { setCopyStart, setTarget } from '../../state/migrations.js';
 import { removeMigration } from '../cleanup.js';
-import { limitsOf, type RunContext } from '../context.js';
+import { shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 import { applyChange } from '../plan.js';
-import { compareDefinitions, readMark } from '../source-check.js';
+import { compareDefinitions, readMark, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {
   const { control, id, plan } = context;
@@ -48,7 +48,7 @@ export async function undoPrepare(context: RunContext): Promise<void> {
       id,
       table: plan.table,
       sourceOid: plan.source.oid,
-      limits: limitsOf(context),
+      limits: shortLockLimits(context),
     });
   } finally {
     await sessions.release(session);
@@ -82,7 +82,8 @@ async function switchCaptureOn(context: RunContext, expected: string | null): Pr
       watcher: control,
       // Writers wait for us and we for them, readers do not.
       request: { table: qualified(plan.table), tableOid: plan.source.oid, mode: 'SHARE ROW EXCLUSIVE' },
-      limits: limitsOf(context),
+      limits: shortLockLimits(context),
+      prepare: (attempt) => (attempt === 1 ? warmUp(context, session) : Promise.resolve()),
       work: async (hold) => {
         const now = await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
         if (now?.fingerprint !== expected) await compareDefinitions(session, context);

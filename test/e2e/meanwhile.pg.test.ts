@@ -1,0 +1,271 @@
+/**
+ * What others may do to the table while it is being migrated (invariant 12), and who may stand in the way. Each test holds
+ * the run at the point where it matters, through an event.
+ */
+import { describe, expect, test } from 'vitest';
+import { status, type MigrationEvent, type Phase } from '../../src/index.js';
+import { startEmbeddedServer } from '../../src/demo/embedded-server.js';
+import { createDatabase, until, type TestDatabase } from '../support/database.js';
+import { completeChange, failure, runChange } from '../support/migration.js';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const setup = `create table t (id int primary key, v text, n int not null);
+  create index t_n on t (n);
+  alter table t cluster on t_n;
+  insert into t select i, 'v' || i, i from generate_series(1, 20000) i`;
+const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
+
+/** Does something to the table in the middle of a phase, and lets the run go on when it is done. */
+async function runMeanwhile(
+  db: TestDatabase,
+  when: (event: MigrationEvent) => boolean,
+  sql: string,
+): Promise<Awaited<ReturnType<typeof runChange>>> {
+  const client = await db.connect();
+  let done: Promise<unknown> | null = null;
+  try {
+    return await runChange(db, change, {
+      settings: { workers: 1, chunkTimeMs: 10 },
+      onEvent: (event) => {
+        if (done === null && when(event)) done = client.query(sql);
+      },
+    });
+  } finally {
+    await until(() => done, { what: 'the moment to come' });
+    await done;
+  }
+}
+
+const firstChunk = (event: MigrationEvent): boolean => event.event === 'copy:progress';
+const endOf =
+  (phase: Phase) =>
+  (event: MigrationEvent): boolean =>
+    event.event === 'phase:done' && event.phase === phase;
+
+async function contents(db: TestDatabase): Promise<unknown> {
+  const { rows } = await db.query(
+    `select count(*)::int as n, coalesce(sum(n), 0)::int as total, max(v) as v from t`,
+  );
+  return rows[0];
+}
+
+describe('the rows move to another file', () => {
+  test.each([
+    { name: 'VACUUM FULL during the copy', when: firstChunk, sql: 'vacuum full t' },
+    { name: 'CLUSTER during the copy', when: firstChunk, sql: 'cluster t using t_n' },
+    { name: 'VACUUM FULL after the copy', when: endOf('copy'), sql: 'vacuum full t' },
+    {
+      name: 'TRUNCATE during the copy',
+      when: firstChunk,
+      sql: `truncate t; insert into t values (1, 'again', 5)`,
+    },
+    {
+      name: 'TRUNCATE before the indexes',
+      when: endOf('purge'),
+      sql: `truncate t; insert into t values (1, 'again', 5)`,
+    },
+    {
+      name: 'TRUNCATE before the cutover',
+      when: endOf('settle'),
+      sql: `truncate t; insert into t values (1, 'again', 5)`,
+    },
+    { name: 'REINDEX during the copy', when: firstChunk, sql: 'reindex table t' },
+    { name: 'ANALYZE during the copy', when: firstChunk, sql: 'analyze t' },
+  ])('$name', async ({ when, sql }) => {
+    await using db = await createDatabase(setup);
+    await runMeanwhile(db, when, sql);
+    const expected = sql.startsWith('truncate')
+      ? { n: 1, total: 5, v: 'again' }
+      : { n: 20000, total: 200010000, v: 'v9999' };
+    expect(await contents(db)).toEqual(expected);
+    const { rows } = await db.query(
+      `select format_type(atttypid, atttypmod) as type from pg_attribute where attrelid = 't'::regclass and attname = 'id'`,
+    );
+    expect(rows).toEqual([{ type: 'bigint' }]);
+  });
+});
+
+describe('the definition changes', () => {
+  test.each([
+    {
+      name: 'a column added during the copy',
+      when: firstChunk,
+      sql: 'alter table t add column late int',
+      code: 'source-changed',
+      says: /late/,
+    },
+    {
+      name: 'an index created after the copy',
+      when: endOf('index'),
+      sql: 'create index late_idx on t (v)',
+      code: 'source-changed',
+      says: /late_idx/,
+    },
+    {
+      name: 'a grant before the cutover',
+      when: endOf('settle'),
+      sql: 'grant select on t to public',
+      code: 'source-changed',
+      says: /grants/,
+    },
+    {
+      name: 'a comment before the cutover',
+      when: endOf('settle'),
+      sql: `comment on column t.v is 'hm'`,
+      code: 'source-changed',
+      says: /comment/,
+    },
+    {
+      name: 'capture disabled and enabled again',
+      when: firstChunk,
+      sql: 'alter table t disable trigger all; alter table t enable always trigger ghost_capture_1',
+      code: 'capture-interrupted',
+      says: /capture/,
+    },
+    {
+      name: 'capture dropped',
+      when: endOf('copy'),
+      sql: 'drop trigger ghost_capture_1 on t',
+      code: 'capture-interrupted',
+      says: /capture/,
+    },
+    {
+      name: 'the table dropped',
+      when: endOf('index'),
+      sql: 'drop table t',
+      code: 'table-gone',
+      says: /dropped/,
+    },
+  ])('$name stops the migration', async ({ when, sql, code, says }) => {
+    await using db = await createDatabase(setup);
+    const error = await failure(runMeanwhile(db, when, sql));
+    expect(error).toMatchObject({ code, exitCode: 1 });
+    expect(error.message).toMatch(says);
+    const [stopped] = await status({ connection: { url: db.url } }, 1);
+    expect(stopped?.error).toMatchObject({ code });
+    const { rows } = await db.query(
+      `select 1 from pg_class where relname = 't' and relnamespace = 'ghost_old_1'::regnamespace`,
+    );
+    expect(rows).toEqual([]);
+  });
+});
+
+describe('somebody is in the way', () => {
+  test('a lock that is never free: exit 5, named blocker, still in sync, and later it works', async () => {
+    await using db = await createDatabase(setup);
+    const blocker = await db.connect();
+    await blocker.query('begin; select count(*) from t');
+    const settings = { cutoverDeadlineMs: 1_500, lockTimeoutMs: 100 };
+    const error = await failure(runChange(db, change, { settings }));
+    expect(error).toMatchObject({ code: 'cutover-not-obtained', exitCode: 5 });
+    const details = error['details'] as { blockers: { lockModes: string[] }[] };
+    expect(details.blockers.map((each) => each.lockModes)).toContainEqual(['ACCESS SHARE']);
+    await blocker.query('rollback');
+    await db.query(`update t set v = 'later' where id = 7`);
+    const { result } = await completeChange(db, change);
+    expect(result.id).toBe(1);
+    expect((await db.query(`select v from t where id = 7`)).rows).toEqual([{ v: 'later' }]);
+  });
+
+  test('while it waits, the application waits no longer than the lock timeout', async () => {
+    await using db = await createDatabase(setup);
+    const blocker = await db.connect();
+    const app = await db.connect();
+    await blocker.query('begin; select count(*) from t');
+    const stop = new AbortController();
+    let longest = 0;
+    const application = (async () => {
+      while (!stop.signal.aborted) {
+        const started = performance.now();
+        await app.query('select v from t where id = 5');
+        longest = Math.max(longest, performance.now() - started);
+      }
+    })();
+    await failure(runChange(db, change, { settings: { cutoverDeadlineMs: 2_000, lockTimeoutMs: 50 } }));
+    stop.abort();
+    await application;
+    await blocker.query('rollback');
+    // The lock timeout, and what a busy machine adds to any query.
+    expect(longest).toBeLessThan(500);
+  });
+
+  test('a swap that takes longer than its budget is rolled back and tried again', async () => {
+    await using db = await createDatabase(setup);
+    const misses: string[] = [];
+    const error = await failure(
+      runChange(db, change, {
+        settings: { cutoverDeadlineMs: 1_000, maxHoldMs: 1 },
+        onEvent: (event) => {
+          if (event.event === 'cutover:missed') misses.push(event.why);
+        },
+      }),
+    );
+    expect(error).toMatchObject({ code: 'cutover-not-obtained', exitCode: 5 });
+    expect(misses).toContain('hold');
+    expect((await db.query(`select count(*)::int as n from t`)).rows).toEqual([{ n: 20000 }]);
+    await completeChange(db, change);
+  });
+
+  test('writers that never let capture in: nothing is left behind', async () => {
+    await using db = await createDatabase(setup);
+    const writer = await db.connect();
+    await writer.query('begin; update t set n = 0 where id = 1');
+    const error = await failure(
+      runChange(db, change, { settings: { cutoverDeadlineMs: 600, lockTimeoutMs: 50 } }),
+    );
+    expect(error).toMatchObject({ code: 'lock-not-obtained', exitCode: 1 });
+    await writer.query('rollback');
+    const { rows } = await db.query(`select nspname from pg_namespace where nspname like 'ghost%'`);
+    expect(rows).toEqual([]);
+  });
+
+  test('all backends ended in the middle of the copy: the same command continues', async () => {
+    await using db = await createDatabase(`${setup};
+      create function slowly(text) returns text language plpgsql as 'begin perform pg_sleep(0.0001); return $1; end'`);
+    const slow = { ...change, set: [{ column: 'v', expression: 'slowly(v)' }] };
+    const killer = await db.connect();
+    const error = await failure(
+      runChange(db, slow, {
+        onEvent: (event) => {
+          // The first chunk takes seconds.
+          if (event.event === 'phase:started' && event.phase === 'copy') {
+            void killer.query(
+              `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'pg-ghost%'`,
+            );
+          }
+        },
+      }),
+    );
+    expect(error).toMatchObject({ exitCode: 1, code: 'connection-lost' });
+    const { result } = await completeChange(db, slow);
+    expect(result).toMatchObject({ id: 1, rows: 20000 });
+    expect(await contents(db)).toEqual({ n: 20000, total: 200010000, v: 'v9999' });
+  });
+});
+
+describe('the server or the database cannot take it', () => {
+  test('names of the new table that others have already', async () => {
+    await using db = await createDatabase(`${setup}; create table t_v_key (x int)`);
+    const error = await failure(runChange(db, { table: 't', alter: ['ADD CONSTRAINT t_v_key UNIQUE (v)'] }));
+    expect(error).toMatchObject({ exitCode: 3 });
+    expect(error.message).toContain('t_v_key');
+  });
+
+  test('a schema "ghost" that is not ours', async () => {
+    await using db = await createDatabase(`${setup}; create schema ghost; create table ghost.mine (x int)`);
+    const error = await failure(runChange(db, change));
+    expect(error).toMatchObject({ code: 'state-schema-taken', exitCode: 3 });
+    expect((await db.query('select * from ghost.mine')).rows).toEqual([]);
+  });
+
+  test('a standby', async () => {
+    await using server = await startEmbeddedServer({ settings: { fsync: 'off' } });
+    await writeFile(join(server.dataDirectory, 'standby.signal'), '');
+    await server.restart();
+    const db = { url: server.url() } as TestDatabase;
+    const error = await failure(runChange(db, { table: 'pg_class', rewrite: true }));
+    expect(error).toMatchObject({ exitCode: 3 });
+    expect(error.message).toMatch(/standby/);
+  });
+});
