@@ -136,8 +136,8 @@ function describeRequest(request: ChangeRequest): string {
 }
 
 function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecord | null): void {
-  if (plan.verdict === 'refused') throw new RefusedError(plan.reasons);
-  if (plan.verdict === 'copy' && swapped !== null) {
+  // Before the plan's own reasons: the old table, which still uses the sequences, is among them.
+  if (plan.verdict !== 'native' && swapped !== null) {
     throw new RefusedError([
       {
         code: 'not-finalized',
@@ -146,6 +146,7 @@ function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecor
       },
     ]);
   }
+  if (plan.verdict === 'refused') throw new RefusedError(plan.reasons);
   if (plan.verdict === 'copy' && settings.native === 'only') {
     throw new RefusedError([
       {

@@ -23,7 +23,6 @@ export function trialStepSql(oid: number): SqlQuery {
               'name', attname,
               'typeOid', atttypid::int8,
               'typmod', atttypmod,
-              'collationOid', attcollation::int8,
               'type', format_type(atttypid, atttypmod)
             ) order by attnum
           )

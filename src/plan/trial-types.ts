@@ -8,7 +8,6 @@ export interface TrialColumn {
   readonly name: string;
   readonly typeOid: number;
   readonly typmod: number;
-  readonly collationOid: number;
   /** `format_type` under the user's search_path. */
   readonly type: string;
 }

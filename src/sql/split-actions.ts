@@ -44,10 +44,7 @@ function topLevelCommas(all: readonly Token[]): number[] {
 function isAction(text: string, command: Node | undefined): boolean {
   try {
     const { tree } = parseStatement(`alter table t ${text}`);
-    if (!('AlterTableStmt' in tree)) return false;
-    const { relation, cmds } = tree.AlterTableStmt;
-    // `.x add y` would make it another table.
-    return relation?.schemaname === undefined && treesEqual(cmds, [command]);
+    return 'AlterTableStmt' in tree && treesEqual(tree.AlterTableStmt.cmds, [command]);
   } catch {
     return false;
   }

@@ -1,5 +1,6 @@
 /** A write that the new shape cannot take: the application is not disturbed, and the row is named. */
 import { expect, test } from 'vitest';
+import { drain } from '../../src/apply/applier.js';
 import { SmallMigration } from './small-migration.js';
 
 test('rows that no longer fit are named, the others applied, and repaired ones follow', async () => {
@@ -38,4 +39,20 @@ test('the drain lets the server’s error through', async () => {
   await m.write('insert into public.t values (3000000000)');
   await expect(m.drain()).rejects.toMatchObject({ code: '22003' });
   expect(await m.count('ghost.log_1')).toBe(1);
+});
+
+test('the drain meets deferred constraints too, and not only the commit', async () => {
+  await using m = await SmallMigration.ready({
+    source: 'id int primary key, n int',
+    indexes: [
+      'alter table ghost_new_1.t add primary key (id)',
+      'alter table ghost_new_1.t add constraint n_key unique (n) deferrable initially deferred',
+    ],
+    seed: 'insert into public.t values (1, 1)',
+  });
+  await m.write('insert into public.t values (2, 1)');
+  const plan = await m.applyPlan();
+  await m.session.batch(['begin']);
+  await expect(drain(m.session, plan)).rejects.toMatchObject({ code: '23505', constraint: 'n_key' });
+  await m.session.batch(['rollback']);
 });

@@ -324,6 +324,32 @@ test('security label', async () => {
   ]);
 });
 
+test('a role without any rights reads the same', async () => {
+  await using db = await createDatabase(schema);
+  const role = await db.createRole();
+  const name = `sub_${db.name}`;
+  await db.query(`
+    create view app.v as select * from app.orders;
+    create policy p on app.orders using (true);
+    create statistics app.st on total, note from app.orders;
+    create publication pub for table app.orders;
+    create publication everything for all tables`);
+  await db.query(
+    `create subscription ${name} connection 'host=localhost' publication p with (connect = false)`,
+  );
+  try {
+    await db.query(`
+      insert into pg_subscription_rel (srsubid, srrelid, srsubstate)
+      select oid, 'app.orders'::regclass, 'i' from pg_subscription where subname = '${name}'`);
+    const expected = await dependentsOf(db.url);
+    expect(expected).toHaveLength(6);
+    expect(await dependentsOf(role.url)).toEqual(expected);
+  } finally {
+    await db.query(`alter subscription ${name} set (slot_name = none)`);
+    await db.query(`drop subscription ${name}`);
+  }
+});
+
 test("the tool's own capture triggers are left out, others of such a name are not", async () => {
   await using db = await createDatabase(schema);
   await db.query(`

@@ -103,6 +103,15 @@ describe('run twice', () => {
     await finalize({ connection: { url: db.url } }, 1);
   });
 
+  test('another copy before the old table is gone is refused, a native change is not', async () => {
+    await using db = await createDatabase(commonSetup);
+    await runChange(db, change);
+    const error = await failure(runChange(db, { table: 'orders', alter: ['ALTER COLUMN customer_id TYPE bigint'] }));
+    expect(error).toMatchObject({ code: 'not-finalized', exitCode: 3 });
+    const { result } = await runChange(db, { table: 'orders', alter: ['ADD COLUMN x int'] });
+    expect(result.native).toBe(true);
+  });
+
   test('another change on a table in migration is refused', async () => {
     await using db = await createDatabase(commonSetup);
     await stopAt(db, 'index');

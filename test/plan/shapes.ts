@@ -84,7 +84,6 @@ export function trialOf(moments: readonly (readonly Column[])[], more: Partial<T
       name,
       typeOid,
       typmod,
-      collationOid: 0,
       type,
     })),
     filenode: 1,

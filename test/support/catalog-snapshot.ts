@@ -112,6 +112,8 @@ function labels(catalog: string, oid: string, objsubid: string): string {
     where classoid = '${catalog}'::regclass and objoid = ${oid} and objsubid = ${objsubid} order by 1)`;
 }
 
+const notOfExtension = (catalog: string, oid: string): string => `not exists (
+  select from pg_depend as d where d.classid = '${catalog}'::regclass and d.objid = ${oid} and d.deptype = 'e')`;
 const sorted = (array: string): string => `array(select x from unnest(${array}) as x order by 1)`;
 const tablespace = (oid: string): string => `(select spcname::text from pg_tablespace where oid = ${oid})`;
 /** A row as JSON has what this version has. */
@@ -268,15 +270,25 @@ function queries(version: number): Record<string, string> {
         ) as "depends on"
       from pg_proc as p
       join pg_namespace as n on n.oid = p.pronamespace and n.nspname = $1
-      where p.prokind in ('f', 'p')`,
+      where p.prokind in ('f', 'p') and ${notOfExtension('pg_proc', 'p.oid')}`,
     types: `
       select format_type(t.oid, null) as key, t.typtype::text as type, t.typowner::regrole::text as owner,
         ${acl('t.typacl', 'T', 't.typowner')} as acl, ${comment('pg_type', 't.oid')} as comment,
         case when t.typbasetype <> 0 then format_type(t.typbasetype, t.typtypmod) end as base,
+        t.typnotnull as "not null", t.typdefault as default,
+        case when t.typcollation <> 0 then t.typcollation::regcollation::text end as collation,
+        array(
+          select format('%s %s %s', con.conname, pg_get_constraintdef(con.oid), con.convalidated)
+          from pg_constraint as con where con.contypid = t.oid order by 1
+        ) as constraints,
         array(select enumlabel::text from pg_enum where enumtypid = t.oid order by enumsortorder) as labels
       from pg_type as t
       join pg_namespace as n on n.oid = t.typnamespace and n.nspname = $1
-      where t.typtype in ('d', 'e', 'c', 'r')`,
+      where t.typtype in ('d', 'e', 'c', 'r') and ${notOfExtension('pg_type', 't.oid')}`,
+    extensions: `
+      select x.extname::text as key, x.extversion as version
+      from pg_extension as x
+      join pg_namespace as n on n.oid = x.extnamespace and n.nspname = $1`,
     publications: `
       select p.pubname || ' ' || pr.prrelid::regclass as key, pg_get_expr(shown.qual, pr.prrelid) as filter,
         shown.columns
