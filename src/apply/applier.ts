@@ -65,7 +65,7 @@ export async function drain(session: Session, plan: ApplyPlan): Promise<number> 
 
 const smallBacklog = 1_000;
 /** VACUUM cannot shorten a log whose end is in use, or that an old snapshot still sees: do not insist. */
-const maxShrinks = 3;
+const maxShrinks = 2;
 /** Deadlocks and missed locks pass by themselves; what does not within this time is worth an error. */
 const transientMs = 30_000;
 /** After a conflict the next batches will have some too; looking for holders at once is cheaper than failing first. */

@@ -1,6 +1,9 @@
 /** Queries for `readDependents`. */
 import type { SqlQuery } from '../sql/quote.js';
 
+/** Marks the schemas that hold a shadow or an old table. */
+export const ownSchemaComment = 'pg-ghost';
+
 /**
  * What depends on relations (the table, or views), by pg_depend. An object that is an internal part of another (the
  * rule that makes a view, the triggers of a foreign key, an array type) counts as that other one.
@@ -90,6 +93,15 @@ const dependentsText = `
   where not exists (select from own where own.classid = f.classid and own.objid = f.objid)
     -- Those of partitions come and go with their parent's.
     and not (coalesce(con.contype, '') = 'f' and con.conparentid <> 0)
+    -- The defaults of a shadow or an old table of ours use the sequences that they share with the table.
+    and not exists (
+      select
+      from pg_attrdef as ad
+      join pg_class as ac on ac.oid = ad.adrelid
+      where f.classid = 'pg_attrdef'::regclass
+        and ad.oid = f.objid
+        and obj_description(ac.relnamespace, 'pg_namespace') = '${ownSchemaComment}'
+    )
     and not coalesce(
       starts_with(tg.tgname::text, 'ghost_capture_') and tgf.pronamespace = to_regnamespace('ghost'),
       false

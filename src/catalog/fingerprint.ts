@@ -4,7 +4,7 @@
  * It is made of what the rows say and not of their `xmin` where maintenance rewrites them with the same meaning: TRUNCATE,
  * VACUUM FULL, CLUSTER and REINDEX update pg_class (and ADD COLUMN's stored defaults in pg_attribute), VACUUM and
  * ANALYZE update pg_class in place. None of these changes the fingerprint, nor do REINDEX CONCURRENTLY and an index
- * that is still being built; all DDL on the table, GRANT and COMMENT do. Another file of the heap shows in `filenode`.
+ * that is still being built; all DDL on the table, GRANT, COMMENT and new views do. Another file of the heap shows in `filenode`.
  */
 import type { Session } from '../db/session.js';
 import type { SqlQuery } from '../sql/quote.js';
@@ -93,6 +93,15 @@ const parts: readonly string[] = [
   `select string_agg(row(p.oid, p.xmin)::text, '' order by p.oid)
    from pg_publication_rel as p
    where p.prrelid = t.oid`,
+  // Views, and functions with an SQL body or the row type in their signature.
+  `select string_agg(distinct row(d.classid, d.objid)::text, '')
+   from pg_depend as d
+   where (
+       d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid
+       or d.refclassid = 'pg_type'::regclass
+         and d.refobjid in (t.reltype, (select rt.typarray from pg_type as rt where rt.oid = t.reltype))
+     )
+     and d.classid in ('pg_rewrite'::regclass, 'pg_proc'::regclass)`,
   `select string_agg(row(i.inhrelid, i.inhparent)::text, '' order by i.inhrelid, i.inhparent)
    from pg_inherits as i
    where i.inhrelid = t.oid or i.inhparent = t.oid`,

@@ -139,7 +139,9 @@ async function failed(context: RunContext, phase: Phase, error: unknown): Promis
   if (!(known instanceof PgGhostError)) return known;
   if (known.code === 'connection-lost' && (await wasTakenOver(context))) return takenOver(context);
   const { code, message, hint } = known;
-  await onAnySession(context, (session) => setError(session, id, { code, message, hint })).catch(() => undefined);
+  await onAnySession(context, (session) => setError(session, id, { code, message, hint })).catch(
+    () => undefined,
+  );
   return known;
 }
 
@@ -161,7 +163,8 @@ async function wasTakenOver(context: RunContext): Promise<boolean> {
       runner: (await runPids(session, id)).runner,
     })).catch(() => null);
     if (seen === null) return false;
-    if (seen.phase === 'aborted' || (seen.runner !== null && seen.runner !== context.control.pid)) return true;
+    if (seen.phase === 'aborted' || (seen.runner !== null && seen.runner !== context.control.pid))
+      return true;
     await sleep(takeOverPauseMs);
   }
   return false;

@@ -2,6 +2,7 @@
  * Is the source still what it was when capture began (invariant 12)? Asked in each chunk's transaction and again under
  * the cutover lock; both hold a lock that keeps the answer true until they end.
  */
+import { readDependents } from '../catalog/dependents.js';
 import { readFingerprint } from '../catalog/fingerprint.js';
 import { readTableShape } from '../catalog/shape.js';
 import type { Session } from '../db/session.js';
@@ -77,17 +78,29 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
 export async function compareDefinitions(session: Session, context: RunContext): Promise<void> {
   const { id, plan } = context;
   const now = await readTableShape(session, plan.source.oid);
-  const differences = compareShapes(plan.source, now);
+  const differences = [
+    ...compareShapes(plan.source, now).map((difference) => difference.text),
+    ...(await newDependents(session, plan)),
+  ];
   if (differences.length === 0) return;
   throw new FailedError(
     'source-changed',
-    `${displayName(plan.table)} was altered while it was being migrated:\n${differences.map((difference) => `  ${difference.text}`).join('\n')}`,
+    `${displayName(plan.table)} was altered while it was being migrated:\n${differences.map((text) => `  ${text}`).join('\n')}`,
     {
-      details: { differences: differences.map((difference) => difference.text) },
+      details: { differences },
       state: `the source is as it was altered; the shadow has the old definition, nothing was swapped`,
       hint: `pg-ghost abort ${id}, then run again`,
     },
   );
+}
+
+/** What came to hang on the table since it was planned for would stay with the old one. */
+async function newDependents(session: Session, plan: RunContext['plan']): Promise<string[]> {
+  const known = new Set(plan.dependents.map((dependent) => dependent.name));
+  const now = await readDependents(session, plan.source.oid);
+  return now
+    .filter((dependent) => !known.has(dependent.name))
+    .map((dependent) => `${dependent.name}: not there before`);
 }
 
 function captureBroken(context: RunContext): FailedError {

@@ -23,8 +23,9 @@ export const setup = `
   insert into t (parent, note) select n, 'x' from generate_series(1, 1000) as n;
   analyze t;`;
 
-/** Each changes the definition of `t`; `role_placeholder` is to be replaced by a role. */
+/** Each changes the definition of `t`, or what hangs on it; `role_placeholder` is to be replaced by a role. */
 export const ddl: readonly string[] = [
+  'create view v as select * from t',
   'alter table t add column more int',
   'alter table t drop column note',
   'alter table t rename column note to remark',

@@ -103,12 +103,15 @@ test('a source that is not as recorded stops all workers, and nothing of the chu
   let checks = 0;
   const copy = m.copy({
     sessions: [m.session, second],
+    // Small chunks: there is a lot left to do that nobody may do.
+    chunkTimeMs: 1,
     checkSource: async () => {
       checks += 1;
       if (checks === 3) throw new Error('changed');
     },
   });
   await expect(copy).rejects.toThrow('changed');
+  expect(checks).toBeLessThanOrEqual(4);
   expect(await m.count('ghost_new_1.t')).toBe(await rowsDone(m));
 });
 

@@ -117,6 +117,27 @@ describe('the definition changes', () => {
       says: /comment/,
     },
     {
+      name: 'a view created after the indexes',
+      when: endOf('index'),
+      sql: 'create view late_view as select id from t',
+      code: 'source-changed',
+      says: /late_view/,
+    },
+    {
+      name: 'a trigger of the application created during the copy',
+      when: firstChunk,
+      sql: `create function f() returns trigger language plpgsql as 'begin return new; end'; create trigger late_trigger before insert on t for each row execute function f()`,
+      code: 'source-changed',
+      says: /late_trigger/,
+    },
+    {
+      name: 'row level security enabled before the cutover',
+      when: endOf('settle'),
+      sql: 'alter table t enable row level security',
+      code: 'source-changed',
+      says: /row level security/,
+    },
+    {
       name: 'capture disabled and enabled again',
       when: firstChunk,
       sql: 'alter table t disable trigger all; alter table t enable always trigger ghost_capture_1',

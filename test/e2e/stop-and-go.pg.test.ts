@@ -106,7 +106,9 @@ describe('run twice', () => {
   test('another copy before the old table is gone is refused, a native change is not', async () => {
     await using db = await createDatabase(commonSetup);
     await runChange(db, change);
-    const error = await failure(runChange(db, { table: 'orders', alter: ['ALTER COLUMN customer_id TYPE bigint'] }));
+    const error = await failure(
+      runChange(db, { table: 'orders', alter: ['ALTER COLUMN customer_id TYPE bigint'] }),
+    );
     expect(error).toMatchObject({ code: 'not-finalized', exitCode: 3 });
     const { result } = await runChange(db, { table: 'orders', alter: ['ADD COLUMN x int'] });
     expect(result.native).toBe(true);

@@ -21,38 +21,56 @@ const reset = `
   create table native.t (like t including all);
   insert into native.t select * from t;`;
 
-const name = fc.constantFrom('id', 'a', 'b', 'c', 'd', 'e', 'x', 'y');
-const type = fc.constantFrom('int', 'bigint', 'text', 'numeric(10,2)', 'varchar(30)', 'timestamp', 'date');
-const expression = fc
-  .tuple(name, name, type)
-  .chain(([n, m, as]) =>
+const existing = fc.constantFrom('id', 'a', 'b', 'c', 'd', 'e');
+const fresh = fc.constantFrom('x', 'y', 'b');
+/** Mostly one that is there; now and then one that is not, or is no longer. */
+const name = fc.oneof({ weight: 8, arbitrary: existing }, { weight: 1, arbitrary: fresh });
+/** Casts by assignment, most of them. */
+const retype = fc.constantFrom(
+  'id type bigint',
+  'a type bigint',
+  'a type numeric(6,1)',
+  'a type text',
+  'b type varchar(30)',
+  'b type int',
+  'c type int',
+  'c type numeric(10,2)',
+  'c type text',
+  'd type text',
+  'd type varchar(1)',
+  'e type timestamp',
+  'e type date',
+  'e type text',
+);
+const text = fc
+  .tuple(name, name)
+  .chain(([n, m]) =>
     fc.constantFrom(
-      `${n}::text::${as}`,
-      `length(t.${n}::text)`,
+      `${n}::text`,
+      `t.${n} || '!'`,
       `concat(${n}, ${m})`,
-      `coalesce(${n}::text, 'none')`,
-      '7',
+      `coalesce(${n}::text, ${m}::text)`,
+      `'7'`,
     ),
   );
 const action = fc.oneof(
-  fc.tuple(name, type).map(([n, as]) => `alter column ${n} type ${as}`),
-  fc.tuple(name, type, expression).map(([n, as, value]) => `alter column ${n} type ${as} using ${value}`),
-  fc.tuple(name, type).map(([n, as]) => `add column ${n} ${as}`),
-  fc.tuple(name, expression).map(([n]) => `add column ${n} text default 'new' not null`),
-  fc.tuple(name).map(([n]) => `add column ${n} timestamptz default '2020-01-01'`),
-  name.map((n) => `drop column ${n}`),
-  name.map((n) => `alter column ${n} set default null`),
-  name.map((n) => `alter column ${n} drop not null`),
-);
-const statement = fc.oneof(
+  { weight: 4, arbitrary: retype.map((column) => `alter column ${column}`) },
   {
     weight: 4,
-    arbitrary: fc.array(action, { minLength: 1, maxLength: 3 }).map((actions) => actions.join(', ')),
+    arbitrary: fc.tuple(name, text).map(([n, value]) => `alter column ${n} type text using ${value}`),
   },
-  { weight: 2, arbitrary: fc.tuple(name, name).map(([from, to]) => `rename column ${from} to ${to}`) },
+  { weight: 1, arbitrary: fresh.map((n) => `add column ${n} int`) },
+  { weight: 1, arbitrary: fresh.map((n) => `add column ${n} text default 'new' not null`) },
+  { weight: 1, arbitrary: name.map((n) => `drop column ${n}`) },
+  { weight: 1, arbitrary: name.map((n) => `alter column ${n} set default null`) },
+);
+const statement = fc.oneof(
+  { weight: 3, arbitrary: action },
+  { weight: 1, arbitrary: fc.tuple(action, action).map((actions) => actions.join(', ')) },
+  { weight: 1, arbitrary: fc.tuple(name, fresh).map(([from, to]) => `rename column ${from} to ${to}`) },
 );
 
-test('random changes', { timeout: 240_000 }, async () => {
+test('random changes', { timeout: 480_000 }, async () => {
   const outcomes = { copied: 0, rejected: 0, refused: 0 };
   await using db = await createDatabase(reset);
   await db.query(`alter database ${db.name} set timezone = 'Europe/Paris'`);
@@ -83,20 +101,23 @@ test('random changes', { timeout: 240_000 }, async () => {
          ${projectionSql(plan.projection, { from: 'only public.t' })}`,
       );
       if (failure !== null) {
-        // A value that does not fit: no catalog shows that, the rows do, and in the same way.
-        await expect(insert).rejects.toMatchObject({ code: failure });
+        // A value that does not fit: no catalog shows that, the rows do. What a column could not hold between two
+        // statements, PostgreSQL minds; we do not when a later one drops the column or computes it anew.
+        const code = await insert.then(
+          () => null,
+          (error: unknown) => (error as { code: string }).code,
+        );
+        if (alter.length === 1) expect(code, failure).toMatch(/^2[23]/);
         return;
       }
       await insert;
       expect(await rowsOf(db, 'shadow')).toEqual(await rowsOf(db, 'native'));
       outcomes.copied++;
     }),
-    { numRuns: 60, endOnFailure: true },
+    { numRuns: 1500, endOnFailure: true },
   );
-  expect(
-    Math.min(outcomes.copied, outcomes.rejected, outcomes.refused),
-    JSON.stringify(outcomes),
-  ).toBeGreaterThan(0);
+  // A generator that PostgreSQL always rejects would test nothing.
+  expect(outcomes.copied, JSON.stringify(outcomes)).toBeGreaterThan(10);
 });
 
 /** @returns the SQLSTATE when it fails */

@@ -9,6 +9,7 @@ import {
   captureObjectStatements,
   captureTriggerStatements,
 } from '../../capture/triggers/trigger-sql.js';
+import { ownSchemaComment } from '../../catalog/dependents-sql.js';
 import { readFingerprint } from '../../catalog/fingerprint.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { readBlocks } from '../../catalog/sizes.js';
@@ -17,7 +18,7 @@ import { FailedError } from '../../errors.js';
 import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
 import { bareHeapStatements } from '../../shadow/bare-heap-sql.js';
 import { cloneStatements } from '../../shadow/clone-sql.js';
-import { displayName, ident, qualified } from '../../sql/quote.js';
+import { displayName, ident, literal, qualified } from '../../sql/quote.js';
 import { setCopyStart, setTarget } from '../../state/migrations.js';
 import { removeMigration } from '../cleanup.js';
 import { shortLockLimits, type RunContext } from '../context.js';
@@ -62,6 +63,7 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
       await control.batch([
         `create schema ${ident(schema)}`,
         `revoke all on schema ${ident(schema)} from public`,
+        `comment on schema ${ident(schema)} is ${literal(ownSchemaComment)}`,
       ]);
     }
     await control.batch(cloneStatements(plan.source, schemas.shadow));
