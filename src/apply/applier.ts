@@ -9,7 +9,14 @@ import type { Session } from '../db/session.js';
 import type { EventMap } from '../report/events.js';
 import { qualified } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { deleteEntriesSql, drainStatements, logBlocksSql, wholeLog } from './apply-sql.js';
+import {
+  deleteEntriesSql,
+  drainStatements,
+  logBlocksSql,
+  planDrainStatements,
+  prepareDrainStatements,
+  wholeLog,
+} from './apply-sql.js';
 import { applyBatch, type BatchResult } from './batch.js';
 import { firstBatchBlocks, nextBatchBlocks, reclaim, smallLogBlocks } from './batch-size.js';
 import { blocksRange, type LogRange } from './log-range.js';
@@ -52,9 +59,20 @@ export async function catchUp(options: CatchUpOptions): Promise<CatchUpResult> {
   return await new Applier(options).run();
 }
 
+/** Opens the way for `drain`: once in its session, which has `applySettings`. */
+export async function prepareDrain(session: Session, plan: ApplyPlan): Promise<void> {
+  await session.batch(prepareDrainStatements(plan));
+}
+
+/** Shortly before `drain`: leaves it nothing to plan. */
+export async function planDrain(session: Session, plan: ApplyPlan): Promise<void> {
+  await session.batch(planDrainStatements(plan));
+}
+
 /**
  * Applies all that is left, inside the caller's transaction, which is READ COMMITTED and keeps writers out of the source:
  * two messages. Conflicts and misfits are thrown as they come from the server: roll back, and let `catchUp` explain them.
+ * The session went through `prepareDrain`.
  *
  * @returns number of entries
  */
@@ -93,7 +111,7 @@ class Applier {
     const { permission, signal } = this.options;
     const startedMs = performance.now();
     let entries = 0;
-    for (let block = 0, end = 1; block < end; ) {
+    for (let block = 0, end = 1; block < end;) {
       signal?.throwIfAborted();
       await permission?.(signal);
       const batchStartedMs = performance.now();

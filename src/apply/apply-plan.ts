@@ -65,7 +65,9 @@ export function applyPlan({ id, plan, shadow, log }: ApplyFacts): ApplyPlan {
     projection,
     match: keyMatches(key, source, target),
     equalKeysMayPart: !isUntouched(key, target) && !key.columns.every(sameBytesWhenEqual),
-    conflicts: target.indexes.filter((index) => (index.unique || index.exclusion) && !isOn(index, targetNames(key))),
+    conflicts: target.indexes.filter(
+      (index) => (index.unique || index.exclusion) && !isOn(index, targetNames(key)),
+    ),
     values: shadowValues(projection, target),
   };
 }
@@ -87,7 +89,8 @@ function keyMatches(key: Key, source: TableShape, target: TableShape): KeyMatch[
       column: column.targetName,
       // A helper index of our own has the type's default operator class; types that differ are built-in ones here.
       operator: column.type === column.targetType ? bySource.operator : builtinEquality,
-      collation: target.columns.find((each) => each.name === column.targetName)?.collation ?? defaultCollation(column),
+      collation:
+        target.columns.find((each) => each.name === column.targetName)?.collation ?? defaultCollation(column),
     };
     return { source: bySource, shadow: byTarget };
   });
@@ -103,7 +106,11 @@ function targetNames(key: Key): string[] {
 }
 
 function isOn(index: Index, columns: readonly string[]): boolean {
-  return !index.exclusion && index.keys.length === columns.length && columns.every((name) => index.keys.some((key) => key.column === name));
+  return (
+    !index.exclusion &&
+    index.keys.length === columns.length &&
+    columns.every((name) => index.keys.some((key) => key.column === name))
+  );
 }
 
 function comparison(index: Index | undefined, column: string): Comparison | null {
@@ -120,7 +127,8 @@ function isUntouched(key: Key, target: TableShape): boolean {
     key.columns.every(
       (column) =>
         column.type === column.targetType &&
-        column.collation === (target.columns.find((each) => each.name === column.targetName)?.collation ?? null),
+        column.collation ===
+          (target.columns.find((each) => each.name === column.targetName)?.collation ?? null),
     )
   );
 }
@@ -157,7 +165,10 @@ function shadowValues(projection: Projection, target: TableShape): ProjectedColu
   return target.columns.map(({ name, type, generated, default: expression }) => {
     if (given.has(name)) return { name, expression: `${ident(name)}::${type}` };
     // Anything else that is not given gets its default, which no row of the source can ask for.
-    return { name, expression: generated === 'none' || expression === null ? `null::${type}` : `(${expression})` };
+    return {
+      name,
+      expression: generated === 'none' || expression === null ? `null::${type}` : `(${expression})`,
+    };
   });
 }
 

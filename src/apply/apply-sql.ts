@@ -130,26 +130,48 @@ export function purgeSql(plan: ApplyPlan): SqlQuery {
 export function immediateConstraintsSql(plan: ApplyPlan): string[] {
   const deferrable = plan.conflicts.filter((index) => !index.immediate && index.constraint !== null);
   if (deferrable.length === 0) return [];
-  const names = deferrable.map((index) => qualified({ schema: plan.shadow.schema, name: index.constraint ?? '' }));
+  const names = deferrable.map((index) =>
+    qualified({ schema: plan.shadow.schema, name: index.constraint ?? '' }),
+  );
   return [`set constraints ${names.join(', ')} immediate`];
 }
 
 /**
  * The last batch, for a transaction that keeps writers out and has READ COMMITTED: the whole log in one message, without
  * parameters. What it takes is deleted by `deleteEntriesSql(plan, wholeLog)`, whose row count is the number of keys.
+ *
+ * Executes what `prepareDrainStatements` has prepared in the session.
  */
 export function drainStatements(plan: ApplyPlan): string[] {
+  return [
+    ...immediateConstraintsSql(plan),
+    ...drainSteps(plan).map((_, index) => `execute ${drainStep(index)}`),
+  ];
+}
+
+/** Once in a session that has `applySettings` for all of its life. */
+export function prepareDrainStatements(plan: ApplyPlan): string[] {
+  return drainSteps(plan).map((step, index) => `prepare ${drainStep(index)} as ${step}`);
+}
+
+/** Plans them, and keeps the plans; runs nothing. Shortly before the lock, so that nobody waits for the planner. */
+export function planDrainStatements(plan: ApplyPlan): string[] {
+  return drainSteps(plan).map((_, index) => `explain execute ${drainStep(index)}`);
+}
+
+function drainSteps(plan: ApplyPlan): string[] {
   const truncations = qualified(plan.log.truncations);
   return [
-    ...Object.entries(applySettings).map(([name, value]) => `set local ${name} = ${value}`),
-    ...immediateConstraintsSql(plan),
     // A one-time filter: the shadow is read only when there is a marker.
     `delete from only ${qualified(plan.shadow)} where exists (select from only ${truncations})`,
     deleteShadowRowsSql(plan, wholeLog).text,
     insertRowsSql(plan, wholeLog).text,
     forgetTruncations(plan),
-    ...Object.keys(applySettings).map((name) => `set local ${name} to default`),
   ];
+}
+
+function drainStep(index: number): string {
+  return `ghost_drain_${index + 1}`;
 }
 
 function forgetTruncations(plan: ApplyPlan): string {
@@ -167,7 +189,9 @@ export function incomingRows(plan: ApplyPlan, part: LogPart): string {
 /** ctids of the source's rows. */
 function sourceRows(plan: ApplyPlan, part: LogPart): string {
   const { log } = plan;
-  const where = plan.match.map(({ source }, index) => equals(source, 's', `k.${ident(log.columns[index] ?? '')}`));
+  const where = plan.match.map(({ source }, index) =>
+    equals(source, 's', `k.${ident(log.columns[index] ?? '')}`),
+  );
   return sql`
     select found.tid
     from (
@@ -203,7 +227,9 @@ export function shadowKeys(plan: ApplyPlan, part: LogPart): string {
 export function keysOf(plan: ApplyPlan, keys: string): string {
   const mapped = projectionSql(plan.key.projection, { from: `(\n${keys}\n)` });
   if (plan.key.columns.every((column) => column.type === column.targetType)) return mapped;
-  const columns = plan.key.columns.map(({ targetName, targetType }) => `${ident(targetName)}::${targetType} as ${ident(targetName)}`);
+  const columns = plan.key.columns.map(
+    ({ targetName, targetType }) => `${ident(targetName)}::${targetType} as ${ident(targetName)}`,
+  );
   return `select ${columns.join(', ')}\nfrom (\n${mapped}\n) as mapped`;
 }
 

@@ -63,7 +63,9 @@ async function applyOnce(
       // In one message with what must come before the snapshot; LOCK and SET take none.
       await session.batch([lockSourceSql(plan), ...immediateConstraintsSql(plan)]);
       await checkSource?.(session);
-      const look = await session.row<{ truncated: boolean; found: boolean; blocks: number }>(lookSql(plan, part));
+      const look = await session.row<{ truncated: boolean; found: boolean; blocks: number }>(
+        lookSql(plan, part),
+      );
       if (look.truncated) {
         await session.batch(followTruncateStatements(plan));
         return { truncated: true, entries: 0, logBlocks: look.blocks };

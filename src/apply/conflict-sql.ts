@@ -10,7 +10,16 @@
 import type { Index } from '../catalog/types.js';
 import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { incomingRows, keysOf, logKeys, logValues, logWhere, matchShadow, wholeLog, type LogPart } from './apply-sql.js';
+import {
+  incomingRows,
+  keysOf,
+  logKeys,
+  logValues,
+  logWhere,
+  matchShadow,
+  wholeLog,
+  type LogPart,
+} from './apply-sql.js';
 
 /** Removes the out-of-date holders of one index, after the batch's own rows are gone from the shadow. */
 export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
@@ -37,7 +46,9 @@ export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): S
 
 /** The rows of the shadow that stand in the way of the incoming ones: their keys as text, `k1` ... `kn`. */
 export function holderKeysSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
-  const keys = plan.key.columns.map((column, position) => `h.${ident(column.targetName)}::text as k${position + 1}`);
+  const keys = plan.key.columns.map(
+    (column, position) => `h.${ident(column.targetName)}::text as k${position + 1}`,
+  );
   return {
     text: sql`
       select ${keys.join(', ')}
@@ -129,7 +140,9 @@ function conflictCondition(index: Index, key: Index['keys'][number], position: n
   const incoming = `r.${valueName(position)}`;
   const value = key.collation === null ? incoming : `(${incoming} collate ${key.collation})`;
   const conflict = `${key.expression} ${key.conflictOperator ?? 'OPERATOR(pg_catalog.=)'} ${value}`;
-  return index.nullsNotDistinct ? `(${conflict} or (${key.expression} is null and ${incoming} is null))` : conflict;
+  return index.nullsNotDistinct
+    ? `(${conflict} or (${key.expression} is null and ${incoming} is null))`
+    : conflict;
 }
 
 function matchShadowKeys(plan: ApplyPlan): string {

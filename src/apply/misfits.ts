@@ -1,6 +1,6 @@
 /** Entries that cannot be applied because a row does not fit the shadow: found by halving, and told by name. */
 import type { Session } from '../db/session.js';
-import { isConflict, isDataError, sqlState, type ServerError } from '../db/sqlstate.js';
+import { isConflict, isDataError, SqlState, sqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
@@ -66,7 +66,12 @@ export async function findMisfits(
   }
 }
 
-async function describe(session: Session, plan: ApplyPlan, part: LogRange, error: ServerError): Promise<Misfit> {
+async function describe(
+  session: Session,
+  plan: ApplyPlan,
+  part: LogRange,
+  error: ServerError,
+): Promise<Misfit> {
   return await session.transaction(
     async () => {
       const [entry] = await session.rows<Record<string, string>>(entryKeysSql(plan, part));
@@ -104,16 +109,24 @@ function keyText(names: readonly string[], values: Record<string, string>): stri
 /** What the user is told; `first` is the error of the whole part. */
 export function misfitError(plan: ApplyPlan, misfits: readonly Misfit[], first: ServerError): FailedError {
   const error = misfits[0]?.error ?? first;
-  const keys = misfits.map((misfit) => (misfit.otherKey === null ? misfit.key : `${misfit.key} and ${misfit.otherKey}`));
-  const which = keys.length === 0 ? '' : ` (${keys.length < maxSamples ? '' : 'among others '}${keys.join('; ')})`;
+  const keys = misfits.map((misfit) =>
+    misfit.otherKey === null ? misfit.key : `${misfit.key} and ${misfit.otherKey}`,
+  );
+  const which =
+    keys.length === 0 ? '' : ` (${keys.length < maxSamples ? '' : 'among others '}${keys.join('; ')})`;
   const table = displayName(plan.source);
   const [code, what] = isConflict(error)
-    ? ['unique-violation', `rows of ${table} violate ${error.constraint ?? 'a unique constraint'} of the new shape`]
+    ? [
+        'unique-violation',
+        `rows of ${table} violate ${error.constraint ?? 'a unique constraint'} of the new shape`,
+      ]
     : ['row-does-not-fit', `rows of ${table} do not fit the new shape`];
   return new FailedError(code, `${what}: ${error.message}${which}`, {
     details: {
       reason: reasonOf(error),
-      keys: misfits.flatMap((misfit) => (misfit.otherKey === null ? [misfit.key] : [misfit.key, misfit.otherKey])),
+      keys: misfits.flatMap((misfit) =>
+        misfit.otherKey === null ? [misfit.key] : [misfit.key, misfit.otherKey],
+      ),
       constraint: error.constraint ?? null,
       column: error.column ?? null,
       message: error.message,
@@ -127,6 +140,6 @@ export function misfitError(plan: ApplyPlan, misfits: readonly Misfit[], first: 
 
 function reasonOf(error: ServerError): 'unique' | 'not-null' | 'check' | 'cast' {
   if (isConflict(error)) return 'unique';
-  if (error.code === '23502') return 'not-null';
+  if (error.code === SqlState.notNullViolation) return 'not-null';
   return error.code.startsWith('23') ? 'check' : 'cast';
 }

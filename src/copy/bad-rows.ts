@@ -1,6 +1,6 @@
 /** Finds the rows that make a chunk fail, by halving it: which rows, not just that there are some. */
 import type { Session } from '../db/session.js';
-import { isDataError, isServerError, sqlState, type ServerError } from '../db/sqlstate.js';
+import { isDataError, SqlState, sqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import { copyRowsSql, copySettings, keyAtSql, lockSourceSql } from './copy-sql.js';
@@ -100,24 +100,28 @@ function describeKey(plan: CopyPlan, values: Record<string, string>): string {
 export function rowDoesNotFit(plan: CopyPlan, rows: readonly BadRow[], first: ServerError): FailedError {
   const keys = rows.map((row) => row.key);
   const error = rows[0]?.error ?? first;
-  const which = keys.length === 0 ? '' : ` (${keys.length < maxSamples ? '' : 'among others '}${keys.join('; ')})`;
-  return new FailedError('row-does-not-fit', `rows of ${displayName(plan.source)} do not fit the new shape: ${error.message}${which}`, {
-    details: {
-      reason: reasonOf(error),
-      keys,
-      constraint: error.constraint ?? null,
-      column: error.column ?? null,
-      message: error.message,
-      sqlState: error.code,
+  const which =
+    keys.length === 0 ? '' : ` (${keys.length < maxSamples ? '' : 'among others '}${keys.join('; ')})`;
+  return new FailedError(
+    'row-does-not-fit',
+    `rows of ${displayName(plan.source)} do not fit the new shape: ${error.message}${which}`,
+    {
+      details: {
+        reason: reasonOf(error),
+        keys,
+        constraint: error.constraint ?? null,
+        column: error.column ?? null,
+        message: error.message,
+        sqlState: error.code,
+      },
+      state: `source untouched; migration ${plan.id} keeps its state`,
+      hint: `fix the rows and run the same command again, or pg-ghost abort ${plan.id}`,
+      cause: error,
     },
-    state: `source untouched; migration ${plan.id} keeps its state`,
-    hint: `fix the rows and run the same command again, or pg-ghost abort ${plan.id}`,
-    cause: error,
-  });
+  );
 }
 
 function reasonOf(error: ServerError): 'not-null' | 'check' | 'cast' {
-  if (!isServerError(error)) return 'cast';
-  if (error.code === '23502') return 'not-null';
+  if (error.code === SqlState.notNullViolation) return 'not-null';
   return error.code.startsWith('23') ? 'check' : 'cast';
 }

@@ -4,7 +4,9 @@ import type { BlockRange } from './types.js';
 /** Sorted, without overlaps, neighbours joined, empty ones gone. */
 export function mergeRanges(ranges: readonly BlockRange[]): BlockRange[] {
   const merged: { from: number; to: number }[] = [];
-  for (const { from, to } of ranges.filter((range) => range.from < range.to).toSorted((a, b) => a.from - b.from)) {
+  for (const { from, to } of ranges
+    .filter((range) => range.from < range.to)
+    .toSorted((a, b) => a.from - b.from)) {
     const last = merged.at(-1);
     if (last !== undefined && from <= last.to) last.to = Math.max(last.to, to);
     else merged.push({ from, to });

@@ -96,7 +96,10 @@ class Copier {
 
   #take(): BlockRange | null {
     const left = countBlocks(this.#remaining);
-    const taken = takeChunk(this.#remaining, chunkBlocksNow(this.#chunkBlocks, left, this.options.sessions.length));
+    const taken = takeChunk(
+      this.#remaining,
+      chunkBlocksNow(this.#chunkBlocks, left, this.options.sessions.length),
+    );
     if (taken === null) return null;
     this.#remaining = taken.remaining;
     return taken.chunk;

@@ -22,8 +22,6 @@ export interface CutoverWork {
   readonly session: Session;
   readonly watcher: Session;
   readonly limits: LockLimits;
-  /** On the shadow only, before the lock on the source is asked for. */
-  readonly before: readonly string[];
   /** Makes the server plan and load beforehand what will run under the lock. */
   readonly warmUp: () => Promise<void>;
   /** Brings the backlog down, so that the drain under the lock is short. */
@@ -47,7 +45,7 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
     const result = await underLock<number>({
       session: work.session,
       watcher: work.watcher,
-      request: { table: work.table, tableOid: work.tableOid, mode: 'ACCESS EXCLUSIVE', before: work.before },
+      request: { table: work.table, tableOid: work.tableOid, mode: 'ACCESS EXCLUSIVE' },
       limits: work.limits,
       prepare: async (attempt) => {
         if (attempt === 1) await work.warmUp();

@@ -25,8 +25,6 @@ export interface LockRequest {
   /** For looking up who is in the way. */
   readonly tableOid: number;
   readonly mode: LockMode;
-  /** Runs in the transaction before the lock: what needs no lock on the user's table. */
-  readonly before?: readonly string[];
 }
 
 export interface LockLimits {
@@ -133,7 +131,12 @@ async function tryOnce<T>(
   let cancelling: Promise<unknown> | undefined;
   const overBudget = (): boolean => locked !== null && performance.now() - locked > limits.maxHoldMs;
   try {
-    await session.batch([...openingStatements(options, step, evictAutovacuum), lockStatement(request, step)]);
+    await session.batch([
+      ...openingStatements(limits, step, evictAutovacuum),
+      lockStatement(request, step),
+      // A NOWAIT try waits for nothing later either: what it meets after the first lock is as bad as a held table.
+      `set local lock_timeout = '${step.lockTimeoutMs ?? 1}ms'`,
+    ]);
     locked = performance.now();
     // The server's own timeout is per statement; this one is for the sum.
     overrun = setTimeout(() => {
@@ -177,21 +180,16 @@ async function tryOnce<T>(
   }
 }
 
-function openingStatements<T>(options: LockedWork<T>, step: LockTry, evictAutovacuum: boolean): string[] {
-  const { limits, request } = options;
-  const lockTimeout = step.lockTimeoutMs ?? limits.lockTimeoutMs;
-  // A NOWAIT try waits for nothing later either: what it meets after the first lock is as bad as a held table.
-  const later = step.lockTimeoutMs ?? 1;
+function openingStatements(limits: LockLimits, step: LockTry, evictAutovacuum: boolean): string[] {
+  const lockTimeoutMs = step.lockTimeoutMs ?? 0;
   return [
     'begin isolation level read committed',
-    `set local lock_timeout = '${lockTimeout}ms'`,
-    `set local statement_timeout = '${lockTimeout + limits.maxHoldMs}ms'`,
+    `set local lock_timeout = '${lockTimeoutMs}ms'`,
+    `set local statement_timeout = '${lockTimeoutMs + limits.maxHoldMs}ms'`,
     // Autovacuum gives way only to a waiter whose deadlock check has run, so that must come before lock_timeout.
     ...(evictAutovacuum && step.lockTimeoutMs !== null
       ? [`set local deadlock_timeout = '${Math.max(1, Math.floor(step.lockTimeoutMs / 4))}ms'`]
       : []),
-    ...(request.before ?? []),
-    `set local lock_timeout = '${later}ms'`,
   ];
 }
 

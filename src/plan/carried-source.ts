@@ -21,16 +21,16 @@ export function carriedSource(input: MappingInput, target: Column): FoundSource 
   const name = source?.name ?? target.name;
   // INSERT casts once, from the first type to the last: what a type in between would have done to the value is lost.
   const castsAfter = retyped.filter((index) => using === null || index > using.statement);
-  const refusals: Refusal[] =
-    castsAfter.length > (using === null ? 1 : 0)
-      ? [
-          {
-            code: 'retyped-twice',
-            message: `column ${name} changes its type in more than one statement`,
-            hint: mergeHint,
-          },
-        ]
-      : [];
+  const refusals: Refusal[] = [];
+  if (castsAfter.length > (using === null ? 1 : 0)) {
+    const message = `column ${name} changes its type in more than one statement`;
+    refusals.push({ code: 'retyped-twice', message, hint: mergeHint });
+  }
+  if (isAlteredTwiceAtOnce(input, target.attnum)) {
+    // PostgreSQL takes it when the type stays the same, and then the last action wins.
+    const message = `column ${name} has two TYPE actions in one statement`;
+    refusals.push({ code: 'retyped-twice', message, hint: 'leave out one of the two' });
+  }
   if (using === null) {
     const how = retyped.length > 0 ? 'converted' : 'copied';
     return { source: { how, value: { kind: 'pass' }, dependsOn: [name] }, refusals };
@@ -65,6 +65,14 @@ export function lastUsing({ statements, trial }: MappingInput, attnum: number): 
     }),
   );
   return all.at(-1) ?? null;
+}
+
+function isAlteredTwiceAtOnce({ statements, trial }: MappingInput, attnum: number): boolean {
+  const moments = [trial.start, ...trial.steps];
+  return statements.some(({ actions }, statement) => {
+    const name = moments[statement]?.columns.find((column) => column.attnum === attnum)?.name;
+    return actions.filter(({ kind, column }) => kind === 'alter type' && column === name).length > 1;
+  });
 }
 
 /** The expression's columns by their names in the source. */

@@ -24,7 +24,11 @@ export function column(name: string, type: string, facts: Partial<Column> = {}):
   };
 }
 
-export function uniqueIndex(name: string, keys: readonly Partial<Index['keys'][number]>[], facts: Partial<Index> = {}): Index {
+export function uniqueIndex(
+  name: string,
+  keys: readonly Partial<Index['keys'][number]>[],
+  facts: Partial<Index> = {},
+): Index {
   return {
     oid: 1,
     name,

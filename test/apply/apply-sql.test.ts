@@ -3,6 +3,8 @@ import {
   deleteEntriesSql,
   deleteShadowRowsSql,
   drainStatements,
+  planDrainStatements,
+  prepareDrainStatements,
   immediateConstraintsSql,
   insertRowsSql,
   lookSql,
@@ -113,38 +115,39 @@ test('purge', () => {
     where t."id" OPERATOR(pg_catalog.=) k."id"`);
 });
 
-test('the drain is one message without parameters, and leaves the settings as they were', () => {
-  const statements = drainStatements(plan);
-  expect(statements.join(';')).not.toContain('$');
-  expect(statements.slice(0, 4)).toEqual([
-    'set local jit = off',
-    'set local enable_seqscan = off',
-    'set local enable_indexscan = on',
-    'set local enable_tidscan = on',
-  ]);
-  expect(statements[4]).toBe(
-    'delete from only "ghost_new_1"."orders" where exists (select from only "ghost"."truncations_1")',
+test('the drain is prepared by name, without parameters, and runs as one message', () => {
+  const prepared = prepareDrainStatements(plan);
+  expect(prepared.join(';')).not.toContain('$');
+  expect(prepared[0]).toBe(
+    'prepare ghost_drain_1 as delete from only "ghost_new_1"."orders" where exists (select from only "ghost"."truncations_1")',
   );
-  expect(statements.slice(-4)).toEqual([
-    'set local jit to default',
-    'set local enable_seqscan to default',
-    'set local enable_indexscan to default',
-    'set local enable_tidscan to default',
-  ]);
+  const names = ['ghost_drain_1', 'ghost_drain_2', 'ghost_drain_3', 'ghost_drain_4'];
+  expect(prepared.map((statement) => statement.split(' ')[1])).toEqual(names);
+  expect(planDrainStatements(plan)).toEqual(names.map((name) => `explain execute ${name}`));
+  expect(drainStatements(plan)).toEqual(names.map((name) => `execute ${name}`));
 });
 
 test('deferrable constraints, by name', () => {
-  const deferrable = uniqueIndex('email_key', [{ column: 'email' }], { immediate: false, constraint: 'Email' });
+  const deferrable = uniqueIndex('email_key', [{ column: 'email' }], {
+    immediate: false,
+    constraint: 'Email',
+  });
   expect(immediateConstraintsSql(aPlan({ conflicts: [deferrable] }))).toEqual([
     'set constraints "ghost_new_1"."Email" immediate',
   ]);
-  expect(immediateConstraintsSql(aPlan({ conflicts: [uniqueIndex('email_key', [{ column: 'email' }])] }))).toEqual([]);
+  expect(
+    immediateConstraintsSql(aPlan({ conflicts: [uniqueIndex('email_key', [{ column: 'email' }])] })),
+  ).toEqual([]);
 });
 
 test('holders of a unique value, with an entry', () => {
-  const index = uniqueIndex('email_key', [{ expression: 'lower(email)', collation: 'pg_catalog."default"' }], {
-    predicate: '(id > 0)',
-  });
+  const index = uniqueIndex(
+    'email_key',
+    [{ expression: 'lower(email)', collation: 'pg_catalog."default"' }],
+    {
+      predicate: '(id > 0)',
+    },
+  );
   expect(clearHoldersSql(aPlan({ conflicts: [index] }), index, part)).toEqual({
     text: sql`
       with holders as materialized (
@@ -216,7 +219,9 @@ test('keys that part are looked up as they were and as they are', () => {
 });
 
 test('duplicates', () => {
-  const index = uniqueIndex('email_key', [{ column: 'email', expression: 'email', collation: 'pg_catalog."C"' }]);
+  const index = uniqueIndex('email_key', [
+    { column: 'email', expression: 'email', collation: 'pg_catalog."C"' },
+  ]);
   expect(duplicateKeysSql(plan, index).text).toBe(sql`
     select
       array[min((email collate pg_catalog."C")::text)] as value,

@@ -46,7 +46,9 @@ test('a key may be converted, renamed and put into another collation', async () 
     renamed: { a: 'aa' },
     seed: `insert into public.t select 'a' || i, i, i from generate_series(1, 300) as i`,
   });
-  await m.write(`update public.t set v = 0 where b % 3 = 0; delete from public.t where b % 7 = 0; insert into public.t values ('x', 1, 1)`);
+  await m.write(
+    `update public.t set v = 0 where b % 3 = 0; delete from public.t where b % 7 = 0; insert into public.t values ('x', 1, 1)`,
+  );
   await m.catchUp();
   expect(await m.differences()).toEqual([]);
 });
@@ -55,20 +57,23 @@ test.each([
   ['citext', 'text', 'a', 'A'],
   ['numeric', 'text', '1.0', '1.00'],
   ['double precision', 'text', '0', '-0'],
-])('equal keys that look different and are two keys in the shadow: %s to %s', async (from, to, before, after) => {
-  await using m = await SmallMigration.ready({
-    before: 'create extension citext',
-    source: `k ${from} primary key, v int`,
-    shadow: `k ${to}, v int`,
-    seed: `insert into public.t values ('${before}', 1), ('2', 2)`,
-  });
-  await m.write(`update public.t set k = '${after}' where v = 1`);
-  // One entry at a time, as when they lie in different parts of the log.
-  expect(await m.logged()).toHaveLength(2);
-  await m.applyEntries(1);
-  await m.applyEntries(2);
-  expect(await m.differences()).toEqual([]);
-});
+])(
+  'equal keys that look different and are two keys in the shadow: %s to %s',
+  async (from, to, before, after) => {
+    await using m = await SmallMigration.ready({
+      before: 'create extension citext',
+      source: `k ${from} primary key, v int`,
+      shadow: `k ${to}, v int`,
+      seed: `insert into public.t values ('${before}', 1), ('2', 2)`,
+    });
+    await m.write(`update public.t set k = '${after}' where v = 1`);
+    // One entry at a time, as when they lie in different parts of the log.
+    expect(await m.logged()).toHaveLength(2);
+    await m.applyEntries(1);
+    await m.applyEntries(2);
+    expect(await m.differences()).toEqual([]);
+  },
+);
 
 test('entries of a transaction that was open during a pass are found by the next', async () => {
   await using m = await SmallMigration.ready(plain);
@@ -86,7 +91,9 @@ test('entries of a transaction that was open during a pass are found by the next
 test('a TRUNCATE empties the shadow, whatever was written before, after and between', async () => {
   await using m = await SmallMigration.ready(plain);
   await m.write(`update public.t set v = 'lost' where id = 1; insert into public.t values (2000, 'lost')`);
-  await m.write(`begin; insert into public.t values (3000, 'lost'); truncate public.t; insert into public.t values (1, 'kept'); commit`);
+  await m.write(
+    `begin; insert into public.t values (3000, 'lost'); truncate public.t; insert into public.t values (1, 'kept'); commit`,
+  );
   await m.write(`truncate public.t`);
   await m.write(`insert into public.t values (1, 'kept'), (4000, 'kept')`);
   await m.catchUp();
@@ -108,10 +115,15 @@ test('generated and identity columns are the table’s own and the source’s', 
   await using m = await SmallMigration.ready({
     source: `id int generated always as identity primary key, n int, double int generated always as (n * 2) stored unique`,
     shadow: `id bigint generated always as identity, n int, double int generated always as (n * 2) stored`,
-    indexes: ['alter table ghost_new_1.t add primary key (id)', 'alter table ghost_new_1.t add unique (double)'],
+    indexes: [
+      'alter table ghost_new_1.t add primary key (id)',
+      'alter table ghost_new_1.t add unique (double)',
+    ],
     seed: `insert into public.t (n) select i from generate_series(1, 100) as i`,
   });
-  await m.write(`update public.t set n = 1000 where id = 1; update public.t set n = 1 where id = 2; insert into public.t (n) values (2)`);
+  await m.write(
+    `update public.t set n = 1000 where id = 1; update public.t set n = 1 where id = 2; insert into public.t (n) values (2)`,
+  );
   await m.applyEntries(2);
   await m.catchUp();
   expect(await m.differences()).toEqual([]);
@@ -136,7 +148,8 @@ test('the space of applied entries is used again, and a long log is shortened', 
     seed: `insert into public.t select rpad(i::text, 300, 'x'), i from generate_series(1, 10000) as i`,
   });
   await m.write('update public.t set v = 0; update public.t set v = 1');
-  const size = async (): Promise<number> => await m.count(`generate_series(1, pg_relation_size('ghost.log_1') / 8192)`);
+  const size = async (): Promise<number> =>
+    await m.count(`generate_series(1, pg_relation_size('ghost.log_1') / 8192)`);
   expect(await size()).toBeGreaterThan(700);
   await m.catchUp();
   expect(await size()).toBeLessThan(100);

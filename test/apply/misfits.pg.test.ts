@@ -11,7 +11,9 @@ test('rows that no longer fit are named, the others applied, and repaired ones f
     seed: 'insert into public.t select i, i from generate_series(1, 5000) as i',
   });
   await m.write(`update public.t set v = (v::int + 1)::text`);
-  await m.write(`update public.t set v = 'x' where id = 77; update public.t set v = '-1' where id = 4000; update public.t set v = null where id = 5000`);
+  await m.write(
+    `update public.t set v = 'x' where id = 77; update public.t set v = '-1' where id = 4000; update public.t set v = null where id = 5000`,
+  );
   await expect(m.catchUp()).rejects.toMatchObject({
     code: 'row-does-not-fit',
     exitCode: 1,
@@ -51,7 +53,7 @@ test('the drain meets deferred constraints too, and not only the commit', async 
     seed: 'insert into public.t values (1, 1)',
   });
   await m.write('insert into public.t values (2, 1)');
-  const plan = await m.applyPlan();
+  const plan = await m.readyToDrain();
   await m.session.batch(['begin']);
   await expect(drain(m.session, plan)).rejects.toMatchObject({ code: '23505', constraint: 'n_key' });
   await m.session.batch(['rollback']);

@@ -1,6 +1,12 @@
 /** No batch ever reads a big table from one end to the other, whatever the planner knows of it. */
 import { expect, test } from 'vitest';
-import { applySettings, deleteShadowRowsSql, drainStatements, insertRowsSql, wholeLog } from '../../src/apply/apply-sql.js';
+import {
+  applySettings,
+  deleteShadowRowsSql,
+  drainStatements,
+  insertRowsSql,
+  wholeLog,
+} from '../../src/apply/apply-sql.js';
 import { clearHoldersSql } from '../../src/apply/conflict-sql.js';
 import { blocksRange } from '../../src/apply/log-range.js';
 import type { SqlQuery } from '../../src/sql/quote.js';
@@ -120,7 +126,7 @@ function describe(node: PlanNode): string {
 
 /** What the server has counted: rows read by sequential scans of source and shadow in a drain. */
 async function scannedByDrain(m: SmallMigration): Promise<unknown[]> {
-  const plan = await m.applyPlan();
+  const plan = await m.readyToDrain();
   return await m.session.transaction(async () => {
     const before = await scans(m);
     await m.session.batch(drainStatements(plan));

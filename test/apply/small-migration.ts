@@ -3,11 +3,18 @@
  * between them.
  */
 import type pg from 'pg';
-import { catchUp, drain, type CatchUpOptions, type CatchUpResult } from '../../src/apply/applier.js';
+import {
+  catchUp,
+  drain,
+  planDrain,
+  prepareDrain,
+  type CatchUpOptions,
+  type CatchUpResult,
+} from '../../src/apply/applier.js';
 import { applyPlan, type ApplyPlan } from '../../src/apply/apply-plan.js';
 import { applyBatch } from '../../src/apply/batch.js';
 import { blocksRange } from '../../src/apply/log-range.js';
-import { purgeSql } from '../../src/apply/apply-sql.js';
+import { applySettings, purgeSql } from '../../src/apply/apply-sql.js';
 import { changeLog } from '../../src/capture/change-log.js';
 import { captureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import { readTableShape } from '../../src/catalog/shape.js';
@@ -67,7 +74,14 @@ export class SmallMigration implements AsyncDisposable {
       const sourceShape = await shapeOf(session, 'public.t');
       const target = await shapeOf(session, 'ghost_new_1.t');
       const key = keyOf(sourceShape, target, options);
-      const migration = new SmallMigration(db, session, options, sourceShape, key, projectionOf(sourceShape, target, options));
+      const migration = new SmallMigration(
+        db,
+        session,
+        options,
+        sourceShape,
+        key,
+        projectionOf(sourceShape, target, options),
+      );
       await session.batch(captureStatements({ id, table: source, key }));
       return migration;
     } catch (error) {
@@ -122,7 +136,9 @@ export class SmallMigration implements AsyncDisposable {
 
   async buildIndexes(): Promise<void> {
     const primary = this.key.columns.map((column) => ident(column.targetName)).join(', ');
-    const indexes = this.options.indexes ?? [`alter table ghost_new_1.t add constraint t_pkey primary key (${primary})`];
+    const indexes = this.options.indexes ?? [
+      `alter table ghost_new_1.t add constraint t_pkey primary key (${primary})`,
+    ];
     await this.session.batch(indexes);
   }
 
@@ -157,11 +173,21 @@ export class SmallMigration implements AsyncDisposable {
   }
 
   async drain(): Promise<number> {
-    const plan = await this.applyPlan();
+    const plan = await this.readyToDrain();
     return await this.session.transaction(async () => {
       await this.session.batch(['lock table public.t in access exclusive mode']);
       return await drain(this.session, plan);
     });
+  }
+
+  /** The session as the cutover has it before the lock; as often as a test likes. */
+  async readyToDrain(): Promise<ApplyPlan> {
+    const plan = await this.applyPlan();
+    await this.session.set(applySettings);
+    await this.session.batch(['deallocate all']);
+    await prepareDrain(this.session, plan);
+    await planDrain(this.session, plan);
+    return plan;
   }
 
   /** Rows that only one of the two tables has: none when they are in sync. Duplicates count. */
@@ -210,7 +236,8 @@ function keyOf(from: TableShape, to: TableShape, { expressions, renamed }: Small
   const columns = index.keys.map((key) => {
     const column = from.columns.find((each) => each.name === key.column);
     const target = to.columns.find((each) => each.name === (renamed?.[key.column ?? ''] ?? key.column));
-    if (column === undefined || target === undefined) throw new Error(`no column ${key.column} in both tables`);
+    if (column === undefined || target === undefined)
+      throw new Error(`no column ${key.column} in both tables`);
     return {
       name: column.name,
       type: column.type,
@@ -226,7 +253,11 @@ function keyOf(from: TableShape, to: TableShape, { expressions, renamed }: Small
   return { index: index.name, columns, projection: { alias: 't', layers: [layer] }, needsHelperIndex: false };
 }
 
-function projectionOf(from: TableShape, to: TableShape, { expressions, renamed = {} }: SmallMigrationOptions): Projection {
+function projectionOf(
+  from: TableShape,
+  to: TableShape,
+  { expressions, renamed = {} }: SmallMigrationOptions,
+): Projection {
   const sources = new Map(Object.entries(renamed).map(([name, target]) => [target, name]));
   const layer = to.columns
     .filter((column) => column.generated === 'none')

@@ -26,7 +26,10 @@ const kinds: [string, string][] = [
   ['expression', 'create unique index n_key on ghost_new_1.t ((n * 2), (coalesce(active, false)))'],
   ['partial', 'create unique index n_key on ghost_new_1.t (n) where active'],
   ['deferrable', 'alter table ghost_new_1.t add constraint n_key unique (n) deferrable initially deferred'],
-  ['exclusion', 'alter table ghost_new_1.t add constraint n_key exclude using gist (n with =, int8range(n, n, \'[]\') with &&)'],
+  [
+    'exclusion',
+    "alter table ghost_new_1.t add constraint n_key exclude using gist (n with =, int8range(n, n, '[]') with &&)",
+  ],
 ];
 
 /** One after the other, in the same table. */
@@ -73,7 +76,9 @@ test('NULLS NOT DISTINCT: the one row without a value is another one now', async
   });
   if (m.db.major < 15) skip('NULLS NOT DISTINCT came with 15');
   await m.db.query('create unique index nulls_key on ghost_new_1.t (n, active) nulls not distinct');
-  await m.write('begin; update public.t set n = 2 where id = 1; update public.t set n = null where id = 2; commit');
+  await m.write(
+    'begin; update public.t set n = 2 where id = 1; update public.t set n = null where id = 2; commit',
+  );
   await m.applyEntries(2);
   await m.applyEntries(1);
   expect(await m.differences()).toEqual([]);
@@ -107,7 +112,9 @@ test('rows that swap in the middle of a batch', async () => {
   await holder.query('select pg_advisory_lock(5)');
   const plan = await m.applyPlan();
   const batch = applyBatch(m.session, plan, blocksRange(0, 10), { clearHolders: true });
-  await until(() => m.count(`pg_locks where locktype = 'advisory' and not granted`), { what: 'the applier stops' });
+  await until(() => m.count(`pg_locks where locktype = 'advisory' and not granted`), {
+    what: 'the applier stops',
+  });
   await m.write('update public.t set n = 3 - n');
   await holder.query('select pg_advisory_unlock(5)');
   await expect(batch).resolves.toMatchObject({ entries: 1 });
@@ -122,7 +129,9 @@ test('rows that violate a new constraint are named, both of them, and nothing is
     indexes: [primaryKey, 'create unique index email_key on ghost_new_1.t (lower(email))'],
     seed: `insert into public.t select i, 'user' || i from generate_series(1, 100) as i`,
   });
-  await m.write(`update public.t set email = 'USER2' where id = 1; update public.t set email = 'ok' where id = 3`);
+  await m.write(
+    `update public.t set email = 'USER2' where id = 1; update public.t set email = 'ok' where id = 3`,
+  );
   const error = await m.catchUp().catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(FailedError);
   expect(error).toMatchObject({
@@ -141,7 +150,10 @@ test('rows that violate a new constraint are named, both of them, and nothing is
 test('two new rows that violate an exclusion constraint', async () => {
   await using m = await SmallMigration.ready({
     source: 'id int primary key, during int4range',
-    indexes: [primaryKey, 'alter table ghost_new_1.t add constraint no_overlap exclude using gist (during with &&)'],
+    indexes: [
+      primaryKey,
+      'alter table ghost_new_1.t add constraint no_overlap exclude using gist (during with &&)',
+    ],
   });
   await m.write(`insert into public.t values (1, '[1,5)'), (2, '[3,9)'), (3, '[9,10)')`);
   await expect(m.catchUp()).rejects.toMatchObject({

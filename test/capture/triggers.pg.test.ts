@@ -17,12 +17,28 @@ const writes: [string, string, string[]][] = [
   ['an UPDATE that changes nothing', 'update public.t set id = id where id = 1', ['1']],
   ['an UPDATE of the key: both', 'update public.t set id = 9 where id = 1', ['1', '9']],
   ['DELETE', 'delete from public.t where id <= 2', ['1', '2']],
-  ['ON CONFLICT DO UPDATE', `insert into public.t values (1, 'n'), (7, 'n') on conflict (id) do update set v = excluded.v`, ['1', '7']],
+  [
+    'ON CONFLICT DO UPDATE',
+    `insert into public.t values (1, 'n'), (7, 'n') on conflict (id) do update set v = excluded.v`,
+    ['1', '7'],
+  ],
   ['ON CONFLICT DO NOTHING', `insert into public.t values (1, 'n') on conflict do nothing`, []],
-  ['a CTE that writes', `with gone as (delete from public.t where id = 1 returning *) insert into public.t select id + 10, v from gone`, ['1', '11']],
-  ['a rolled back savepoint', `begin; savepoint s; update public.t set v = 'x' where id = 1; rollback to s; delete from public.t where id = 2; commit`, ['2']],
+  [
+    'a CTE that writes',
+    `with gone as (delete from public.t where id = 1 returning *) insert into public.t select id + 10, v from gone`,
+    ['1', '11'],
+  ],
+  [
+    'a rolled back savepoint',
+    `begin; savepoint s; update public.t set v = 'x' where id = 1; rollback to s; delete from public.t where id = 2; commit`,
+    ['2'],
+  ],
   ['a rolled back transaction', `begin; delete from public.t; rollback`, []],
-  ['session_replication_role = replica', `set session_replication_role = replica; delete from public.t where id = 3; reset session_replication_role`, ['3']],
+  [
+    'session_replication_role = replica',
+    `set session_replication_role = replica; delete from public.t where id = 3; reset session_replication_role`,
+    ['3'],
+  ],
   ['COPY ... FROM', `copy public.t from program 'printf "20,x\\n21,y\\n"' with (format csv)`, ['20', '21']],
 ];
 
@@ -88,7 +104,12 @@ test('equal keys of another look are logged in both', async () => {
   });
   await m.write(`update public.t set a = 'X'`);
   await m.write('update public.t set b = 1.00');
-  expect(await m.logged()).toEqual([['X', '1.0'], ['X', '1.0'], ['X', '1.00'], ['x', '1.0']]);
+  expect(await m.logged()).toEqual([
+    ['X', '1.0'],
+    ['X', '1.0'],
+    ['X', '1.00'],
+    ['x', '1.0'],
+  ]);
 });
 
 /** A role that may write to the table and do nothing else. */
@@ -146,7 +167,10 @@ test('domains, which may refuse NULL, and keys under odd names', async () => {
     seed: `insert into public.t values (1, 'one', 1)`,
   });
   await m.write(`update public.t set v = 2; truncate public.t; insert into public.t values (2, 'two', 2)`);
-  expect(await m.logged()).toEqual([['one', '1'], ['two', '2']]);
+  expect(await m.logged()).toEqual([
+    ['one', '1'],
+    ['two', '2'],
+  ]);
   expect(await m.count('ghost.truncations_1')).toBe(1);
 });
 

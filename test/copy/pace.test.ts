@@ -19,24 +19,35 @@ test('grows by half at most, and always stays within its limits', () => {
 
 test('never grows on a chunk that took longer than wanted', () => {
   fc.assert(
-    fc.property(blocks, blocks, targetMs, fc.double({ min: 0.01, max: 1e5, noNaN: true }), (current, last, target, over) => {
-      expect(nextChunkBlocks(current, { blocks: last, durationMs: target + over }, target)).toBeLessThanOrEqual(
-        Math.min(current, last),
-      );
-    }),
+    fc.property(
+      blocks,
+      blocks,
+      targetMs,
+      fc.double({ min: 0.01, max: 1e5, noNaN: true }),
+      (current, last, target, over) => {
+        expect(
+          nextChunkBlocks(current, { blocks: last, durationMs: target + over }, target),
+        ).toBeLessThanOrEqual(Math.min(current, last));
+      },
+    ),
   );
 });
 
 test('comes to the target from anywhere when the speed is steady', () => {
   fc.assert(
-    fc.property(blocks, fc.double({ min: 0.5, max: 100, noNaN: true }), targetMs, (start, blocksPerMs, target) => {
-      let current = start;
-      for (let turn = 0; turn < 60; turn += 1) {
-        current = nextChunkBlocks(current, { blocks: current, durationMs: current / blocksPerMs }, target);
-      }
-      const wanted = Math.min(65_536, Math.max(1, blocksPerMs * target));
-      expect(Math.abs(current - wanted)).toBeLessThanOrEqual(Math.max(1, wanted * 0.05));
-    }),
+    fc.property(
+      blocks,
+      fc.double({ min: 0.5, max: 100, noNaN: true }),
+      targetMs,
+      (start, blocksPerMs, target) => {
+        let current = start;
+        for (let turn = 0; turn < 60; turn += 1) {
+          current = nextChunkBlocks(current, { blocks: current, durationMs: current / blocksPerMs }, target);
+        }
+        const wanted = Math.min(65_536, Math.max(1, blocksPerMs * target));
+        expect(Math.abs(current - wanted)).toBeLessThanOrEqual(Math.max(1, wanted * 0.05));
+      },
+    ),
   );
 });
 

@@ -12,8 +12,10 @@ test('no rate and no estimate before there is a second to measure', () => {
 
 test('the rate is that of the last seconds', () => {
   let samples: Sample[] = [];
-  for (let second = 0; second <= 10; second += 1) samples = addSample(samples, sample(second * 1000, second * 100));
-  for (let second = 11; second <= 20; second += 1) samples = addSample(samples, sample(second * 1000, 1000 + (second - 10) * 10));
+  for (let second = 0; second <= 10; second += 1)
+    samples = addSample(samples, sample(second * 1000, second * 100));
+  for (let second = 11; second <= 20; second += 1)
+    samples = addSample(samples, sample(second * 1000, 1000 + (second - 10) * 10));
   expect(ratesOf(samples)).toEqual({ blocksPerSecond: 10, rowsPerSecond: 100 });
   expect(etaSeconds(50, ratesOf(samples))).toBe(5);
   expect(samples.length).toBeLessThan(8);

@@ -199,6 +199,11 @@ describe('makePlan', () => {
     ['a system column', { set: [{ column: 'note', expression: 'ctid::text' }] }, ['system-column']],
     ['a type changed twice', { alter: ['alter total type int', 'alter total type text'] }, ['retyped-twice']],
     [
+      'two TYPE actions at once',
+      { alter: [`alter note type text using 'x', alter note type text`] },
+      ['retyped-twice'],
+    ],
+    [
       'USING of a changed column',
       { alter: ['alter total type int', 'alter note type text using total::text'] },
       ['using-changed-column'],

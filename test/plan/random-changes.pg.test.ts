@@ -70,7 +70,7 @@ const statement = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(name, fresh).map(([from, to]) => `rename column ${from} to ${to}`) },
 );
 
-test('random changes', { timeout: 480_000 }, async () => {
+test('random changes', { timeout: 120_000 }, async () => {
   const outcomes = { copied: 0, rejected: 0, refused: 0 };
   await using db = await createDatabase(reset);
   await db.query(`alter database ${db.name} set timezone = 'Europe/Paris'`);
@@ -114,7 +114,7 @@ test('random changes', { timeout: 480_000 }, async () => {
       expect(await rowsOf(db, 'shadow')).toEqual(await rowsOf(db, 'native'));
       outcomes.copied++;
     }),
-    { numRuns: 1500, endOnFailure: true },
+    { numRuns: 60, endOnFailure: true },
   );
   // A generator that PostgreSQL always rejects would test nothing.
   expect(outcomes.copied, JSON.stringify(outcomes)).toBeGreaterThan(10);

@@ -7,7 +7,13 @@
  */
 import type { Key } from '../../plan/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../../sql/quote.js';
-import { captureSchema, changeLog, createLogStatements, dropLogStatements, type ChangeLog } from '../change-log.js';
+import {
+  captureSchema,
+  changeLog,
+  createLogStatements,
+  dropLogStatements,
+  type ChangeLog,
+} from '../change-log.js';
 
 export interface CaptureFacts {
   /** Migration id. */
@@ -97,7 +103,8 @@ function triggerFunction(name: QualifiedName, body: string): string {
  * case-insensitive collation) may be two different keys after the change.
  */
 function rowFunctionBody(log: ChangeLog, key: Key): string {
-  const image = (row: 'old' | 'new'): string => key.columns.map((column) => `${row}.${ident(column.name)}`).join(', ');
+  const image = (row: 'old' | 'new'): string =>
+    key.columns.map((column) => `${row}.${ident(column.name)}`).join(', ');
   const insert = (row: 'old' | 'new'): string =>
     `insert into ${qualified(log.entries)} (${log.columns.map(ident).join(', ')}) values (${image(row)});`;
   return sql`

@@ -4,8 +4,9 @@
  * A write that the new shape cannot take may arrive at any moment, even for the drain under the lock: that swap is rolled
  * back, and catch-up then names the row.
  */
-import { drain } from '../../apply/applier.js';
+import { drain, planDrain, prepareDrain } from '../../apply/applier.js';
 import type { ApplyPlan } from '../../apply/apply-plan.js';
+import { applySettings } from '../../apply/apply-sql.js';
 import { isRowError } from '../../apply/misfits.js';
 import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
 import { readTableShape } from '../../catalog/shape.js';
@@ -37,8 +38,9 @@ export async function swap(context: RunContext): Promise<Transition> {
   const apply = await applyPlanOf(context);
   const applier = await sessions.open('apply', relaxedCommit);
   // The swap's own commit waits for the disk, and for synchronous standbys, like any other.
-  const session = await sessions.open('cutover');
+  const session = await sessions.open('cutover', applySettings);
   try {
+    await prepareDrain(session, apply);
     const { holdMs } = await swapOrExplain(context, { session, applier, target, apply });
     await setHold(control, id, holdMs);
   } catch (error) {
@@ -99,14 +101,17 @@ async function swapOnce(
     session,
     watcher: control,
     limits: limitsOf(context),
-    before: autovacuumRestoreStatements(target, schemas.shadow),
     warmUp: () => warmUp(context, session),
-    catchUp: () => catchUpOn(context, applier, apply),
+    catchUp: async () => {
+      await catchUpOn(context, applier, apply);
+      await planDrain(session, apply);
+    },
     checkSource: () => source.check(session, { fileMayMove: true }),
     drain: () => drain(session, apply),
     swap: [
-      // The drain needed it.
+      // Not before the drain: it needs the index, and every change of the shadow makes its plans void.
       ...dropHelperIndexStatements(helperIndexFacts(context)),
+      ...autovacuumRestoreStatements(target, schemas.shadow),
       ...swapStatements({
         table: plan.table,
         shadowSchema: schemas.shadow,
