@@ -6,6 +6,7 @@
  * Invariant 2 is the caller's: capture is on before this starts. The number of blocks is fixed then too: rows that
  * come to later blocks were written after capture, so the log has them.
  */
+import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
 import type { SqlQuery } from '../sql/quote.js';
 import { findBadRows, isRowError, rowDoesNotFit } from './bad-rows.js';
@@ -54,6 +55,8 @@ export async function runCopy(options: CopyOptions): Promise<{ readonly rowsCopi
 
 /** A row error whose rows cannot be found again was repaired meanwhile; more often than this it is something else. */
 const maxRepairedTries = 3;
+/** Whoever made a chunk wait for a lock in vain, or a deadlock with it, is usually gone sooner. */
+const transientMs = 15_000;
 
 class Copier {
   rowsCopied: number;
@@ -109,7 +112,9 @@ class Copier {
     for (let tries = 1; ; tries += 1) {
       const startedMs = performance.now();
       try {
-        const rows = await copyChunk(session, this.options, blocks);
+        const rows = await retryTransient(() => copyChunk(session, this.options, blocks), {
+          deadlineMs: transientMs,
+        });
         this.#record(blocks, rows, performance.now() - startedMs);
         return;
       } catch (error) {

@@ -2,6 +2,7 @@
 import type { Refusal } from '../errors.js';
 import type { Column, Index, TableShape } from '../catalog/types.js';
 import type { ColumnSource } from './column-source.js';
+import { collisionOf } from './injective.js';
 import type { MappingInput } from './mapping-input.js';
 import { project } from './project.js';
 import type { Key } from './types.js';
@@ -40,7 +41,7 @@ export function chooseKey(input: KeyInput): KeyChoice {
       ? 'the table has no primary key and no unique index: its rows cannot be told apart'
       : `no unique index can identify the rows:\n${why.map((line) => `  ${line}`).join('\n')}`;
   const hint =
-    'add a primary key, or a unique index over NOT NULL columns that the change keeps (CREATE UNIQUE INDEX CONCURRENTLY)';
+    'add a primary key, or a unique index over NOT NULL columns that the change keeps as they are (CREATE UNIQUE INDEX CONCURRENTLY)';
   return { key: null, refusals: [{ code: 'no-key', message, hint }] };
 }
 
@@ -86,6 +87,8 @@ function unmappable(input: KeyInput, index: Index): string | null {
       return `the new ${mapped.target.name} is another value each time it is computed`;
     if (mapped.value.kind !== 'pass' && !isNotNull(input.target, mapped.target))
       return `column ${mapped.target.name} can be NULL in the new table`;
+    const collision = collisionOf(mapped);
+    if (collision !== null) return collision;
   }
   return null;
 }

@@ -1,5 +1,5 @@
 /** Colours and marks, as two values that renderers are given: a test renders plainly, a dumb terminal gets ASCII. */
-import { styleText } from 'node:util';
+import picocolors from 'picocolors';
 
 export type Tone = 'bold' | 'dim' | 'green' | 'yellow' | 'red' | 'cyan';
 
@@ -7,8 +7,9 @@ export type Paint = (tone: Tone, text: string) => string;
 
 export const plainPaint: Paint = (_tone, text) => text;
 
-/** Later versions of Node look at the stream by themselves; here the caller has decided. */
-export const colourPaint: Paint = (tone, text) => styleText(tone, text, { validateStream: false });
+/** Whatever the environment says: here the caller has decided. */
+const colours = picocolors.createColors(true);
+export const colourPaint: Paint = (tone, text) => colours[tone](text);
 
 export interface Symbols {
   readonly done: string;

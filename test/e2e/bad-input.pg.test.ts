@@ -84,6 +84,15 @@ describe('refused before anything is changed', () => {
       exitCode: 3,
     },
     {
+      name: 'a key whose rows may become one',
+      table: 'rounded',
+      setup: 'create table rounded (id numeric primary key); insert into rounded values (1.4), (2.6)',
+      alter: ['ALTER COLUMN id TYPE integer'],
+      code: 'no-key',
+      exitCode: 3,
+      says: /two keys into one/,
+    },
+    {
       name: 'a view',
       table: 'v',
       setup: 'create view v as select 1 as a',

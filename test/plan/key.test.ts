@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { Column, Constraint, Index } from '../../src/catalog/types.js';
 import { readChange } from '../../src/plan/change.js';
 import { chooseKey, type KeyChoice } from '../../src/plan/key.js';
+import { collisionOf } from '../../src/plan/injective.js';
 import { mapColumns } from '../../src/plan/mapping.js';
+import { parseExpression } from '../../src/sql/parse.js';
+import { columnReferences } from '../../src/sql/references.js';
 import { column, index, shape, trialOf } from './shapes.js';
 
 const id = column(1, 'id', { notNull: true });
@@ -117,18 +120,18 @@ describe('chooseKey', () => {
     });
   });
 
-  test('an expression of key columns only is fine, and is in the projection', () => {
+  test('a cast of a key column is fine, and is in the projection', () => {
     const { key } = choose({
       indexes: [index('pkey', ['tenant', 'id'], { primary: true })],
       set: [
-        { column: 'id', expression: 'id + length(tenant::text)' },
+        { column: 'id', expression: 'orders.id::integer' },
         { column: 'note', expression: 'code' },
       ],
     });
     expect(key?.projection.layers).toEqual([
       [
         { name: 'tenant', expression: '"tenant"' },
-        { name: 'id', expression: '(id + length(tenant::text))' },
+        { name: 'id', expression: '(orders.id::integer)' },
       ],
     ]);
   });
@@ -163,6 +166,56 @@ describe('chooseKey', () => {
     const { refusals } = choose({ indexes: [pkey], ...parts });
     expect(refusals).toMatchObject([{ code: 'no-key', message: expect.stringMatching(why) }]);
   });
+
+  const ascii = { collation: 'pg_catalog."C"' };
+  test.each<[string, string, string | null, boolean, Partial<Column>?]>([
+    ['integer', 'bigint', null, true],
+    ['bigint', 'smallint', null, true],
+    ['integer', 'numeric(5,0)', null, true],
+    ['integer', 'text', null, true],
+    ['integer', 'character varying(3)', null, true],
+    ['integer', 'bigint', 'id::bigint', true],
+    ['integer', 'text', 'id::text', true],
+    ['integer', 'text', 'cast(orders.id as pg_catalog.text)', true],
+    ['numeric', 'text', null, true],
+    ['numeric(8,2)', 'numeric(10,2)', null, true],
+    ['uuid', 'text', null, true],
+    ['date', 'timestamp without time zone', null, true],
+    ['text', 'character varying(10)', null, true],
+    ['text', 'text', null, true, ascii],
+    ['numeric', 'integer', null, false],
+    ['numeric', 'numeric(5,1)', null, false],
+    ['double precision', 'real', null, false],
+    ['text', 'public.citext', null, false],
+    ['text', 'text', null, false, { collation: 'public.ignore_case' }],
+    ['timestamp with time zone', 'date', null, false],
+    ['integer', 'bigint', 'id / 2', false],
+    ['integer', 'bigint', 'abs(id)', false],
+    ['text', 'character varying(3)', 'id::varchar(3)', false],
+    ['numeric', 'text', 'id::numeric(5,0)', false],
+    ['numeric', 'text', 'id::integer', false],
+    ['text', 'uuid', 'id::uuid', false],
+  ])(
+    'a key that goes from %s to %s (%s) keeps its rows apart: %s',
+    (from, to, using, expected, more = {}) => {
+      const source = column(1, 'id', { notNull: true, type: from, typeOid: 1 });
+      const target = { ...source, type: to, typeOid: 2, ...more };
+      const mapped = {
+        source,
+        target,
+        how: 'converted' as const,
+        dependsOn: ['id'],
+        value:
+          using === null
+            ? { kind: 'pass' as const }
+            : {
+                kind: 'set' as const,
+                expression: { text: using, references: columnReferences(parseExpression(using).tree) },
+              },
+      };
+      expect(collisionOf(mapped) === null).toBe(expected);
+    },
+  );
 
   test.each<[string, readonly Index[], boolean]>([
     ['the same columns in another order', [index('a', ['tenant', 'id'])], false],
