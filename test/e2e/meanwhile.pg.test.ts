@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest';
 import { status, type MigrationEvent, type Phase } from '../../src/index.js';
 import { startEmbeddedServer } from '../../src/demo/embedded-server.js';
-import { createDatabase, until, type TestDatabase } from '../support/database.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
 import { completeChange, failure, runChange } from '../support/migration.js';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
