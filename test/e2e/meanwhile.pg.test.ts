@@ -151,6 +151,20 @@ describe('the definition changes', () => {
       says: /capture/,
     },
     {
+      name: 'an index of the shadow dropped',
+      when: endOf('settle'),
+      sql: 'drop index ghost_new_1.t_n',
+      code: 'shadow-incomplete',
+      says: /t_n/,
+    },
+    {
+      name: 'a column of the shadow given another default',
+      when: endOf('settle'),
+      sql: 'alter table ghost_new_1.t alter column n set default 7',
+      code: 'shadow-incomplete',
+      says: /"n".*default/,
+    },
+    {
       name: 'the table dropped',
       when: endOf('index'),
       sql: 'drop table t',

@@ -14,7 +14,7 @@ import {
 } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { completeChange, failure, request, runChange } from '../support/migration.js';
+import { completeChange, failure, request, runChange, type ChangeInput } from '../support/migration.js';
 import { commonSetup } from './changes.js';
 
 const change = { table: 'public.orders', alter: ['ALTER COLUMN id TYPE bigint'] };
@@ -29,10 +29,10 @@ const phases = [
 ] as const satisfies readonly Phase[];
 
 /** Runs until the phase begins, and stops there as Ctrl-C would. */
-async function stopAt(db: TestDatabase, phase: Phase): Promise<void> {
+async function stopAt(db: TestDatabase, phase: Phase, what: ChangeInput = change): Promise<void> {
   const stop = new AbortController();
   const error = await failure(
-    runChange(db, change, {
+    runChange(db, what, {
       signal: stop.signal,
       onEvent: (event) => {
         if (event.event === 'phase:started' && event.phase === phase) stop.abort();
@@ -92,6 +92,34 @@ describe.each(phases)('stopped at the start of %s', (phase) => {
     const { rows } = await db.query('select * from orders order by id');
     expect(rows.map((row) => ({ ...row, id: Number(row['id']) }))).toEqual(expected);
   });
+});
+
+test('casts mean the same after the defaults of the database have changed (invariant 13)', async () => {
+  await using db = await createDatabase();
+  await db.query(`alter database ${db.name} set timezone = 'America/New_York'`);
+  await db.query(`alter database ${db.name} set datestyle = 'SQL, DMY'`);
+  const setUp = await db.connect();
+  await setUp.query(`create table orders (id int primary key, at timestamptz, day text);
+    insert into orders select i, timestamptz '2026-07-01 12:00:00+00' + i * interval '1 hour', '03/04/2026' from generate_series(1, 500) i`);
+  await setUp.end();
+  const casts = {
+    table: 'public.orders',
+    alter: ['ALTER COLUMN at TYPE timestamp, ALTER COLUMN day TYPE date USING day::date'],
+  };
+  await stopAt(db, 'catch-up', casts);
+  await db.query(`alter database ${db.name} set timezone = 'Asia/Tokyo'`);
+  await db.query(`alter database ${db.name} set datestyle = 'ISO, MDY'`);
+  await db.query(
+    `insert into orders select i, timestamptz '2026-07-01 12:00:00+00' + i * interval '1 hour', '03/04/2026' from generate_series(501, 600) i`,
+  );
+  await db.query(`update orders set at = at where id <= 50`);
+  await completeChange(db, casts);
+  const { rows } = await db.query(`
+    select count(*)::int as n,
+           bool_and(at = (timestamptz '2026-07-01 12:00:00+00' + id * interval '1 hour') at time zone 'America/New_York') as at,
+           bool_and(day = date '2026-04-03') as day
+    from orders`);
+  expect(rows).toEqual([{ n: 600, at: true, day: true }]);
 });
 
 describe('run twice', () => {
