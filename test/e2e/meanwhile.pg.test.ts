@@ -10,10 +10,11 @@ import { completeChange, failure, runChange } from '../support/migration.js';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const setup = `create table t (id int primary key, v text, n int not null);
+// Wide rows: several chunks, so that what happens after the first of them happens in the middle of the copy.
+const setup = `create table t (id int primary key, v text, n int not null, pad text default repeat('x', 700));
   create index t_n on t (n);
   alter table t cluster on t_n;
-  insert into t select i, 'v' || i, i from generate_series(1, 20000) i`;
+  insert into t (id, v, n) select i, 'v' || i, i from generate_series(1, 20000) i`;
 const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
 
 /** Does something to the table in the middle of a phase, and lets the run go on when it is done. */
