@@ -4,8 +4,8 @@
  * A phase is stored when it begins; a run that died in it comes back as `resumed`. Some phases are entered again one
  * or two steps earlier, where their own start makes whatever was half done whole:
  *  - `prepare`: its catalog work and its state are undone and done again.
- *  - `index`: the log has grown meanwhile, and rows that changed must leave the shadow before a unique index is built
- *    over them (invariant 4), so it starts at `purge`.
+ *  - `index`: rows that were repaired after an index could not be built are still in the shadow as they were, so it
+ *    starts at `purge`, which takes them out.
  *  - `settle`, `cutover`: the backlog has grown, so they start at `catch-up`.
  */
 import type { Phase } from '../report/events.js';

@@ -21,12 +21,11 @@ import { invoke } from '../cli/invoke.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
-const pages = [
-  ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
-  ...readdirSync(join(root, 'docs'))
+const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md'].concat(
+  readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
-];
+);
 
 /** First groups of all matches. */
 function matches(text: string, pattern: RegExp): string[] {

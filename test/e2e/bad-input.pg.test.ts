@@ -217,6 +217,18 @@ describe('rows that do not fit the new shape', () => {
     expect((await leftovers(db)).filter((name) => name !== 'ghost')).toEqual([]);
   });
 
+  test('repaired duplicates let the same command go on', async () => {
+    await using db = await createDatabase(setup);
+    const change = { table: 't', alter: ['ADD CONSTRAINT v_key UNIQUE (v)'] };
+    const error = await failure(runChange(db, change));
+    expect(error).toMatchObject({ code: 'unique-violation' });
+    expect(error.message).toMatch(/id=7 and id=700|id=700 and id=7/);
+    await db.query(`update t set v = 'y' where id = 700`);
+    await completeChange(db, change);
+    const { rows } = await db.query(`select count(distinct v)::int as n from t`);
+    expect(rows).toEqual([{ n: 1000 }]);
+  });
+
   test('repaired rows let the same command go on', async () => {
     await using db = await createDatabase(setup);
     const change = { table: 't', alter: ['ALTER COLUMN v TYPE int USING v::int'] };

@@ -26,7 +26,10 @@ describe('the tool leaves what the native ALTER leaves', () => {
       const [expected, actual] = [await clone.connect(), await original.connect()];
       const schemas = ['public', ...(change.table?.startsWith('app.') === true ? ['app'] : [])];
       for (const schema of schemas) {
-        expect(await catalogSnapshot(actual, schema)).toEqual(await catalogSnapshot(expected, schema));
+        const options = { sequenceValues: true };
+        expect(await catalogSnapshot(actual, schema, options)).toEqual(
+          await catalogSnapshot(expected, schema, options),
+        );
       }
       expect(await tableRows(actual, table)).toEqual(await tableRows(expected, table));
       const { rows: left } = await original.query(
