@@ -102,6 +102,7 @@ const parts: readonly string[] = [
          and d.refobjid in (t.reltype, (select rt.typarray from pg_type as rt where rt.oid = t.reltype))
      )
      and d.classid in ('pg_rewrite'::regclass, 'pg_proc'::regclass)`,
+  `select string_agg(p.oid::text, '' order by p.oid) from pg_publication as p where p.puballtables`,
   `select string_agg(row(i.inhrelid, i.inhparent)::text, '' order by i.inhrelid, i.inhparent)
    from pg_inherits as i
    where i.inhrelid = t.oid or i.inhparent = t.oid`,

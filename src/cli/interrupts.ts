@@ -73,6 +73,8 @@ export function interruptionOf(error: unknown, signal: AbortSignal, aftermath: A
   if (!signal.aborted) return error;
   const aborted = error instanceof Error && error.name === 'AbortError';
   const cancelled = isServerError(error) && error.code === SqlState.queryCanceled;
+  // One that knows better what is left.
+  if (error instanceof InterruptedError && error.code !== 'interrupted') return error;
   if (!(error instanceof InterruptedError) && !aborted && !cancelled) return error;
   return new InterruptedError('interrupted', 'stopped as asked', aftermath);
 }

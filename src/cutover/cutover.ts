@@ -10,6 +10,7 @@ import {
   type LockLimits,
   type LockedResult,
 } from '../locks/locked-transaction.js';
+import { blockerLines } from '../locks/describe-blockers.js';
 import type { Emit } from '../report/events.js';
 
 export interface CutoverWork {
@@ -86,7 +87,8 @@ function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObta
   return new CutoverNotObtainedError(
     'cutover-not-obtained',
     `${work.displayTable} was not swapped: in ${missed.attempts} tries over ${Math.round(missed.waitedMs / 1000)} s ` +
-      reasons[last.why],
+      reasons[last.why] +
+      blockerLines(last.blockers),
     {
       details: {
         attempts: missed.attempts,

@@ -46,6 +46,9 @@ export const baseSettings: Readonly<Record<string, string>> = {
 
 export type IsolationLevel = 'read committed' | 'repeatable read';
 
+/** A host that does not answer at all would otherwise be waited for as long as the kernel likes. */
+const connectTimeoutMs = 30_000;
+
 export class Session implements AsyncDisposable {
   #ended = false;
   readonly #lost = new AbortController();
@@ -71,7 +74,11 @@ export class Session implements AsyncDisposable {
       const [first] = rows;
       if (first === undefined) throw new Error('the server did not answer its process id');
       const session = new Session(client, first.pid, first.version);
-      await session.set({ ...baseSettings, ...options.settings });
+      await session.set({
+        ...baseSettings,
+        ...(first.version >= 170000 ? { transaction_timeout: '0' } : {}),
+        ...options.settings,
+      });
       return session;
     } catch (error) {
       await client.end().catch(() => undefined);
@@ -181,6 +188,7 @@ async function connect(options: SessionOptions): Promise<pg.Client> {
       application_name: options.applicationName ?? 'pg-ghost',
       types: { getTypeParser },
       keepAlive: true,
+      connectionTimeoutMillis: connectTimeoutMs,
     });
     // Without a listener a connection that breaks while idle would end the process.
     client.on('error', () => undefined);

@@ -14,6 +14,7 @@ export const SqlState = {
   syntaxError: '42601',
   insufficientPrivilege: '42501',
   undefinedTable: '42P01',
+  dependentObjects: '2BP01',
   undefinedColumn: '42703',
   undefinedObject: '42704',
   duplicateTable: '42P07',

@@ -20,7 +20,7 @@ const nowaitTries = 3;
 const firstTimeoutMs = 10;
 const growth = 1.6;
 const firstPauseMs = 50;
-/** A pause is this many times the wait before it: a table is never blocked for more than a tenth of the time. */
+/** A pause is this many times the wait before it, so that waits of up to a second block a tenth of the time at most. */
 const pausePerWait = 10;
 const longestPauseMs = 10_000;
 

@@ -4,11 +4,12 @@ import { sleep } from '../db/wait.js';
 import { FailedError, RefusedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import { isAlone, terminateRun, tryBecomeRunner } from '../state/fence.js';
-import { setPhase } from '../state/migrations.js';
+import { setPhase, settleChunks } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { removeMigration } from './cleanup.js';
 import { resolveMigration } from './find-table.js';
 import { next } from './machine.js';
+import { explained } from './server-errors.js';
 import { defaultRunSettings, type CommonOptions } from './types.js';
 
 const fenceTimeoutMs = 30_000;
@@ -18,6 +19,11 @@ const fenceTimeoutMs = 30_000;
  * @throws RefusedError when the tables are already swapped
  */
 export async function abort(options: CommonOptions, id: number): Promise<void> {
+  const state = `the source keeps its rows and its definition; pg-ghost abort ${id} can be given again at any time`;
+  await explained(options, state, () => undo(options, id));
+}
+
+async function undo(options: CommonOptions, id: number): Promise<void> {
   const { connection, signal } = options;
   await using session = await Session.open({ connection, applicationName: `pg-ghost ${id} abort` });
   await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} abort` });
@@ -38,6 +44,7 @@ export async function abort(options: CommonOptions, id: number): Promise<void> {
     },
     ...(signal === undefined ? {} : { signal }),
   });
+  await settleChunks(session, id);
   await setPhase(session, id, 'aborted');
 }
 

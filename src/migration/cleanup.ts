@@ -4,7 +4,9 @@ import {
   dropCaptureTriggerStatements,
 } from '../capture/triggers/trigger-sql.js';
 import { Session } from '../db/session.js';
+import { messageOf, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
+import { blockerLines } from '../locks/describe-blockers.js';
 import { LockNotObtained, underLock, type LockLimits, type Missed } from '../locks/locked-transaction.js';
 import { displayName, ident, qualified, type QualifiedName } from '../sql/quote.js';
 import { schemasOf } from '../state/schema-sql.js';
@@ -29,8 +31,25 @@ export async function removeMigration(work: CleanupWork): Promise<void> {
   if (await hasCapture(session, work.sourceOid, id)) {
     await lockedStatements(work, dropCaptureTriggerStatements({ id, table }));
   }
-  await session.transaction(async () => session.batch(dropCaptureObjectStatements(id)));
-  await dropSchemas(session, id, table.name);
+  try {
+    // All or nothing: what cannot go now must be found by the next try as this one found it.
+    await session.transaction(async () => {
+      await dropSchemas(session, id, table.name);
+      await session.batch(dropCaptureObjectStatements(id));
+    });
+  } catch (error) {
+    throw notRemoved(error, id);
+  }
+}
+
+/** Somebody made something that depends on the shadow: not ours to drop. */
+function notRemoved(error: unknown, id: number): unknown {
+  if (sqlState(error) !== SqlState.dependentObjects) return error;
+  return new FailedError('not-removed', `the shadow could not be dropped: ${messageOf(error)}`, {
+    state: 'capture is off; the shadow and the log are still there',
+    hint: `drop what depends on it, then pg-ghost abort ${id} again`,
+    cause: error,
+  });
 }
 
 /** After the swap: the triggers went with it, the rest of the capture and the empty schema follow here. */
@@ -41,17 +60,15 @@ export async function removeLeftovers(session: Session, id: number): Promise<voi
   });
 }
 
-/** Both schemas with the table in them. Without CASCADE: what somebody else put there is not ours to drop. */
+/** Both schemas with the table in them, in the caller's transaction. Without CASCADE: what somebody else put there is not ours to drop. */
 export async function dropSchemas(session: Session, id: number, tableName: string): Promise<void> {
   const schemas = schemasOf(id);
-  await session.transaction(async () => {
-    for (const schema of [schemas.shadow, schemas.old]) {
-      await session.batch([
-        `drop table if exists ${qualified({ schema, name: tableName })}`,
-        `drop schema if exists ${ident(schema)}`,
-      ]);
-    }
-  });
+  for (const schema of [schemas.shadow, schemas.old]) {
+    await session.batch([
+      `drop table if exists ${qualified({ schema, name: tableName })}`,
+      `drop schema if exists ${ident(schema)}`,
+    ]);
+  }
 }
 
 async function lockedStatements(work: CleanupWork, statements: readonly string[]): Promise<void> {
@@ -69,7 +86,7 @@ async function lockedStatements(work: CleanupWork, statements: readonly string[]
     if (!(error instanceof LockNotObtained)) throw error;
     throw new FailedError(
       'lock-not-obtained',
-      `the capture triggers could not be dropped: ${displayName(work.table)} was never free in ${error.attempts} tries`,
+      `the capture triggers could not be dropped: ${displayName(work.table)} was never free in ${error.attempts} tries${blockerLines(error.last.blockers)}`,
       {
         details: { blockers: error.last.blockers },
         state: 'capture is still on; the application is not affected beyond its small cost',

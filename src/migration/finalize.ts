@@ -8,6 +8,7 @@ import { schemasOf } from '../state/schema-sql.js';
 import { dropSchemas, removeLeftovers } from './cleanup.js';
 import { resolveMigration } from './find-table.js';
 import { next } from './machine.js';
+import { breakOffWhenAsked, explained } from './server-errors.js';
 import type { CommonOptions } from './types.js';
 
 /** Somebody may look at the old table: wait a moment for them, but do not make others wait behind us for long. */
@@ -15,11 +16,17 @@ const lockTimeout = '5s';
 
 /** Drops the old table. Nothing can be taken back after this. */
 export async function finalize(options: CommonOptions, id: number): Promise<void> {
+  const state = `the new table is in use; pg-ghost finalize ${id} can be given again at any time`;
+  await explained(options, state, () => drop(options, id));
+}
+
+async function drop(options: CommonOptions, id: number): Promise<void> {
   await using session = await Session.open({
     connection: options.connection,
     applicationName: `pg-ghost ${id} finalize`,
     settings: { lock_timeout: lockTimeout },
   });
+  breakOffWhenAsked(options, session);
   const record = await resolveMigration(session, id);
   const phase = next(record.phase, 'finalize');
   if (phase === null) {
@@ -36,7 +43,7 @@ export async function finalize(options: CommonOptions, id: number): Promise<void
   const old = displayName({ schema: schemasOf(id).old, name: record.table.name });
   try {
     await removeLeftovers(session, id);
-    await dropSchemas(session, id, record.table.name);
+    await session.transaction(() => dropSchemas(session, id, record.table.name));
   } catch (error) {
     throw notDropped(error, old, id);
   }
@@ -45,7 +52,7 @@ export async function finalize(options: CommonOptions, id: number): Promise<void
 
 function notDropped(error: unknown, old: string, id: number): unknown {
   if (!isServerError(error)) return error;
-  const dependents = sqlState(error) === '2BP01';
+  const dependents = sqlState(error) === SqlState.dependentObjects;
   return new FailedError(
     sqlState(error) === SqlState.lockNotAvailable ? 'lock-not-obtained' : 'old-table-not-dropped',
     `${old} could not be dropped: ${error.message}`,

@@ -22,6 +22,7 @@ import { planOn } from './plan.js';
 import { runMigration, type RunOutcome } from './run.js';
 import { defaultRunSettings, type MigrateOptions, type MigrationResult, type RunSettings } from './types.js';
 import { runSignal } from './interrupt.js';
+import { explained } from './server-errors.js';
 
 /**
  * Makes the change. Continues the table's unfinished migration when the request is the same.
@@ -31,6 +32,11 @@ import { runSignal } from './interrupt.js';
  *   call continues
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationResult> {
+  const state = 'what was stored is kept: pg-ghost status says where it stands';
+  return await explained(options, state, () => beginOrContinue(options));
+}
+
+async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult> {
   const settings: RunSettings = { ...defaultRunSettings, ...options.settings };
   const request: ChangeRequest =
     settings.native === 'never' ? { ...options.request, rewrite: true } : options.request;
@@ -95,7 +101,13 @@ async function findEarlier(control: Session, request: ChangeRequest): Promise<Ea
 
 /** The table may have been named in another way. */
 function isSameRequest(one: ChangeRequest, other: ChangeRequest): boolean {
-  return isDeepStrictEqual({ ...one, table: '' }, { ...other, table: '' });
+  const essence = (request: ChangeRequest): object => ({
+    ...request,
+    table: '',
+    // Where there is a change, a copy is a copy: `--native never` only decides whether to begin one.
+    rewrite: request.rewrite && request.alter.length + request.statements.length + request.set.length === 0,
+  });
+  return isDeepStrictEqual(essence(one), essence(other));
 }
 
 /** The same command again after the swap, or after a run that died right behind it. */
@@ -121,7 +133,9 @@ export function alreadyRunning(id: number, table: string, pid: number | null): R
     {
       code: 'already-running',
       message: `${table} is being migrated right now by another run of migration ${id}${who}`,
-      hint: `pg-ghost status ${id} shows how far it is`,
+      hint:
+        `pg-ghost status ${id} shows how far it is` +
+        (pid === null ? '' : `; if its machine is gone, select pg_terminate_backend(${pid}) and run again`),
     },
   ]);
 }

@@ -1,8 +1,15 @@
 /** A change that is metadata only: the ALTER itself, on the table itself, under the same careful locking. */
 import { Session } from '../db/session.js';
-import { FailedError, InterruptedError, RefusedError } from '../errors.js';
-import { isServerError, messageOf } from '../db/sqlstate.js';
-import { LockNotObtained, underLock, type LockLimits, type LockMode } from '../locks/locked-transaction.js';
+import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from '../errors.js';
+import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
+import {
+  CommitOutcomeUnknown,
+  LockNotObtained,
+  underLock,
+  type LockLimits,
+  type LockMode,
+} from '../locks/locked-transaction.js';
+import { blockerLines } from '../locks/describe-blockers.js';
 import type { Plan } from '../plan/types.js';
 import type { Emit } from '../report/events.js';
 import { displayName, qualified } from '../sql/quote.js';
@@ -48,10 +55,28 @@ export async function runNative(work: NativeWork): Promise<number> {
     return holdMs;
   } catch (error) {
     if (error instanceof InterruptedError) throw error;
+    if (error instanceof CommitOutcomeUnknown) {
+      throw new OutcomeUnknownError(
+        'outcome-unknown',
+        `the connection was lost at the commit of the change of ${displayName(plan.table)}`,
+        {
+          state: 'either the whole change is there or nothing of it',
+          hint: 'look at the table (\\d in psql), and run the same command again when the change is not there',
+          cause: error,
+        },
+      );
+    }
+    if (isConnectionLost(error)) {
+      throw new FailedError('connection-lost', `the connection to the server was lost: ${messageOf(error)}`, {
+        state: 'nothing was changed',
+        hint: 'run the same command again',
+        cause: error,
+      });
+    }
     if (error instanceof LockNotObtained) {
       throw new FailedError(
         'lock-not-obtained',
-        `${displayName(plan.table)} was not changed: its lock did not come free in ${error.attempts} tries`,
+        `${displayName(plan.table)} was not changed: its lock did not come free in ${error.attempts} tries${blockerLines(error.last.blockers)}`,
         {
           details: { blockers: error.last.blockers, why: error.last.why },
           state: 'nothing was changed',

@@ -6,6 +6,7 @@ import { makePlan } from '../plan/plan.js';
 import { retargetStatement } from '../plan/retarget-statement.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
 import { cloneStatements } from '../shadow/clone-sql.js';
+import { breakOffWhenAsked, explained } from './server-errors.js';
 import type { PlanOptions } from './types.js';
 
 /**
@@ -14,11 +15,14 @@ import type { PlanOptions } from './types.js';
  * @throws UsageError, RefusedError `no-such-table`, FailedError `cannot-connect`
  */
 export async function plan(options: PlanOptions): Promise<Plan> {
-  await using session = await Session.open({
-    connection: options.connection,
-    applicationName: 'pg-ghost plan',
+  return await explained(options, 'nothing was changed', async () => {
+    await using session = await Session.open({
+      connection: options.connection,
+      applicationName: 'pg-ghost plan',
+    });
+    breakOffWhenAsked(options, session);
+    return await planOn(session, options.request);
   });
-  return await planOn(session, options.request);
 }
 
 export async function planOn(session: Session, request: ChangeRequest): Promise<Plan> {

@@ -2,7 +2,7 @@
 import { Session } from '../db/session.js';
 import { isConnectionLost, isServerError, messageOf, sqlState, SqlState } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
-import { FailedError, PgGhostError } from '../errors.js';
+import { FailedError, InterruptedError, PgGhostError } from '../errors.js';
 import type { Emit, Phase } from '../report/events.js';
 import { displayName } from '../sql/quote.js';
 import { joinRun, runPids, terminateRun } from '../state/fence.js';
@@ -134,7 +134,7 @@ async function failed(context: RunContext, phase: Phase, error: unknown): Promis
     await undoPrepare(context);
     await deleteMigration(control, id);
     await dropEmptyState(control);
-    return known;
+    return known instanceof InterruptedError ? interruptedBeforeCapture() : known;
   }
   if (!(known instanceof PgGhostError)) return known;
   if (known.code === 'connection-lost' && (await wasTakenOver(context))) return takenOver(context);
@@ -143,6 +143,17 @@ async function failed(context: RunContext, phase: Phase, error: unknown): Promis
     () => undefined,
   );
   return known;
+}
+
+function interruptedBeforeCapture(): InterruptedError {
+  return new InterruptedError(
+    'interrupted-early',
+    'stopped as asked, before anything was captured or copied',
+    {
+      state: 'nothing was changed, nothing is left behind',
+      hint: 'run the same command again to begin anew',
+    },
+  );
 }
 
 /** Whichever statement was the first to miss it. */

@@ -89,7 +89,7 @@ export async function compareDefinitions(session: Session, context: RunContext):
     {
       details: { differences },
       state: `the source is as it was altered; the shadow has the old definition, nothing was swapped`,
-      hint: `pg-ghost abort ${id}, then run again`,
+      hint: `take that back and run the same command again, or pg-ghost abort ${id} and begin anew`,
     },
   );
 }

@@ -8,14 +8,20 @@ import { hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { resolveMigration } from './find-table.js';
 import { isEnded } from './machine.js';
+import { breakOffWhenAsked, explained } from './server-errors.js';
 import type { CommonOptions, MigrationStatus } from './types.js';
 
 /** All migrations of the database, or the one. */
 export async function status(options: CommonOptions, id?: number): Promise<MigrationStatus[]> {
+  return await explained(options, 'nothing was changed', () => read(options, id));
+}
+
+async function read(options: CommonOptions, id: number | undefined): Promise<MigrationStatus[]> {
   await using session = await Session.open({
     connection: options.connection,
     applicationName: 'pg-ghost status',
   });
+  breakOffWhenAsked(options, session);
   if (id !== undefined) return [await describe(session, await resolveMigration(session, id))];
   if (!(await hasState(session))) return [];
   const records = await listMigrations(session);

@@ -7,6 +7,7 @@ import type { QualifiedName } from '../sql/quote.js';
 import { carriedObjects } from './carried.js';
 import type { Change, UserExpression } from './change-types.js';
 import { checkDependents, plannedDependents } from './checks/dependents.js';
+import { checkInvalidIndexes } from './checks/invalid-indexes.js';
 import { checkNameCollisions } from './checks/name-collisions.js';
 import { chooseKey } from './key.js';
 import { mapColumns } from './mapping.js';
@@ -61,7 +62,9 @@ export function conclude(facts: Facts): Plan {
   const isCopy = decided.verdict === 'copy';
   const refusals = [
     ...checkNameCollisions(tried.taken),
-    ...(isCopy ? [...mapping.refusals, ...keyRefusals, ...checkDependents(dependents)] : []),
+    ...(isCopy
+      ? [...mapping.refusals, ...keyRefusals, ...checkInvalidIndexes(source), ...checkDependents(dependents)]
+      : []),
   ];
   const refused = refusals.length > 0;
   return {

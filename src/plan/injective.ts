@@ -43,12 +43,14 @@ function keepsApart(source: Column, target: Column): boolean {
   if (!keepsTextsApart(source, target)) return false;
   if (source.type === target.type) return true;
   const [from, to] = [baseOf(source.type), baseOf(target.type)];
-  if (integers.includes(from)) return integers.includes(to) || to === 'numeric' || texts.includes(to);
-  // Assigning to a shorter varchar fails when anything but blanks would be cut off.
-  if (texts.includes(from))
-    return texts.includes(to) && !source.type.includes('[') && !target.type.includes('[');
+  if (integers.includes(from)) {
+    return integers.includes(to) || (to === 'numeric' && scaleOf(target.type) >= 0) || texts.includes(to);
+  }
+  // Blanks at the end are cut off without an error, so there must be room for all of them.
+  if (texts.includes(from)) return texts.includes(to) && lengthOf(target.type) >= lengthOf(source.type);
   if (from === 'numeric' && to === 'numeric') return scaleOf(target.type) >= scaleOf(source.type);
   if (from === 'date' && to === 'timestamp without time zone') return true;
+  if (from === 'citext') return target.type === 'text';
   return withText.includes(from) && texts.includes(to);
 }
 
@@ -64,6 +66,12 @@ function keepsTextsApart(source: Column, target: Column): boolean {
 function baseOf(type: string): string {
   const name = type.replace(/\(.*\)/, '').replaceAll('"', '');
   return name.endsWith('.citext') ? 'citext' : name;
+}
+
+/** Of `character varying(10)`; without a modifier there is room for anything. */
+function lengthOf(type: string): number {
+  const length = /\((\d+)\)$/.exec(type)?.[1];
+  return length === undefined ? Number.POSITIVE_INFINITY : Number(length);
 }
 
 /** A numeric without modifier rounds nothing. */

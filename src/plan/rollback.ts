@@ -6,8 +6,8 @@ export function copyRollback(table: QualifiedName): string[] {
   return [
     'before the cutover: pg-ghost abort ID removes everything again; the table was never touched',
     `after it the old table is kept as ${old}.${ident(table.name)} until pg-ghost finalize ID. It does not follow later writes in this release: rows written after the swap are not in it`,
-    `to go back all the same, as the owner: begin; alter table ${qualified(table)} set schema ghost_new_<id>; alter table ${old}.${ident(table.name)} set schema ${ident(table.schema)}; commit. Then copy what was written since from ghost_new_<id>.${ident(table.name)}`,
-    'a serial column uses the same sequence in both tables, and its OWNED BY moved with the swap; an identity column has its own in each, so set it first with setval()',
+    `to go back all the same, in one transaction: create schema set_aside; alter sequence ... owned by none (serial columns); alter table ${qualified(table)} set schema set_aside; alter table ${old}.${ident(table.name)} set schema ${ident(table.schema)}; alter sequence ... owned by the old table's column again. What was written since is in set_aside.${ident(table.name)}`,
+    'an identity column has a sequence of its own in each table: set the old one with setval() in the same transaction',
   ];
 }
 

@@ -71,7 +71,7 @@ export function copyLocks(table: QualifiedName, sequences: readonly QualifiedNam
     ...sequences.map((sequence) =>
       lock(
         'cutover',
-        'ACCESS EXCLUSIVE',
+        'SHARE ROW EXCLUSIVE',
         'goes on with the new table',
         'in the same transaction',
         displayName(sequence),

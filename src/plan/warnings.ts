@@ -31,7 +31,7 @@ function resultWarnings({ source, target, server, rows }: WarningInput): Warning
     warnings.push({
       code: 'cached-plans',
       message:
-        'the columns change: a prepared SELECT * or RETURNING * fails once per session with 0A000 "cached plan must not change result type", and the application sees the new names and types from the swap on',
+        'the columns change: a prepared SELECT * or RETURNING * fails with 0A000 "cached plan must not change result type" until its session prepares it again, and the application sees the new names and types from the swap on',
     });
   }
   if (!server.seesAllActivity) {
@@ -49,20 +49,13 @@ function resultWarnings({ source, target, server, rows }: WarningInput): Warning
   return warnings;
 }
 
-function copyWarnings({ change, source, target, columns, server }: WarningInput): Warning[] {
+function copyWarnings({ change, target, columns, server }: WarningInput): Warning[] {
   const warnings: Warning[] = [];
   const unsteady = columns.filter(({ volatile }) => volatile === true).map(({ target: name }) => name);
   if (unsteady.length > 0) {
     warnings.push({
       code: 'volatile-expression',
       message: `the expression for ${unsteady.join(', ')} gives another value each time: rows that change while the table is copied get a later one, and the column is not verified`,
-    });
-  }
-  const invalid = source.indexes.filter(({ valid }) => !valid).map(({ name }) => name);
-  if (invalid.length > 0) {
-    warnings.push({
-      code: 'invalid-index',
-      message: `${invalid.join(', ')} is not valid (a CREATE INDEX CONCURRENTLY that failed); the new table gets it built anew, which fails where the rows do not allow it. Drop it first if it is not wanted`,
     });
   }
   if (onlyCreatesIndexes(change)) {

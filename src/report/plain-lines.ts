@@ -58,6 +58,6 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
 function doneFacts(phase: string, state: ProgressState): string {
   if (phase === 'copy' && state.copy !== null) return `, ${counted(state.copy.rowsCopied, 'row')}`;
   if (phase === 'purge' && state.purgedRows !== null)
-    return `, ${counted(state.purgedRows, 'duplicate')} removed`;
+    return `, ${counted(state.purgedRows, 'row')} written meanwhile taken out`;
   return '';
 }

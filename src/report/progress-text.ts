@@ -72,7 +72,7 @@ function doneText(state: ProgressState, view: PhaseView, { symbols }: Look): str
   const parts = [view.seconds === null ? (state.fresh ? null : 'done before') : duration(view.seconds)];
   if (view.phase === 'copy' && state.copy !== null) parts.push(counted(state.copy.rowsCopied, 'row'));
   if (view.phase === 'purge' && state.purgedRows !== null) {
-    parts.push(`${counted(state.purgedRows, 'duplicate')} removed`);
+    parts.push(`${counted(state.purgedRows, 'row')} written meanwhile taken out`);
   }
   if (view.phase === 'index' && state.index !== null)
     parts.push(counted(state.index.total, 'index', 'indexes'));

@@ -73,11 +73,12 @@ describe('the rows move to another file', () => {
     { name: 'REINDEX during the copy', when: firstChunk, sql: 'reindex table t' },
     { name: 'ANALYZE during the copy', when: firstChunk, sql: 'analyze t' },
   ])('$name', async ({ when, sql }) => {
-    await using db = await createDatabase(setup);
+    // Every other row is gone: whatever writes the table anew moves the others into blocks that are copied already.
+    await using db = await createDatabase(`${setup}; delete from t where id % 2 = 0`);
     await runMeanwhile(db, when, sql);
     const expected = sql.startsWith('truncate')
       ? { n: 1, total: 5, v: 'again' }
-      : { n: 20000, total: 200010000, v: 'v9999' };
+      : { n: 10000, total: 100000000, v: 'v9999' };
     expect(await contents(db)).toEqual(expected);
     const { rows } = await db.query(
       `select format_type(atttypid, atttypmod) as type from pg_attribute where attrelid = 't'::regclass and attname = 'id'`,

@@ -57,7 +57,7 @@ test('building indexes', () => {
 migration 7  public.orders → ghost_new_7.orders  0:00
 ✔ prepare
 ✔ copy       1,560,000 rows
-✔ purge      12 duplicates removed
+✔ purge      12 rows written meanwhile taken out
 ● index      1 of 5 indexes · building a_idx, b_idx, c_idx, …
              backlog 1,204
 ○ catch-up

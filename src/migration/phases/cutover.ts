@@ -29,7 +29,7 @@ import { removeLeftovers } from '../cleanup.js';
 import { expectedTarget, helperIndexFacts, limitsOf, onAnySession, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 import { findOutcome } from '../outcome.js';
-import { recordedCheck, warmUp } from '../source-check.js';
+import { compareDefinitions, recordedCheck, warmUp } from '../source-check.js';
 import { catchUpOn } from './catch-up.js';
 
 export async function swap(context: RunContext): Promise<Transition> {
@@ -132,6 +132,8 @@ async function swapOnce(
 /** Invariant 10: what would be swapped in has every object that it must have, and nothing else. */
 async function gate(context: RunContext, target: TableShape): Promise<void> {
   const { control, id, plan, schemas } = context;
+  // What the fingerprint does not see (a publication of the whole schema) is seen here.
+  await compareDefinitions(control, context);
   const shadow = await findTable(control, { schema: schemas.shadow, name: plan.table.name });
   if (shadow === null) {
     throw new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} was dropped`, {

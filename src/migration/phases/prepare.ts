@@ -15,6 +15,7 @@ import { readTableShape } from '../../catalog/shape.js';
 import { readBlocks } from '../../catalog/sizes.js';
 import type { TableShape } from '../../catalog/types.js';
 import { FailedError } from '../../errors.js';
+import { blockerLines } from '../../locks/describe-blockers.js';
 import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
 import { bareHeapStatements } from '../../shadow/bare-heap-sql.js';
 import { cloneStatements } from '../../shadow/clone-sql.js';
@@ -111,7 +112,7 @@ async function switchCaptureOn(context: RunContext, expected: string | null): Pr
     if (!(error instanceof LockNotObtained)) throw error;
     throw new FailedError(
       'lock-not-obtained',
-      `capture could not be switched on: ${displayName(plan.table)} was never free of writers in ${error.attempts} tries`,
+      `capture could not be switched on: ${displayName(plan.table)} was never free of writers in ${error.attempts} tries${blockerLines(error.last.blockers)}`,
       {
         details: { blockers: error.last.blockers, why: error.last.why },
         state: 'nothing was changed',

@@ -1,0 +1,168 @@
+/** The application: writers that never pause, by pgbench or, where there is none, by a process that does the same. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const nodeWriters = fileURLToPath(new URL('./node-writers.mjs', import.meta.url));
+
+/**
+ * Each is one transaction: eight updates to one insert and one delete.
+ *
+ * @type {readonly { readonly weight: number, readonly sql: string }[]}
+ */
+export const scripts = [
+  { weight: 8, sql: 'update orders set quantity = quantity % 9 + 1, updated_at = now() where id = :id' },
+  {
+    weight: 1,
+    sql: "insert into orders (customer_id, product_id, quantity, total, note) values (:id, 7, 1, 9.99, 'by a writer')",
+  },
+  { weight: 1, sql: 'delete from orders where id = :id' },
+];
+
+/**
+ * One transaction as a writer saw it; the clock is that of `Date.now()`.
+ *
+ * @typedef {{ startedAt: number, ms: number }} Transaction
+ */
+
+/** pgbench writes its log in pieces of 4 KB; the last piece is lost when it is stopped. */
+const lastPieceMs = 2000;
+
+/** @returns {string | null} the program, null where there is none */
+export function findPgbench() {
+  const program = process.env['PGBENCH'] || 'pgbench';
+  return program !== 'none' && spawnSync(program, ['--version']).status === 0 ? program : null;
+}
+
+export class Writers {
+  /**
+   * @param {import('node:child_process').ChildProcess} child
+   * @param {string} folder
+   */
+  constructor(child, folder) {
+    this.#child = child;
+    this.#folder = folder;
+    this.#closed = once(child, 'close');
+    child.stderr?.setEncoding('utf8').on('data', (text) => (this.#errors += text));
+  }
+
+  #child;
+  #folder;
+  #closed;
+  #errors = '';
+
+  /**
+   * @param {{ url: string, writers: number, rows: number, pgbench: string | null }} options
+   */
+  static start({ url, writers, rows, pgbench }) {
+    const folder = mkdtempSync(join(tmpdir(), 'pg-ghost-bench-'));
+    const [program, args] =
+      pgbench === null
+        ? [process.execPath, [nodeWriters, String(writers), String(rows)]]
+        : [pgbench, pgbenchArguments(folder, writers, rows)];
+    const child = spawn(program, args, {
+      cwd: folder,
+      env: { ...process.env, ...libpqEnvironment(url), DATABASE_URL: url },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    return new Writers(child, folder);
+  }
+
+  /**
+   * Ends them and gives what they logged.
+   *
+   * @returns {Promise<Transaction[]>}
+   * @throws when one of them met an error
+   */
+  async stop() {
+    try {
+      if (this.#child.exitCode === null) {
+        await sleep(lastPieceMs);
+        this.#child.kill('SIGINT');
+      }
+      await this.#closed;
+      if (/error|aborted|fatal/i.test(this.#errors)) throw new Error(`the writers failed: ${this.#errors}`);
+      return readLogs(this.#folder);
+    } finally {
+      this.#child.kill('SIGKILL');
+      rmSync(this.#folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/**
+ * @param {string} folder
+ * @param {number} writers
+ * @param {number} rows
+ */
+function pgbenchArguments(folder, writers, rows) {
+  const files = scripts.map(({ weight, sql }, index) => {
+    const file = join(folder, `script-${index}.sql`);
+    writeFileSync(file, `\\set id random(1, ${rows})\n${sql};\n`);
+    return `--file=${file}@${weight}`;
+  });
+  // A day: they are stopped.
+  return [
+    '--no-vacuum',
+    `--client=${writers}`,
+    '--time=86400',
+    '--log',
+    '--log-prefix=log',
+    '--random-seed=1',
+    ...files,
+  ];
+}
+
+/**
+ * Not on the command line, where everybody could read the password.
+ *
+ * @param {string} url
+ */
+function libpqEnvironment(url) {
+  const { hostname, port, username, password, pathname, searchParams } = new URL(url);
+  const sslMode = searchParams.get('sslmode');
+  return {
+    PGHOST: decodeURIComponent(hostname),
+    PGPORT: port || '5432',
+    PGUSER: decodeURIComponent(username),
+    PGPASSWORD: decodeURIComponent(password),
+    PGDATABASE: decodeURIComponent(pathname.slice(1)),
+    ...(sslMode === null ? {} : { PGSSLMODE: sslMode }),
+  };
+}
+
+/**
+ * Lines of `client transaction microseconds script seconds microseconds`; the last two are when it ended.
+ * https://www.postgresql.org/docs/current/pgbench.html ("Per-Transaction Logging")
+ *
+ * @param {string} folder
+ * @returns {Transaction[]}
+ */
+function readLogs(folder) {
+  return readdirSync(folder)
+    .filter((file) => file.startsWith('log.'))
+    .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1))
+    .map((line) => line.split(' ').map(Number))
+    .map(([, , took = Number.NaN, , seconds = Number.NaN, microseconds = Number.NaN]) => {
+      const ms = took / 1000;
+      return { startedAt: seconds * 1000 + microseconds / 1000 - ms, ms };
+    });
+}
+
+/**
+ * The longest transaction that was under way at any time between `from` and `to`.
+ *
+ * @param {readonly Transaction[]} transactions
+ * @param {number} from
+ * @param {number} to
+ */
+export function longest(transactions, from, to) {
+  return transactions.reduce(
+    (most, { startedAt, ms }) => (startedAt <= to && startedAt + ms >= from ? Math.max(most, ms) : most),
+    0,
+  );
+}

@@ -1,0 +1,100 @@
+/** The whole `pg-ghost run` as a process, beside the blocking ALTER TABLE of the same change. */
+import { withClient } from './lib/lab.mjs';
+import { runIfMain } from './lib/main.mjs';
+import { count, progress, seconds, times } from './lib/output.mjs';
+import { figure, inTurn, ratio } from './lib/statistics.mjs';
+import { change, table } from './lib/table.mjs';
+import { runTool } from './lib/tool.mjs';
+
+const goal = 1;
+
+/** @type {import('./lib/main.mjs').Benchmark} */
+export async function runVsAlter(lab, { rows, rounds }) {
+  const { size } = await lab.template(rows);
+  /** @type {import('./lib/tool.mjs').ToolRun[]} */
+  const runs = [];
+  /** @type {number[]} */
+  const alters = [];
+  const measurements = [
+    async (/** @type {string} */ url) => {
+      const run = await runTool(url, ['--table', table, '--alter', change]);
+      if (run.rows !== rows) throw new Error(`${run.rows} rows copied, not ${rows}`);
+      runs.push(run);
+      progress(`  run    ${run.seconds.toFixed(2)} s`);
+    },
+    async (/** @type {string} */ url) => {
+      const took = await alter(url);
+      alters.push(took);
+      progress(`  ALTER  ${took.toFixed(2)} s`);
+    },
+  ];
+  for (let round = 0; round < rounds; round += 1) {
+    for (const measure of inTurn(measurements, round)) {
+      await lab.withTable(rows, async (url) => {
+        await lab.checkpoint();
+        await measure(url);
+      });
+    }
+  }
+  const ours = runs.map((run) => run.seconds);
+  const ratios = ratio(ours, alters);
+  return {
+    lines: [
+      {
+        measure: `run, ${count(rows)} rows`,
+        ours: seconds(figure(ours)),
+        beside: `ALTER TABLE ${seconds(figure(alters))}`,
+        ratio: times(ratios),
+        goal: `at most ${goal.toFixed(2)}`,
+        met: ratios.median <= goal,
+      },
+    ],
+    notes: [
+      `table: ${size.heapMb} MB and ${size.indexesMb} MB of indexes, ${size.bytesPerRow} bytes a row`,
+      `phases of run: ${phaseNote(runs)}`,
+    ],
+    data: {
+      rows,
+      size,
+      runSeconds: figure(ours),
+      alterSeconds: figure(alters),
+      ratio: ratios,
+      phases: phaseMedians(runs),
+      runs,
+    },
+  };
+}
+
+/**
+ * Only the statement: that its client had to start and to connect is not counted.
+ *
+ * @param {string} url
+ */
+async function alter(url) {
+  return await withClient(url, async (client) => {
+    const started = performance.now();
+    await client.query(`alter table ${table} ${change}`);
+    return (performance.now() - started) / 1000;
+  });
+}
+
+/** @param {readonly import('./lib/tool.mjs').ToolRun[]} runs */
+function phaseMedians(runs) {
+  const names = Object.keys(runs[0]?.phases ?? {});
+  const inPhases = (/** @type {import('./lib/tool.mjs').ToolRun} */ run) =>
+    Object.values(run.phases).reduce((sum, each) => sum + each, 0);
+  return Object.fromEntries([
+    // Start of the process, plan, the sessions, the end.
+    ['around', figure(runs.map((run) => run.seconds - inPhases(run))).median],
+    ...names.map((name) => [name, figure(runs.map((run) => run.phases[name] ?? 0)).median]),
+  ]);
+}
+
+/** @param {readonly import('./lib/tool.mjs').ToolRun[]} runs */
+function phaseNote(runs) {
+  return Object.entries(phaseMedians(runs))
+    .map(([name, took]) => `${name} ${took.toFixed(2)} s`)
+    .join(', ');
+}
+
+await runIfMain(import.meta.url, 'run-vs-alter', { 'run-vs-alter': runVsAlter });
