@@ -71,14 +71,27 @@ export async function planDrain(session: Session, plan: ApplyPlan): Promise<void
 
 /**
  * Applies all that is left, inside the caller's transaction, which is READ COMMITTED and keeps writers out of the source:
- * two messages. Conflicts and misfits are thrown as they come from the server: roll back, and let `catchUp` explain them.
+ * one message, with `first` before it. Conflicts and misfits are thrown as they come from the server: roll back, and let `catchUp` explain them.
  * The session went through `prepareDrain`.
  *
  * @returns number of entries
  */
-export async function drain(session: Session, plan: ApplyPlan): Promise<number> {
-  await session.batch(drainStatements(plan));
-  return await session.execute(deleteEntriesSql(plan, wholeLog));
+export async function drain(session: Session, plan: ApplyPlan): Promise<number>;
+/** @param first a statement to go before, in the same message; @returns its rows too */
+export async function drain(session: Session, plan: ApplyPlan, first: string): Promise<Drained>;
+export async function drain(session: Session, plan: ApplyPlan, first?: string): Promise<number | Drained> {
+  const results = await session.results([
+    ...(first === undefined ? [] : [first]),
+    ...drainStatements(plan),
+    deleteEntriesSql(plan, wholeLog).text,
+  ]);
+  const entries = results.at(-1)?.rowCount ?? 0;
+  return first === undefined ? entries : { entries, first: results[0]?.rows ?? [] };
+}
+
+export interface Drained {
+  readonly entries: number;
+  readonly first: readonly Record<string, unknown>[];
 }
 
 const smallBacklog = 1_000;

@@ -7,7 +7,7 @@
  * that is still being built; all DDL on the table, GRANT, COMMENT and new views do. Another file of the heap shows in `filenode`.
  */
 import type { Session } from '../db/session.js';
-import type { SqlQuery } from '../sql/quote.js';
+import { literal, type SqlQuery } from '../sql/quote.js';
 
 export interface Fingerprint {
   readonly fingerprint: string;
@@ -34,6 +34,18 @@ export async function readFingerprint(
  */
 export function fingerprintSql(oid: number, captureTriggers: readonly string[]): SqlQuery {
   return { name: 'ghost_fingerprint', text: fingerprintText, values: [oid, captureTriggers] };
+}
+
+/** For a session that asks in one message with other statements: `prepare` once, then `execute` under this name. */
+export const preparedFingerprint = 'ghost_fingerprint_prepared';
+
+export function prepareFingerprintStatement(): string {
+  return `prepare ${preparedFingerprint} (oid, name[]) as ${fingerprintText}`;
+}
+
+export function executeFingerprintStatement(oid: number, captureTriggers: readonly string[]): string {
+  const names = captureTriggers.map(literal).join(', ');
+  return `execute ${preparedFingerprint} (${oid}, array[${names}]::name[])`;
 }
 
 const columnFacts = `

@@ -23,14 +23,13 @@ export interface CutoverWork {
   readonly session: Session;
   readonly watcher: Session;
   readonly limits: LockLimits;
-  /** Makes the server plan and load beforehand what will run under the lock. */
-  readonly warmUp: () => Promise<void>;
   /** Brings the backlog down, so that the drain under the lock is short. */
   readonly catchUp: () => Promise<void>;
-  /** Throws when the source or its capture is not what it was. */
-  readonly checkSource: () => Promise<void>;
-  /** The final drain; returns the number of keys applied. */
-  readonly drain: () => Promise<number>;
+  /**
+   * Under the lock: looks whether the source and its capture are what they were, and applies what is left in the log.
+   * Throws when they are not; returns the number of keys applied.
+   */
+  readonly finish: () => Promise<number>;
   readonly swap: readonly string[];
   readonly emit: Emit;
   readonly signal?: AbortSignal;
@@ -48,16 +47,8 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
       watcher: work.watcher,
       request: { table: work.table, tableOid: work.tableOid, mode: 'ACCESS EXCLUSIVE' },
       limits: work.limits,
-      prepare: async (attempt) => {
-        if (attempt === 1) await work.warmUp();
-        await work.catchUp();
-      },
-      work: async (hold) => {
-        await work.checkSource();
-        hold.check();
-        const drained = await work.drain();
-        return { last: work.swap, value: drained };
-      },
+      prepare: () => work.catchUp(),
+      work: async () => ({ value: await work.finish(), last: work.swap }),
       onTry: (step) => emit('cutover:try', { attempt: step.attempt, lockTimeoutMs: step.lockTimeoutMs ?? 0 }),
       onMissed: (missed) =>
         emit('cutover:missed', {

@@ -46,6 +46,11 @@ export const baseSettings: Readonly<Record<string, string>> = {
 
 export type IsolationLevel = 'read committed' | 'repeatable read';
 
+export interface StatementResult {
+  readonly rows: readonly Record<string, unknown>[];
+  readonly rowCount: number;
+}
+
 /** A host that does not answer at all would otherwise be waited for as long as the kernel likes. */
 const connectTimeoutMs = 30_000;
 
@@ -125,6 +130,17 @@ export class Session implements AsyncDisposable {
   async batch(statements: readonly string[]): Promise<void> {
     if (statements.length === 0) return;
     await this.client.query(statements.join(';\n'));
+  }
+
+  /** Several statements in one message, without parameters, with what each of them returned. */
+  async results(statements: readonly string[]): Promise<StatementResult[]> {
+    const results: unknown = await this.client.query(statements.join(';\n'));
+    // pg gives an array only where there are several.
+    const list = Array.isArray(results) ? results : [results];
+    return list.map(({ rows, rowCount }: pg.QueryResult) => ({
+      rows: rows as Record<string, unknown>[],
+      rowCount: rowCount ?? 0,
+    }));
   }
 
   /**

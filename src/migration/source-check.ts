@@ -3,7 +3,12 @@
  * the cutover lock; both hold a lock that keeps the answer true until they end.
  */
 import { readDependents } from '../catalog/dependents.js';
-import { readFingerprint } from '../catalog/fingerprint.js';
+import {
+  executeFingerprintStatement,
+  prepareFingerprintStatement,
+  readFingerprint,
+  type Fingerprint,
+} from '../catalog/fingerprint.js';
 import { readTableShape } from '../catalog/shape.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
@@ -19,7 +24,15 @@ export class SourceMoved extends Error {}
 /** What the source looks like now. @throws FailedError when it or its capture is gone */
 export async function readMark(session: Session, context: RunContext): Promise<SourceMark> {
   const { id, plan } = context;
-  const found = await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
+  return toMark(
+    context,
+    await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id))),
+  );
+}
+
+/** @throws FailedError when the source or its capture is gone */
+export function toMark(context: RunContext, found: Fingerprint | null): SourceMark {
+  const { id, plan } = context;
   if (found === null) {
     throw new FailedError('table-gone', `the table ${displayName(plan.table)} was dropped`, {
       state: `migration ${id} has nothing left to migrate`,
@@ -40,6 +53,16 @@ export async function warmUp({ id, plan }: RunContext, session: Session): Promis
   }
 }
 
+/** The same for a session that looks in one message with other statements, by `lookStatement`. */
+export async function prepareLook(context: RunContext, session: Session): Promise<void> {
+  await session.batch([prepareFingerprintStatement()]);
+  for (let run = 0; run <= 5; run += 1) await session.batch([lookStatement(context)]);
+}
+
+export function lookStatement({ id, plan }: RunContext): string {
+  return executeFingerprintStatement(plan.source.oid, Object.values(captureTriggerNames(id)));
+}
+
 export interface SourceCheck {
   /** For a copy that begins again: what the source is now, if only its file is another. */
   renewed(session: Session): Promise<SourceMark>;
@@ -47,7 +70,13 @@ export interface SourceCheck {
    * @throws SourceMoved the copy must start again
    * @throws FailedError the definition changed, or capture was interrupted
    */
-  check(session: Session, options?: { readonly fileMayMove?: boolean }): Promise<void>;
+  check(session: Session, options?: CheckOptions): Promise<void>;
+}
+
+export interface CheckOptions {
+  readonly fileMayMove?: boolean;
+  /** Read already, in the same transaction. */
+  readonly now?: SourceMark;
 }
 
 export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCheck {
@@ -59,8 +88,8 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
       await compareDefinitions(session, context);
       return now;
     },
-    async check(session, { fileMayMove = false } = {}) {
-      const now = await readMark(session, context);
+    async check(session, { fileMayMove = false, now: seen } = {}) {
+      const now = seen ?? (await readMark(session, context));
       // First, and for good: writes may be missing from the log, and nobody can tell which.
       if (now.capture !== mark.capture) throw captureBroken(context);
       if (now.fingerprint !== mark.fingerprint) {

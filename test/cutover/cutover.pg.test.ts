@@ -31,11 +31,9 @@ async function prepared(
     session,
     watcher,
     limits: { lockTimeoutMs: 100, maxHoldMs: 5_000, deadlineMs: 5_000 },
-    warmUp: () => step('warm up'),
     catchUp: () => step('catch up'),
-    checkSource: () => step('check'),
-    drain: async () => {
-      await step('drain');
+    finish: async () => {
+      await step('check and drain');
       return 3;
     },
     swap: ['insert into public.swapped values (1)'],
@@ -45,30 +43,27 @@ async function prepared(
   return { work, session, watcher };
 }
 
-test('warm up and catch up before the lock, check and drain under it, and the swap commits', async () => {
+test('catch up before the lock, check and drain under it, and the swap commits', async () => {
   await using db = await createDatabase();
   const steps: string[] = [];
   const { work, session, watcher } = await prepared(db, steps, {});
   const result = await cutover(work);
-  expect(steps).toEqual(['warm up: free', 'catch up: free', 'check: locked', 'drain: locked']);
+  expect(steps).toEqual(['catch up: free', 'check and drain: locked']);
   expect(result).toMatchObject({ value: 3, attempts: 1 });
   expect((await db.query('select id from swapped')).rows).toEqual([{ id: 1 }]);
   await Promise.all([session.close(), watcher.close()]);
 });
 
-test.each(['checkSource', 'drain'] as const)(
-  'nothing is swapped when %s throws, and the lock is given back',
-  async (name) => {
-    await using db = await createDatabase();
-    const { work, session, watcher } = await prepared(db, [], {
-      [name]: () => Promise.reject(new Error('the source is another')),
-    });
-    await expect(cutover(work)).rejects.toThrow('the source is another');
-    expect((await db.query('select id from swapped')).rows).toEqual([]);
-    await db.query(`set lock_timeout = '1s'; insert into t values (1)`);
-    await Promise.all([session.close(), watcher.close()]);
-  },
-);
+test('nothing is swapped when the check or the drain throws, and the lock is given back', async () => {
+  await using db = await createDatabase();
+  const { work, session, watcher } = await prepared(db, [], {
+    finish: () => Promise.reject(new Error('the source is another')),
+  });
+  await expect(cutover(work)).rejects.toThrow('the source is another');
+  expect((await db.query('select id from swapped')).rows).toEqual([]);
+  await db.query(`set lock_timeout = '1s'; insert into t values (1)`);
+  await Promise.all([session.close(), watcher.close()]);
+});
 
 test('a broken connection at the commit is an unknown outcome, one before it is not', async () => {
   await using db = await createDatabase();
@@ -82,7 +77,7 @@ test('a broken connection at the commit is an unknown outcome, one before it is 
   const before = await prepared(other, [], {});
   const lost = cutover({
     ...before.work,
-    drain: async () => {
+    finish: async () => {
       await before.session.rows('select pg_terminate_backend(pg_backend_pid())');
       return 0;
     },

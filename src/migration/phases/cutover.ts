@@ -9,6 +9,7 @@ import type { ApplyPlan } from '../../apply/apply-plan.js';
 import { applySettings } from '../../apply/apply-sql.js';
 import { isRowError } from '../../apply/misfits.js';
 import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
+import type { Fingerprint } from '../../catalog/fingerprint.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { findTable } from '../../catalog/table.js';
 import type { TableShape } from '../../catalog/types.js';
@@ -29,7 +30,7 @@ import { removeLeftovers } from '../cleanup.js';
 import { expectedTarget, helperIndexFacts, limitsOf, onAnySession, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 import { findOutcome } from '../outcome.js';
-import { compareDefinitions, recordedCheck, warmUp } from '../source-check.js';
+import { compareDefinitions, lookStatement, prepareLook, recordedCheck, toMark } from '../source-check.js';
 import { catchUpOn } from './catch-up.js';
 
 export async function swap(context: RunContext): Promise<Transition> {
@@ -41,6 +42,7 @@ export async function swap(context: RunContext): Promise<Transition> {
   const session = await sessions.open('cutover', applySettings);
   try {
     await prepareDrain(session, apply);
+    await prepareLook(context, session);
     const { holdMs } = await swapOrExplain(context, { session, applier, target, apply });
     await setHold(control, id, holdMs);
   } catch (error) {
@@ -101,13 +103,16 @@ async function swapOnce(
     session,
     watcher: control,
     limits: limitsOf(context),
-    warmUp: () => warmUp(context, session),
     catchUp: async () => {
       await catchUpOn(context, applier, apply);
       await planDrain(session, apply);
     },
-    checkSource: () => source.check(session, { fileMayMove: true }),
-    drain: () => drain(session, apply),
+    finish: async () => {
+      const { first, entries } = await drain(session, apply, lookStatement(context));
+      const now = toMark(context, (first[0] as Fingerprint | undefined) ?? null);
+      await source.check(session, { fileMayMove: true, now });
+      return entries;
+    },
     swap: [
       // Not before the drain: it needs the index, and every change of the shadow makes its plans void.
       ...dropHelperIndexStatements(helperIndexFacts(context)),

@@ -32,7 +32,8 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
   let done = all.length - missing.length;
   const progress = (): void => emit('index:progress', { done, total: all.length, running: [...running] });
 
-  await sessions.use('index', Math.min(settings.workers, Math.max(1, missing.length)), async (workers) => {
+  const sessionsWanted = Math.min(settings.workers, Math.max(1, missing.length));
+  const build = async (workers: readonly Session[]): Promise<void> => {
     const idle = [...workers];
     const limit = pLimit({ concurrency: workers.length, rejectOnClear: true });
     await allOrFirstError(
@@ -59,13 +60,20 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
       // The others need not be finished first: what is built stays for the next run.
       () => limit.clearQueue(),
     );
-  });
+  };
+  await sessions.use('index', sessionsWanted, build, sessionsWanted > 1 ? oneProcessEach : {});
   // One transaction: a run that was cut short has either all of it or nothing.
   if (!isAttached(target, existing)) {
     await control.transaction(async () => control.batch(attachStatements(target, schemas.shadow)));
   }
   return 'done';
 }
+
+/**
+ * Builds that run side by side get in each other's way with parallel workers on top: four indexes over 3 million rows, two
+ * sessions, two cores took 4.0 s without and 5.5 s with them. And the application keeps its cores.
+ */
+const oneProcessEach = { max_parallel_maintenance_workers: '0' };
 
 async function buildOne(
   context: RunContext,
