@@ -82,10 +82,7 @@ export function conclude(facts: Facts): Plan {
             target.indexes.map(({ name }) => name),
             key,
           ),
-          locks: copyLocks(
-            facts.table,
-            source.sequences.map(({ name }) => name),
-          ),
+          locks: copyLocks(facts.table, source.sequences),
           rollback: copyRollback(facts.table),
         }
       : {}),

@@ -1,4 +1,5 @@
 /** What would happen, in order, with the locks it takes. */
+import type { OwnedSequence } from '../catalog/types.js';
 import { displayName, type QualifiedName } from '../sql/quote.js';
 import type { ChangeStatement } from './change-types.js';
 import { strongestLock } from './native-locks.js';
@@ -47,7 +48,10 @@ export function copySteps(table: QualifiedName, indexes: readonly string[], key:
   ];
 }
 
-export function copyLocks(table: QualifiedName, sequences: readonly QualifiedName[]): PlannedLock[] {
+export function copyLocks(
+  table: QualifiedName,
+  sequences: readonly Pick<OwnedSequence, 'name' | 'identity'>[],
+): PlannedLock[] {
   const name = displayName(table);
   const lock = (phase: string, mode: string, why: string, duration: string, of = name): PlannedLock => ({
     phase,
@@ -68,10 +72,11 @@ export function copyLocks(table: QualifiedName, sequences: readonly QualifiedNam
       'apply the rest and swap the tables',
       `milliseconds, at most --max-hold; ${brief}`,
     ),
-    ...sequences.map((sequence) =>
+    ...sequences.map(({ name: sequence, identity }) =>
       lock(
         'cutover',
-        'SHARE ROW EXCLUSIVE',
+        // One moves with its table, the other only changes its owner.
+        identity ? 'ACCESS EXCLUSIVE' : 'SHARE ROW EXCLUSIVE',
         'goes on with the new table',
         'in the same transaction',
         displayName(sequence),

@@ -64,7 +64,11 @@ describe('makePlan', () => {
       'cutover',
     ]);
     expect(plan.locks).toContainEqual(
-      expect.objectContaining({ phase: 'cutover', table: 'public.orders_id_seq', mode: 'ACCESS EXCLUSIVE' }),
+      expect.objectContaining({
+        phase: 'cutover',
+        table: 'public.orders_id_seq',
+        mode: 'SHARE ROW EXCLUSIVE',
+      }),
     );
     const notNull = ['code', 'id', 'total'].map((column) => `constraint orders_${column}_not_null`);
     expect(plan.dependents.map(({ kind, name }) => `${kind} ${name}`).toSorted()).toEqual([
