@@ -17,6 +17,8 @@ const layers = [
   // Whoever waits for a lock looks up who holds it.
   ['locks'],
   ['catalog', 'state', 'throttle'],
+  // Statements from what the catalog says: pure, for the clone and for the swap alike.
+  ['ddl'],
   ['db', 'sql'],
 ];
 
@@ -26,6 +28,7 @@ const shared = [
   '^src/report/events\\.ts$',
   '^src/plan/types\\.ts$',
   '^src/catalog/types\\.ts$',
+  '^src/catalog/definitions\\.ts$',
 ];
 
 const folder = (name) => (name === 'index' ? '^src/index\\.ts$' : `^src/${name}/`);

@@ -114,6 +114,32 @@ const parts: readonly string[] = [
          and d.refobjid in (t.reltype, (select rt.typarray from pg_type as rt where rt.oid = t.reltype))
      )
      and d.classid in ('pg_rewrite'::regclass, 'pg_proc'::regclass)`,
+  // The definitions of all views over it, and of what reads them: replaced by the swap, so they must not change either.
+  `with recursive relation (oid) as (
+     select t.oid
+     union
+     select r.ev_class
+     from relation
+     join pg_depend as d
+       on d.refclassid = 'pg_class'::regclass and d.refobjid = relation.oid and d.classid = 'pg_rewrite'::regclass
+     join pg_rewrite as r on r.oid = d.objid and r.rulename = '_RETURN'
+   )
+   select string_agg(concat_ws(':', relation.oid,
+       (select c.xmin from pg_class as c where c.oid = relation.oid and relation.oid <> t.oid),
+       (select string_agg(a.xmin::text, ',' order by a.attnum)
+         from pg_attribute as a where a.attrelid = relation.oid and relation.oid <> t.oid),
+       (select string_agg(tg.oid || ' ' || tg.xmin, ',' order by tg.oid) from pg_trigger as tg
+         where tg.tgrelid = relation.oid and relation.oid <> t.oid),
+       (select string_agg(distinct concat_ws(' ', d.objid, r.xmin, p.xmin, pol.xmin), ',')
+         from pg_depend as d
+         left join pg_rewrite as r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+         left join pg_proc as p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
+         left join pg_policy as pol on d.classid = 'pg_policy'::regclass and pol.oid = d.objid
+         where d.refclassid = 'pg_class'::regclass
+           and d.refobjid = relation.oid
+           and d.classid in ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_policy'::regclass))
+     ), '|' order by relation.oid)
+   from relation`,
   `select string_agg(p.oid::text, '' order by p.oid) from pg_publication as p where p.puballtables`,
   `select string_agg(row(i.inhrelid, i.inhparent)::text, '' order by i.inhrelid, i.inhparent)
    from pg_inherits as i

@@ -1,16 +1,28 @@
 /** What this role would have to be granted before it can migrate a table. */
 import type { Session } from '../db/session.js';
 import { frozen } from './freeze.js';
+import type { Definitions } from './definitions.js';
 import type { TableShape } from './types.js';
 
 /**
  * GRANT statements for an administrator to run; empty when nothing is missing. A superuser lacks nothing, an owner
  * mostly CREATE on the database (our schemas), another role membership in the owner's.
  */
-export async function missingPrivileges(session: Session, shape: TableShape): Promise<string[]> {
+export async function missingPrivileges(
+  session: Session,
+  shape: TableShape,
+  definitions: Definitions | null = null,
+): Promise<string[]> {
   const rows = await session.rows<{ statement: string }>({
     text: missingSql(session.serverVersion),
-    values: [shape.oid, becomeRoles(shape), tablespaces(shape)],
+    values: [
+      shape.oid,
+      [...new Set([...becomeRoles(shape), ...(definitions === null ? [] : ownersOf(definitions))])],
+      tablespaces(shape),
+      (definitions?.foreignKeysOut ?? []).map(({ referencesOid }) => referencesOid),
+      (definitions?.triggers ?? []).map(({ oid }) => oid),
+      elsewhereTables(definitions),
+    ],
   });
   return frozen(rows.map(({ statement }) => statement));
 }
@@ -23,6 +35,25 @@ function becomeRoles(shape: TableShape): string[] {
     ...shape.sequences.filter(({ identity }) => identity).flatMap((sequence) => sequence.grants),
   ];
   return [...new Set([shape.owner, ...grants.map(({ grantor }) => grantor)])];
+}
+
+/** Only their owners may replace, alter or drop these. */
+function ownersOf({ views, functions, foreignKeysIn, publications }: Definitions): string[] {
+  const grants = views.flatMap((view) => [
+    ...view.grants,
+    ...view.columns.flatMap((column) => column.grants),
+  ]);
+  return [
+    ...[...views, ...functions, ...publications].map(({ owner }) => owner),
+    ...grants.map(({ grantor }) => grantor),
+    ...foreignKeysIn.map(({ tableOwner }) => tableOwner),
+  ];
+}
+
+function elsewhereTables(definitions: Definitions | null): number[] {
+  return [...(definitions?.policiesElsewhere ?? []), ...(definitions?.rulesElsewhere ?? [])].map(
+    ({ tableOid }) => tableOid,
+  );
 }
 
 function tablespaces(shape: TableShape): string[] {
@@ -69,7 +100,25 @@ ${serverVersion >= 160000 ? '' : inheritSql}      select 2, format('grant create
       from me, t
       where not (has_schema_privilege(t.schema_oid, 'usage') and has_schema_privilege(t.schema_oid, 'create'))
       union all
-      select 4, format('grant create on tablespace %I to %s', ts.spcname, me.name)
+      select 4, format('grant references on %s to %s', ref.oid::regclass, me.name)
+      from me, unnest($4::oid[]) as ref (oid)
+      where not (has_table_privilege(ref.oid, 'references') or has_any_column_privilege(ref.oid, 'references'))
+      union all
+      select 5, format('grant execute on function %s to %s', tg.tgfoid::regprocedure, me.name)
+      from me, pg_trigger as tg
+      where tg.oid = any ($5::oid[])
+        and not has_function_privilege(tg.tgfoid, 'execute')
+      union all
+      select 6, format('grant %I to %s${options}', pg_get_userbyid(c.relowner), me.name)
+      from me, pg_class as c
+      where c.oid = any ($6::oid[])
+        and not pg_has_role(c.relowner, 'usage')
+      union all
+      select 7, format('alter role %s bypassrls', me.name)
+      from me
+      where row_security_active($1)
+      union all
+      select 8, format('grant create on tablespace %I to %s', ts.spcname, me.name)
       from me, pg_tablespace as ts
       where ts.spcname = any ($3::name[])
         and not has_tablespace_privilege(ts.oid, 'create')

@@ -7,6 +7,7 @@ import { withDeparseSettings } from './deparse-settings.js';
 import { frozen } from './freeze.js';
 import { readIndexes } from './indexes.js';
 import { readOwnedSequences } from './sequences.js';
+import { readStatistics } from './statistics.js';
 import { grantsJsonSql } from './acl-sql.js';
 import type { TableShape } from './types.js';
 
@@ -23,11 +24,12 @@ export async function readTableShape(session: Session, oid: number): Promise<Tab
     const constraints = await readConstraints(session, oid);
     const indexes = await readIndexes(session, oid);
     const sequences = await readOwnedSequences(session, oid);
-    return frozen({ ...table, columns, constraints, indexes, sequences });
+    const statistics = await readStatistics(session, oid);
+    return frozen({ ...table, columns, constraints, indexes, sequences, statistics });
   });
 }
 
-type TableProperties = Omit<TableShape, 'columns' | 'constraints' | 'indexes' | 'sequences'>;
+type TableProperties = Omit<TableShape, 'columns' | 'constraints' | 'indexes' | 'sequences' | 'statistics'>;
 
 async function readTableProperties(session: Session, oid: number): Promise<TableProperties> {
   const [table] = await session.rows<TableProperties>({ text: tableSql, values: [oid] });

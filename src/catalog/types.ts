@@ -131,6 +131,18 @@ export interface OwnedSequence {
   readonly unlogged: boolean;
 }
 
+/** CREATE STATISTICS. */
+export interface ExtendedStatistics {
+  readonly oid: number;
+  readonly name: QualifiedName;
+  /** `pg_get_statisticsobjdef`. */
+  readonly definition: string;
+  readonly owner: string;
+  /** `ALTER STATISTICS ... SET STATISTICS`; null when not set. */
+  readonly target: number | null;
+  readonly comment: string | null;
+}
+
 export interface TableShape {
   readonly oid: number;
   readonly name: QualifiedName;
@@ -149,6 +161,7 @@ export interface TableShape {
   readonly constraints: readonly Constraint[];
   readonly indexes: readonly Index[];
   readonly sequences: readonly OwnedSequence[];
+  readonly statistics: readonly ExtendedStatistics[];
   /** `pg_relation_filenode` of the heap; moves when the table is rewritten. */
   readonly filenode: number | null;
 }

@@ -8,6 +8,7 @@ import {
   LockNotObtained,
   underLock,
   type LockLimits,
+  type LockStep,
   type LockedResult,
 } from '../locks/locked-transaction.js';
 import { blockerLines } from '../locks/describe-blockers.js';
@@ -22,6 +23,8 @@ export interface CutoverWork {
   readonly tableOid: number;
   readonly session: Session;
   readonly watcher: Session;
+  /** Relations that are locked before and after the table. */
+  readonly locks: { readonly before: readonly LockStep[]; readonly after: readonly LockStep[] };
   readonly limits: LockLimits;
   /** Brings the backlog down, so that the drain under the lock is short. */
   readonly catchUp: () => Promise<void>;
@@ -45,7 +48,7 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
     const result = await underLock<number>({
       session: work.session,
       watcher: work.watcher,
-      request: { table: work.table, tableOid: work.tableOid, mode: 'ACCESS EXCLUSIVE' },
+      request: { table: work.table, tableOid: work.tableOid, mode: 'ACCESS EXCLUSIVE', ...work.locks },
       limits: work.limits,
       prepare: () => work.catchUp(),
       work: async () => ({ value: await work.finish(), last: work.swap }),

@@ -6,6 +6,7 @@
  * done here by hand.
  */
 import type { OwnedSequence, TableShape } from '../catalog/types.js';
+import { moveStatistics } from '../ddl/statistics-sql.js';
 import type { ColumnMapping } from '../plan/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
 
@@ -20,6 +21,9 @@ export interface SwapFacts {
   readonly dropCapture: readonly string[];
   /** NOT VALID constraints, which the copy could not have: added to the shadow now. */
   readonly unvalidated: readonly string[];
+  /** What hangs on the table: off the old one, and onto the new one. */
+  readonly detach: readonly string[];
+  readonly attach: readonly string[];
   /** Marks the migration as swapped, in the same commit. */
   readonly markSwapped: string;
 }
@@ -30,17 +34,31 @@ export function swapStatements(facts: SwapFacts): string[] {
   const moves = serialMoves(facts);
   return [
     ...facts.dropCapture,
+    ...facts.detach,
     ...facts.unvalidated,
     ...identityValues(facts),
     // An owned sequence goes wherever its table goes; these stay, so they are nobody's for a moment.
     ...moves.map(({ sequence }) => `alter sequence ${qualified(sequence.name)} owned by none`),
     `alter table ${qualified(table)} set schema ${ident(facts.oldSchema)}`,
     `alter table ${shadow} set schema ${ident(table.schema)}`,
+    ...statisticsMoves(facts),
     ...moves.map(({ sequence, column, type }) => {
       const grow = type === null ? '' : ` as ${type}`;
       return `alter sequence ${qualified(sequence.name)}${grow} owned by ${qualified(table)}.${ident(column)}`;
     }),
+    ...facts.attach,
     facts.markSwapped,
+  ];
+}
+
+/** They do not follow their table, and may be in another schema than it. */
+function statisticsMoves({ source, target, shadowSchema, oldSchema }: SwapFacts): string[] {
+  return [
+    ...source.statistics.map(({ name }) => moveStatistics(name, oldSchema)),
+    ...target.statistics.flatMap(({ name }) => {
+      const home = source.statistics.find((each) => each.name.name === name.name)?.name.schema;
+      return home === undefined ? [] : [moveStatistics({ schema: shadowSchema, name: name.name }, home)];
+    }),
   ];
 }
 

@@ -19,12 +19,21 @@ export type LockMode =
   | 'SHARE'
   | 'SHARE UPDATE EXCLUSIVE';
 
+/** Another relation whose lock the same try takes. */
+export type LockStep =
+  | { readonly kind: 'table'; readonly oid: number; readonly table: string; readonly mode: LockMode }
+  /** A statement that takes the lock, where LOCK TABLE cannot: on a view it would take its tables along. */
+  | { readonly kind: 'statement'; readonly oid: number; readonly statement: string };
+
 export interface LockRequest {
   /** Quoted, qualified. */
   readonly table: string;
   /** For looking up who is in the way. */
   readonly tableOid: number;
   readonly mode: LockMode;
+  /** Others, in order, before and after the table. */
+  readonly before?: readonly LockStep[];
+  readonly after?: readonly LockStep[];
 }
 
 export interface LockLimits {
@@ -110,13 +119,28 @@ export async function underLock<T>(options: LockedWork<T>): Promise<LockedResult
       try: step,
       why: outcome.missed,
       waitedMs: performance.now() - tried,
-      blockers: outcome.missed === 'hold' ? [] : await holdersOf(options.watcher, options.request.tableOid),
+      blockers: outcome.missed === 'hold' ? [] : await holders(options),
       nextTryMs,
     };
     if (waitedMs + nextTryMs > limits.deadlineMs) throw new LockNotObtained(attempt, waitedMs, missed);
     options.onMissed?.(missed);
     await sleep(nextTryMs, signal);
   }
+}
+
+/** Of any relation of the request; each session once. */
+async function holders<T>({ watcher, request }: LockedWork<T>): Promise<Blocker[]> {
+  const { before = [], after = [], tableOid } = request;
+  const found = new Map<string, Blocker>();
+  for (const oid of [...before.map((step) => step.oid), tableOid, ...after.map((step) => step.oid)]) {
+    for (const blocker of await holdersOf(watcher, oid)) {
+      const key = JSON.stringify([blocker.pid, blocker.backendType]);
+      const known = found.get(key);
+      const lockModes = [...new Set([...(known?.lockModes ?? []), ...blocker.lockModes])];
+      found.set(key, { ...blocker, lockModes });
+    }
+  }
+  return [...found.values()];
 }
 
 async function tryOnce<T>(
@@ -131,19 +155,20 @@ async function tryOnce<T>(
   let cancelling: Promise<unknown> | undefined;
   const overBudget = (): boolean => locked !== null && performance.now() - locked > limits.maxHoldMs;
   try {
+    const { before = [], after = [] } = request;
+    // The first of several locks is held while we wait for the next, and statement_timeout counts for each: cap the sum.
+    if (before.length + after.length > 0) startClock((step.lockTimeoutMs ?? 0) + limits.maxHoldMs);
     await session.batch([
       ...openingStatements(limits, step, evictAutovacuum),
+      ...before.flatMap((each) => stepStatements(each, step)),
       lockStatement(request, step),
+      ...after.flatMap((each) => stepStatements(each, step)),
       // A NOWAIT try waits for nothing later either: what it meets after the first lock is as bad as a held table.
       `set local lock_timeout = '${step.lockTimeoutMs ?? 1}ms'`,
     ]);
     locked = performance.now();
     // The server's own timeout is per statement; this one is for the sum.
-    overrun = setTimeout(() => {
-      cancelling = watcher
-        .rows({ text: `select pg_cancel_backend($1)`, values: [session.pid] })
-        .catch(() => undefined);
-    }, limits.maxHoldMs);
+    startClock(limits.maxHoldMs);
     const { last, value } = await options.work({
       check() {
         if (overBudget()) throw new HoldOverrun();
@@ -173,6 +198,16 @@ async function tryOnce<T>(
     await calm();
   }
 
+  /** Cancels whatever the session does when the time is over. */
+  function startClock(ms: number): void {
+    clearTimeout(overrun);
+    overrun = setTimeout(() => {
+      cancelling = watcher
+        .rows({ text: `select pg_cancel_backend($1)`, values: [session.pid] })
+        .catch(() => undefined);
+    }, ms);
+  }
+
   /** A cancel that is still on its way must not hit what this session does next. */
   async function calm(): Promise<void> {
     clearTimeout(overrun);
@@ -196,6 +231,17 @@ function openingStatements(limits: LockLimits, step: LockTry, evictAutovacuum: b
 function lockStatement(request: LockRequest, step: LockTry): string {
   const nowait = step.lockTimeoutMs === null ? ' nowait' : '';
   return `lock table only ${request.table} in ${request.mode.toLowerCase()} mode${nowait}`;
+}
+
+/** What has no NOWAIT waits for a millisecond instead. */
+function stepStatements(each: LockStep, step: LockTry): string[] {
+  const nowait = step.lockTimeoutMs === null;
+  if (each.kind === 'table') {
+    return [`lock table ${each.table} in ${each.mode.toLowerCase()} mode${nowait ? ' nowait' : ''}`];
+  }
+  return nowait
+    ? [`set local lock_timeout = '1ms'`, each.statement, `set local lock_timeout = 0`]
+    : [each.statement];
 }
 
 /** Superusers, and on 15 and later roles with `GRANT SET ON PARAMETER deadlock_timeout`. */

@@ -15,6 +15,7 @@ export interface CopyPlan extends Plan {
   readonly source: TableShape;
   readonly key: Key;
   readonly projection: Projection;
+  readonly definitions: NonNullable<Plan['definitions']>;
 }
 
 export interface RunContext {
@@ -32,11 +33,17 @@ export interface RunContext {
 }
 
 export function asCopyPlan(plan: Plan): CopyPlan {
-  const { source, key, projection } = plan;
-  if (plan.verdict !== 'copy' || source === null || key === null || projection === null) {
+  const { source, key, projection, definitions } = plan;
+  if (
+    plan.verdict !== 'copy' ||
+    source === null ||
+    key === null ||
+    projection === null ||
+    definitions === null
+  ) {
     throw new Error(`a plan with verdict ${plan.verdict} has nothing to copy`);
   }
-  return { ...plan, source, key, projection };
+  return { ...plan, source, key, projection, definitions };
 }
 
 /** Opens sessions that belong to a run: pinned, fenced, and known, so that they can all be cancelled. */

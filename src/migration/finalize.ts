@@ -9,7 +9,9 @@ import { dropSchemas, removeLeftovers } from './cleanup.js';
 import { resolveMigration } from './find-table.js';
 import { next } from './machine.js';
 import { breakOffWhenAsked, explained } from './server-errors.js';
-import type { CommonOptions } from './types.js';
+import { completeSwap } from './after-swap.js';
+import { createEmitter } from '../report/emitter.js';
+import { defaultRunSettings, type CommonOptions } from './types.js';
 
 /** Somebody may look at the old table: wait a moment for them, but do not make others wait behind us for long. */
 const lockTimeout = '5s';
@@ -41,6 +43,15 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
     ]);
   }
   const old = displayName({ schema: schemasOf(id).old, name: record.table.name });
+  const { lockTimeoutMs, cutoverDeadlineMs } = defaultRunSettings;
+  await completeSwap({
+    session,
+    plan: record.plan,
+    lockTimeoutMs,
+    deadlineMs: cutoverDeadlineMs,
+    emit: createEmitter([options.onEvent]).withId(id),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
   try {
     await removeLeftovers(session, id);
     await session.transaction(() => dropSchemas(session, id, record.table.name));

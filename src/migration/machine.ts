@@ -19,7 +19,9 @@ export const transitions: Readonly<Record<Phase, Readonly<Record<Transition, Pha
   index: { done: 'catch-up', resumed: 'purge', 'source-moved': null, abort: 'aborted', finalize: null },
   'catch-up': { done: 'settle', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
   settle: { done: 'cutover', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
-  cutover: { done: 'swapped', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
+  cutover: { done: 'validate', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
+  // Never stored: what is left of it is read from the catalog.
+  validate: { done: 'swapped', resumed: null, 'source-moved': null, abort: null, finalize: null },
   swapped: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: 'finalized' },
   finalized: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: null },
   aborted: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: null },

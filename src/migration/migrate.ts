@@ -15,6 +15,7 @@ import {
 } from '../state/migrations.js';
 import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
+import { completeSwap } from './after-swap.js';
 import { removeLeftovers } from './cleanup.js';
 import { resolveTable } from './find-table.js';
 import { runNative } from './native.js';
@@ -50,7 +51,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   const seconds = (): number => (performance.now() - started) / 1000;
   const { unfinished, swapped } = await findEarlier(control, request);
   if (swapped !== null && isSameRequest(swapped.request, request)) {
-    return await alreadySwapped(control, emitter, swapped, seconds());
+    return await alreadySwapped(control, emitter, swapped, { seconds, settings, signal: interrupt.signal });
   }
   const plan = unfinished?.plan ?? (await planOn(control, request));
   if (unfinished === null) emitter.emit('plan:ready', { plan });
@@ -115,16 +116,33 @@ async function alreadySwapped(
   control: Session,
   emitter: Emitter,
   record: MigrationRecord,
-  seconds: number,
+  {
+    seconds,
+    settings,
+    signal,
+  }: { readonly seconds: () => number; readonly settings: RunSettings; readonly signal: AbortSignal },
 ): Promise<MigrationResult> {
   const { id, plan } = record;
   await removeLeftovers(control, id);
+  await completeSwap({
+    session: control,
+    plan,
+    lockTimeoutMs: settings.lockTimeoutMs,
+    deadlineMs: settings.cutoverDeadlineMs,
+    emit: emitter.withId(id),
+    signal,
+  });
   emitter.withId(id)('warning', {
     code: 'already-swapped',
     message: `migration ${id} has made this change already; pg-ghost finalize ${id} drops the old table`,
   });
   const old = displayName({ schema: schemasOf(id).old, name: plan.table.name });
-  return report(emitter, id, plan, { old, rows: record.rowsCopied, seconds, holdMs: record.holdMs ?? 0 });
+  return report(emitter, id, plan, {
+    old,
+    rows: record.rowsCopied,
+    seconds: seconds(),
+    holdMs: record.holdMs ?? 0,
+  });
 }
 
 export function alreadyRunning(id: number, table: string, pid: number | null): RefusedError {

@@ -24,6 +24,7 @@ import { swap } from './phases/cutover.js';
 import { buildIndexes } from './phases/index-builds.js';
 import { prepare, undoPrepare } from './phases/prepare.js';
 import { purge } from './phases/purge.js';
+import { validate } from './phases/validate.js';
 import { settle } from './phases/settle.js';
 import { readMark } from './source-check.js';
 import type { MigrateOptions, RunSettings } from './types.js';
@@ -55,6 +56,7 @@ const work: Readonly<Record<RunningPhase, (context: RunContext) => Promise<Trans
   'catch-up': catchUp,
   settle,
   cutover: swap,
+  validate,
 };
 
 export async function runMigration(run: RunWork): Promise<RunOutcome> {
@@ -105,7 +107,7 @@ async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase
   const { control, id, emit, signal } = context;
   signal.throwIfAborted();
   // `copy` begins in the transaction that switches capture on, `swapped` in the swap's own.
-  if (phase !== 'prepare' && phase !== 'copy') await setPhase(control, id, phase);
+  if (phase !== 'prepare' && phase !== 'copy' && phase !== 'validate') await setPhase(control, id, phase);
   emit('phase:started', { phase });
   const started = performance.now();
   const transition = await work[phase](context);

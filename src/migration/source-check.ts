@@ -9,9 +9,12 @@ import {
   readFingerprint,
   type Fingerprint,
 } from '../catalog/fingerprint.js';
+import { readDefinitions } from '../catalog/read-definitions.js';
 import { readTableShape } from '../catalog/shape.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
+import { describeDependent } from '../plan/checks/dependents.js';
+import { compareDefinitions as compareDefinitionsOf } from '../shadow/compare-definitions.js';
 import { compareShapes } from '../shadow/gate.js';
 import { displayName } from '../sql/quote.js';
 import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
@@ -109,6 +112,7 @@ export async function compareDefinitions(session: Session, context: RunContext):
   const now = await readTableShape(session, plan.source.oid);
   const differences = [
     ...compareShapes(plan.source, now).map((difference) => difference.text),
+    ...compareDefinitionsOf(plan.definitions.source, await readDefinitions(session, plan.source.oid)),
     ...(await newDependents(session, plan)),
   ];
   if (differences.length === 0) return;
@@ -128,7 +132,7 @@ async function newDependents(session: Session, plan: RunContext['plan']): Promis
   const known = new Set(plan.dependents.map((dependent) => dependent.name));
   const now = await readDependents(session, plan.source.oid);
   return now
-    .filter((dependent) => !known.has(dependent.name))
+    .filter((dependent) => !known.has(describeDependent(dependent)))
     .map((dependent) => `${dependent.name}: not there before`);
 }
 

@@ -1,4 +1,5 @@
 /** From everything that was read and tried to the plan: pure. */
+import type { Definitions } from '../catalog/definitions.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { TableSizes } from '../catalog/sizes.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
@@ -6,16 +7,18 @@ import type { Refusal } from '../errors.js';
 import type { QualifiedName } from '../sql/quote.js';
 import { carriedObjects } from './carried.js';
 import type { Change, UserExpression } from './change-types.js';
-import { checkDependents, plannedDependents } from './checks/dependents.js';
+import { judgeDependents, untriedDependents, type JudgedDependent } from './checks/dependents.js';
 import { checkInvalidIndexes } from './checks/invalid-indexes.js';
 import { checkNameCollisions } from './checks/name-collisions.js';
 import { chooseKey } from './key.js';
+import { lockSet } from './lock-set.js';
 import { mapColumns } from './mapping.js';
+import { toValidate } from './definitions/to-validate.js';
 import { retargetStatement } from './retarget-statement.js';
 import { copyRollback, nativeRollback } from './rollback.js';
 import { copyLocks, copySteps, nativeLocks, nativeSteps } from './steps.js';
 import type { Trial } from './trial-types.js';
-import type { ChangeRequest, Estimates, Obstacle, PinnedSettings, Plan } from './types.js';
+import type { ChangeRequest, Estimates, Obstacle, PinnedSettings, Plan, PlannedDependent } from './types.js';
 import { decide } from './verdict.js';
 import { warningsFor } from './warnings.js';
 
@@ -30,6 +33,7 @@ export interface Facts {
   readonly seen: {
     readonly source: TableShape;
     readonly dependents: readonly Dependent[];
+    readonly definitions: Definitions;
     readonly sizes: TableSizes;
     readonly obstacles: readonly Obstacle[];
   } | null;
@@ -46,7 +50,7 @@ export function conclude(facts: Facts): Plan {
   const unknown = withoutTrial(facts);
   if (seen === null || tried === null) return unknown;
   const { change } = facts;
-  const { source, dependents } = seen;
+  const { source, dependents, definitions } = seen;
   const { trial } = tried;
   const target = trial.after;
   const decided = decide(change, trial);
@@ -60,12 +64,32 @@ export function conclude(facts: Facts): Plan {
   const mapping = mapColumns(input);
   const { key, refusals: keyRefusals } = chooseKey({ ...input, source, target, sources: mapping.sources });
   const isCopy = decided.verdict === 'copy';
+  const judged = isCopy
+    ? judgeDependents({
+        request: facts.request,
+        dependents,
+        source,
+        target,
+        columns: mapping.columns,
+        before: definitions,
+        after: trial.definitions.target,
+        failed: trial.definitions.refusals,
+        serverVersion: facts.server.version,
+      })
+    : [];
   const refusals = [
     ...checkNameCollisions(tried.taken),
     ...(isCopy
-      ? [...mapping.refusals, ...keyRefusals, ...checkInvalidIndexes(source), ...checkDependents(dependents)]
+      ? [
+          ...mapping.refusals,
+          ...keyRefusals,
+          ...checkInvalidIndexes(source),
+          ...judged.flatMap(({ refusal }) => (refusal === null ? [] : [refusal])),
+          ...unlisted(trial.definitions.refusals, judged),
+        ]
       : []),
   ];
+  const locks = isCopy ? lockSet({ oid: source.oid, name: source.name }, trial.definitions.target) : [];
   const refused = refusals.length > 0;
   return {
     ...unknown,
@@ -82,7 +106,12 @@ export function conclude(facts: Facts): Plan {
             target.indexes.map(({ name }) => name),
             key,
           ),
-          locks: copyLocks(facts.table, source.sequences),
+          definitions: { source: definitions, target: trial.definitions.target },
+          lockSet: locks,
+          locks: copyLocks(facts.table, source.sequences, {
+            lockSet: locks,
+            validated: toValidate(trial.definitions.target),
+          }),
           rollback: copyRollback(facts.table),
         }
       : {}),
@@ -95,7 +124,7 @@ export function conclude(facts: Facts): Plan {
         }),
     dependents: [
       ...(isCopy ? carriedObjects(source, target, mapping.columns) : []),
-      ...plannedDependents(dependents, decided.verdict),
+      ...(isCopy ? judged.map(withoutRefusal) : untriedDependents(dependents, 'native')),
     ],
     warnings: warningsFor({
       verdict: decided.verdict,
@@ -104,11 +133,26 @@ export function conclude(facts: Facts): Plan {
       target,
       columns: mapping.columns,
       dependents,
+      definitions: isCopy ? trial.definitions.target : null,
+      allowedPublications: facts.request.allowPublicationAll === true,
       server: facts.server,
       rows: seen.sizes.rows,
     }),
     estimates: estimatesOf(seen.sizes, decided.verdict),
   };
+}
+
+/** What the trial said of objects that are not in the inventory by themselves. */
+function unlisted(
+  failed: readonly (Refusal & { oid: number })[],
+  judged: readonly JudgedDependent[],
+): Refusal[] {
+  const said = new Set(judged.map(({ refusal }) => refusal));
+  return failed.filter((refusal) => !said.has(refusal));
+}
+
+function withoutRefusal({ kind, name, treatment, why }: JudgedDependent): PlannedDependent {
+  return { kind, name, treatment, why };
 }
 
 /** What can be said when nothing could be tried. */
@@ -129,7 +173,9 @@ function withoutTrial({ request, change, server, table, settings, refusals, seen
     target: null,
     steps: [],
     locks: [],
-    dependents: plannedDependents(seen?.dependents ?? [], 'copy'),
+    definitions: null,
+    lockSet: [],
+    dependents: untriedDependents(seen?.dependents ?? [], 'refused'),
     obstacles: seen?.obstacles ?? [],
     warnings: [],
     estimates: seen === null ? null : estimatesOf(seen.sizes, 'copy'),

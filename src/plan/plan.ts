@@ -1,5 +1,6 @@
 /** Assembles the plan: reads, tries, decides. Changes nothing, and needs no more rights than the change itself. */
 import { readObstacles } from '../catalog/activity.js';
+import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
 import { missingPrivileges } from '../catalog/privileges.js';
 import { readPinnedSettings, readServer } from '../catalog/server.js';
@@ -84,6 +85,7 @@ async function lookAndTry(
   const seen = {
     source,
     dependents: await readDependents(session, table.oid),
+    definitions: await readDefinitions(session, table.oid),
     sizes: await readSizes(session, table.oid),
     obstacles: await readObstacles(session, table.oid, { olderThanSeconds: oldTransactionSeconds }),
   };
@@ -91,7 +93,7 @@ async function lookAndTry(
     ...facts.refusals,
     ...checkRelations(source, change.statements, await resolveRelations(session, change.statements)),
     ...checkForeignKeyConstraints(source, change.statements),
-    ...checkPrivileges(server.role, await missingPrivileges(session, source)),
+    ...checkPrivileges(server.role, await missingPrivileges(session, source, seen.definitions)),
   ];
   const known = { ...facts, seen, refusals };
   // A trial of a part of the request would only say what the refusals say already.
@@ -104,9 +106,13 @@ async function tried(
   change: Change,
   buildClone: CloneBuilder,
 ): Promise<Facts> {
-  const { source } = facts.seen;
+  const { source, definitions } = facts.seen;
   try {
-    const trial = await tryChange(session, source, change, buildClone);
+    const trial = await tryChange(session, source, change, {
+      buildClone,
+      definitions,
+      role: facts.server.role,
+    });
     const isRepeatable = await repeatabilityOf(session, change);
     const taken = await takenNames(session, source, arrivingNames(trial.after));
     return { ...facts, tried: { trial, isRepeatable, taken } };

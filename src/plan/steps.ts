@@ -1,9 +1,10 @@
 /** What would happen, in order, with the locks it takes. */
+import type { ForeignKey } from '../catalog/definitions.js';
 import type { OwnedSequence } from '../catalog/types.js';
 import { displayName, type QualifiedName } from '../sql/quote.js';
 import type { ChangeStatement } from './change-types.js';
 import { strongestLock } from './native-locks.js';
-import type { Key, PlannedLock, PlannedStep } from './types.js';
+import type { Key, LockTarget, PlannedLock, PlannedStep } from './types.js';
 
 const nativePhase = 'native';
 
@@ -48,10 +49,18 @@ export function copySteps(table: QualifiedName, indexes: readonly string[], key:
   ];
 }
 
+export interface SwapLocks {
+  readonly lockSet: readonly LockTarget[];
+  /** Foreign keys that are validated after the swap. */
+  readonly validated: readonly ForeignKey[];
+}
+
 export function copyLocks(
   table: QualifiedName,
   sequences: readonly Pick<OwnedSequence, 'name' | 'identity'>[],
+  { lockSet, validated }: SwapLocks = { lockSet: [], validated: [] },
 ): PlannedLock[] {
+  const own = lockSet.findIndex((target) => displayName(target.name) === displayName(table));
   const name = displayName(table);
   const lock = (phase: string, mode: string, why: string, duration: string, of = name): PlannedLock => ({
     phase,
@@ -61,17 +70,21 @@ export function copyLocks(
     blocks: blockedBy(mode),
     duration,
   });
+  const other = ({ name: of, mode, why }: LockTarget): PlannedLock =>
+    lock('cutover', mode, why, 'in the same transaction', displayName(of));
   const brief = 'a moment, with a short lock_timeout and retries';
   return [
     lock('prepare', 'SHARE ROW EXCLUSIVE', 'create the trigger that logs keys', brief),
     lock('copy', 'ACCESS SHARE', 'read the rows', 'one chunk at a time'),
     lock('catch-up', 'ACCESS SHARE', 'read the rows that changed', 'one batch at a time'),
+    ...lockSet.slice(0, Math.max(own, 0)).map(other),
     lock(
       'cutover',
       'ACCESS EXCLUSIVE',
       'apply the rest and swap the tables',
       `milliseconds, at most --max-hold; ${brief}`,
     ),
+    ...lockSet.slice(own + 1).map(other),
     ...sequences.map(({ name: sequence, identity }) =>
       lock(
         'cutover',
@@ -82,6 +95,22 @@ export function copyLocks(
         displayName(sequence),
       ),
     ),
+    ...validated.flatMap((key) => [
+      lock(
+        'validate',
+        'SHARE UPDATE EXCLUSIVE',
+        `validate foreign key ${key.name}`,
+        'one scan',
+        displayName(key.table),
+      ),
+      lock(
+        'validate',
+        'ROW SHARE',
+        `validate foreign key ${key.name}`,
+        'one scan',
+        displayName(key.references),
+      ),
+    ]),
   ];
 }
 

@@ -1,5 +1,7 @@
 /** What the trial on the empty clone has shown. */
+import type { TargetDefinitions } from '../catalog/definitions.js';
 import type { TableShape } from '../catalog/types.js';
+import type { Failed } from './definitions/attach-to-clone.js';
 
 /** A column at one moment of the trial. */
 export interface TrialColumn {
@@ -39,4 +41,5 @@ export interface Trial {
   readonly after: TableShape;
   /** By attnum. */
   readonly added: ReadonlyMap<number, AddedValue>;
+  readonly definitions: { readonly target: TargetDefinitions; readonly refusals: readonly Failed[] };
 }

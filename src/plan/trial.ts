@@ -7,11 +7,13 @@
 import { randomBytes } from 'node:crypto';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
+import type { Definitions } from '../catalog/definitions.js';
 import type { TableShape } from '../catalog/types.js';
 import type { Session } from '../db/session.js';
 import { ident, qualified } from '../sql/quote.js';
 import { addedColumns } from './added-columns.js';
 import type { Change, ChangeStatement } from './change-types.js';
+import { tryDefinitions } from './definitions/try-definitions.js';
 import { retargetStatement } from './retarget-statement.js';
 import { probeAdded, probeExpression } from './trial-probes.js';
 import { trialStepSql } from './trial-sql.js';
@@ -33,27 +35,34 @@ export async function tryChange(
   session: Session,
   source: TableShape,
   change: Change,
-  buildClone: CloneBuilder,
+  { buildClone, definitions, role }: TrialOptions,
 ): Promise<Trial> {
   const schema = `ghost_plan_${randomBytes(8).toString('hex')}`;
   await session.batch(['begin', `set local lock_timeout = ${lockTimeoutMs}`]);
   try {
-    return await inTransaction(session, { source, change, buildClone, schema });
+    return await inTransaction(session, { source, change, buildClone, definitions, role, schema });
   } finally {
     await session.rollback();
   }
 }
 
-interface TrialInput {
+export interface TrialOptions {
+  readonly buildClone: CloneBuilder;
+  /** What hangs on the table. */
+  readonly definitions: Definitions;
+  /** The connecting role. */
+  readonly role: string;
+}
+
+interface TrialInput extends TrialOptions {
   readonly source: TableShape;
   readonly change: Change;
-  readonly buildClone: CloneBuilder;
   readonly schema: string;
 }
 
 async function inTransaction(
   session: Session,
-  { source, change, buildClone, schema }: TrialInput,
+  { source, change, buildClone, definitions, role, schema }: TrialInput,
 ): Promise<Trial> {
   const clone = { schema, name: source.name.name };
   const names = { clone, source: source.name };
@@ -84,7 +93,20 @@ async function inTransaction(
     const target = after.columns.find(({ name }) => name === column);
     if (target !== undefined) await probeExpression(probe, column, target.type, expression.text);
   }
-  return { before, start, steps: withOwnScans(start, steps), after, added };
+  const tried = await tryDefinitions({
+    session,
+    source,
+    clone,
+    cloneOid: oid,
+    definitions,
+    before,
+    after,
+    role,
+    change: async () => {
+      for (const statement of change.statements) await session.batch([retargetStatement(statement, schema)]);
+    },
+  });
+  return { before, start, steps: withOwnScans(start, steps), after, added, definitions: tried };
 }
 
 async function readStep(session: Session, oid: number): Promise<TrialStep> {

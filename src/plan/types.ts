@@ -1,5 +1,6 @@
 /** What `plan` decides, as data. Plain JSON: it is printed, kept in the state, and handed to every phase. */
 import type { Refusal } from '../errors.js';
+import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
 import type { TableShape } from '../catalog/types.js';
 import type { QualifiedName } from '../sql/quote.js';
 
@@ -15,6 +16,19 @@ export interface ChangeRequest {
   readonly set: readonly { readonly column: string; readonly expression: string }[];
   /** Rebuild even when nothing else asks for it. */
   readonly rewrite: boolean;
+  /** `recreate`: drop materialized views in the swap, make them again empty, refresh them afterwards. */
+  readonly matviews?: 'refuse' | 'recreate';
+  /** Go on though a publication of all tables, or of the schema, publishes the shadow and the new table by itself. */
+  readonly allowPublicationAll?: boolean;
+}
+
+/** A relation whose lock the swap takes, in the order of `Plan.lockSet`. */
+export interface LockTarget {
+  readonly oid: number;
+  readonly name: QualifiedName;
+  readonly kind: 'table' | 'view';
+  readonly mode: 'ACCESS EXCLUSIVE' | 'SHARE ROW EXCLUSIVE';
+  readonly why: string;
 }
 
 /** How one column of the new table gets its value. */
@@ -86,7 +100,8 @@ export interface PlannedStep {
 export interface PlannedDependent {
   readonly kind: string;
   readonly name: string;
-  readonly treatment: 'carried' | 'recreated' | 'refused';
+  /** `dropped`: goes with a column that the change drops, as it does natively. */
+  readonly treatment: 'carried' | 'recreated' | 'dropped' | 'refused';
   readonly why: string;
 }
 
@@ -135,6 +150,10 @@ export interface Plan {
   readonly source: TableShape | null;
   /** The shape after the change, as read from the changed clone; names carry the clone's schema. */
   readonly target: TableShape | null;
+  /** What hangs on the table: as it is, and as the swap makes it; null when nobody looked. */
+  readonly definitions: { readonly source: Definitions; readonly target: TargetDefinitions } | null;
+  /** Every relation that the swap locks, in the order in which it does. */
+  readonly lockSet: readonly LockTarget[];
   readonly steps: readonly PlannedStep[];
   readonly locks: readonly PlannedLock[];
   readonly dependents: readonly PlannedDependent[];

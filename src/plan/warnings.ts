@@ -1,4 +1,5 @@
 /** What a user should know before the change, though it does not stand in its way. Pure. */
+import type { TargetDefinitions } from '../catalog/definitions.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
 import { displayName } from '../sql/quote.js';
@@ -12,6 +13,10 @@ export interface WarningInput {
   readonly target: TableShape;
   readonly columns: readonly ColumnMapping[];
   readonly dependents: readonly Dependent[];
+  /** null for a native change. */
+  readonly definitions: TargetDefinitions | null;
+  /** `--allow-publication-all` was given. */
+  readonly allowedPublications: boolean;
   readonly server: ServerFacts;
   readonly rows: number | null;
 }
@@ -49,8 +54,26 @@ function resultWarnings({ source, target, server, rows }: WarningInput): Warning
   return warnings;
 }
 
-function copyWarnings({ change, target, columns, server }: WarningInput): Warning[] {
-  const warnings: Warning[] = [];
+function copyWarnings({
+  change,
+  target,
+  columns,
+  server,
+  definitions,
+  dependents,
+  allowedPublications,
+}: WarningInput): Warning[] {
+  const warnings: Warning[] = [
+    ...(definitions === null ? [] : referencingTypeWarnings(definitions, target)),
+    ...(definitions === null ? [] : matviewWarnings(definitions)),
+  ];
+  if (allowedPublications && dependents.some(({ kind }) => kind.startsWith('publication-'))) {
+    warnings.push({
+      code: 'publication-all',
+      message:
+        'a publication of all tables sends the shadow (ghost_new_<id>) and the change log (schema ghost) to its subscribers as well: those that lack tables of these names stop with an error, unless they ignore unknown tables. A publication of the schema sends the new table from the swap on. The subscribers need a refresh of the subscription after it',
+    });
+  }
   const unsteady = columns.filter(({ volatile }) => volatile === true).map(({ target: name }) => name);
   if (unsteady.length > 0) {
     warnings.push({
@@ -80,6 +103,37 @@ function copyWarnings({ change, target, columns, server }: WarningInput): Warnin
     });
   }
   return warnings;
+}
+
+/** PostgreSQL compares int with bigint gladly, until the first value that the smaller type does not hold. */
+function referencingTypeWarnings({ foreignKeysIn }: TargetDefinitions, target: TableShape): Warning[] {
+  const columns = foreignKeysIn.flatMap((key) =>
+    key.columns.flatMap((column, index) => {
+      const type = target.columns.find(({ name }) => name === key.referencedColumns[index])?.type;
+      const own = key.columnTypes[index];
+      return type === undefined || own === undefined || type === own
+        ? []
+        : [`${displayName(key.table)}.${column} (${own}, references ${type})`];
+    }),
+  );
+  if (columns.length === 0) return [];
+  return [
+    {
+      code: 'referencing-types',
+      message: `columns of other tables that reference this one keep their type: ${columns.join(', ')}; a value that does not fit there cannot be referenced`,
+    },
+  ];
+}
+
+function matviewWarnings({ views }: TargetDefinitions): Warning[] {
+  const names = views.filter(({ materialized }) => materialized).map(({ name }) => displayName(name));
+  if (names.length === 0) return [];
+  return [
+    {
+      code: 'materialized-views',
+      message: `${names.join(', ')} cannot be read from the swap until the refresh after it is done`,
+    },
+  ];
 }
 
 function onlyCreatesIndexes({ statements, set, rewrite }: Change): boolean {

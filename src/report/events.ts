@@ -14,11 +14,12 @@ export const phases = [
   'catch-up',
   'settle',
   'cutover',
+  'validate',
   'swapped',
   'finalized',
   'aborted',
 ] as const;
-/** Where a migration stands. The last three are ends: `swapped` still keeps the old table. */
+/** Where a migration stands; `validate` is never stored: the swap's own commit says `swapped`. The last three are ends: `swapped` still keeps the old table. */
 export type Phase = (typeof phases)[number];
 
 export interface EventMap {

@@ -11,7 +11,7 @@ import {
   isIndexBacked,
   isUnvalidated,
 } from './constraint-sql.js';
-import { optionList, optionName, splitOption } from './option-sql.js';
+import { optionList, optionName, splitOption } from '../ddl/option-sql.js';
 
 /**
  * Off for the table and its TOAST table: vacuuming a table that is being filled is work for nothing, and an ANALYZE

@@ -3,15 +3,16 @@
  * renames indexes and constraints, and leaves out owner, grants, storage parameters and more; so it is built from
  * what the catalog says (issue: every object is carried or refused).
  *
- * What stays out: foreign keys (invariant 14), triggers, policies, statistics objects, publications. They come in the swap.
+ * What stays out: foreign keys (invariant 14), triggers, policies, publications. They come in the swap.
  */
 import type { OwnedSequence, TableShape } from '../catalog/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
 import { columnComments, columnDefinition, columnSettings } from './column-sql.js';
 import { addConstraint, constraintComment, isRowConstraint, isUnvalidated } from './constraint-sql.js';
-import { grantStatements } from './grant-sql.js';
+import { grantStatements } from '../ddl/grant-sql.js';
 import { attachStatements, indexBuilds } from './index-build-sql.js';
-import { optionList } from './option-sql.js';
+import { createStatistics } from '../ddl/statistics-sql.js';
+import { optionList } from '../ddl/option-sql.js';
 
 /**
  * To be run in one transaction, in a schema that the connecting role owns, with nothing of these names in it. That
@@ -35,6 +36,7 @@ export function cloneStatements(shape: TableShape, schema: string): string[] {
     ...(shape.comment === null ? [] : [`comment on table ${qualified(table)} is ${literal(shape.comment)}`]),
     ...columnComments(shape, table),
     ...rowConstraints.flatMap((constraint) => constraintComment(table, constraint)),
+    ...shape.statistics.flatMap((each) => createStatistics(each, shape.name, table)),
     ...identitySequences(shape).flatMap((sequence) => sequenceStatements(sequence, shape, schema)),
     ...grantStatements({
       kind: 'table',

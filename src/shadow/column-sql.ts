@@ -1,7 +1,7 @@
 /** Columns of the clone. */
 import type { Column, OwnedSequence, TableShape } from '../catalog/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
-import { optionList } from './option-sql.js';
+import { optionList } from '../ddl/option-sql.js';
 
 /** What stands in CREATE TABLE for one column. */
 export function columnDefinition(column: Column, shape: TableShape, schema: string): string {

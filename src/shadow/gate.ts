@@ -3,11 +3,19 @@
  * OIDs, filenodes and the gaps that dropped columns leave in the numbering do not count.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { Column, Constraint, Grant, Index, OwnedSequence, TableShape } from '../catalog/types.js';
+import type {
+  Column,
+  Constraint,
+  ExtendedStatistics,
+  Grant,
+  Index,
+  OwnedSequence,
+  TableShape,
+} from '../catalog/types.js';
 import { displayName } from '../sql/quote.js';
 import { autovacuumOff } from './bare-heap-sql.js';
 import { isUnvalidated } from './constraint-sql.js';
-import { splitOption } from './option-sql.js';
+import { splitOption } from '../ddl/option-sql.js';
 
 export interface Difference {
   /** `table`, `column "total"`, `index "orders_total_idx"` ... */
@@ -27,6 +35,7 @@ export function compareShapes(expected: TableShape, actual: TableShape): Differe
     ...compareNamed('column', expected.columns, actual.columns, columnFacts),
     ...compareNamed('constraint', expected.constraints, actual.constraints, constraintFacts),
     ...compareNamed('index', expected.indexes, actual.indexes, indexFacts),
+    ...compareNamed('statistics', statisticsByName(expected), statisticsByName(actual), statisticsFacts),
     ...compareNamed('sequence', sequencesByName(expected), sequencesByName(actual), sequenceFacts),
   ];
 }
@@ -102,6 +111,19 @@ function indexFacts({ oid: _, name: _name, filenode: _file, options, ...rest }: 
 
 function sequenceFacts({ sequence: { oid: _, name: _name, grants, ...rest } }: NamedSequence): Facts {
   return { ...rest, grants: grantFacts(grants) };
+}
+
+function statisticsByName(shape: TableShape): NamedStatistics[] {
+  return shape.statistics.map((statistics) => ({ name: displayName(statistics.name), statistics }));
+}
+
+interface NamedStatistics {
+  readonly name: string;
+  readonly statistics: ExtendedStatistics;
+}
+
+function statisticsFacts({ statistics: { oid: _, name: _name, ...rest } }: NamedStatistics): Facts {
+  return rest;
 }
 
 interface NamedSequence {

@@ -3,7 +3,7 @@ import type { Constraint, Index, TableShape } from '../catalog/types.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 import { constraintComment } from './constraint-sql.js';
 import { createExclusion, createIndex } from './index-definition.js';
-import { optionList } from './option-sql.js';
+import { optionList } from '../ddl/option-sql.js';
 
 export interface IndexBuild {
   /** Of the index. */

@@ -76,6 +76,7 @@ function shape(columns: readonly Column[], indexes: readonly Index[]): TableShap
     constraints: [],
     indexes,
     sequences: [],
+    statistics: [],
     filenode: null,
   };
 }

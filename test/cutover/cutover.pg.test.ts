@@ -30,6 +30,7 @@ async function prepared(
     tableOid: oid,
     session,
     watcher,
+    locks: { before: [], after: [] },
     limits: { lockTimeoutMs: 100, maxHoldMs: 5_000, deadlineMs: 5_000 },
     catchUp: () => step('catch up'),
     finish: async () => {

@@ -1,4 +1,5 @@
 /** Table shapes for tests of pure decisions. */
+import type { TargetDefinitions } from '../../src/catalog/definitions.js';
 import type { Column, Index, TableShape } from '../../src/catalog/types.js';
 import type { Trial, TrialStep } from '../../src/plan/trial-types.js';
 
@@ -71,10 +72,27 @@ export function shape(columns: readonly Column[], more: Partial<TableShape> = {}
     constraints: [],
     indexes: [],
     sequences: [],
+    statistics: [],
     filenode: 1,
     ...more,
   };
 }
+
+/** Nothing hangs on the table. */
+export const noDefinitions: TargetDefinitions = {
+  triggers: [],
+  rules: [],
+  rowSecurity: { enabled: false, forced: false },
+  policies: [],
+  publications: [],
+  foreignKeysOut: [],
+  foreignKeysIn: [],
+  views: [],
+  functions: [],
+  policiesElsewhere: [],
+  rulesElsewhere: [],
+  securityLabels: [],
+};
 
 /** A trial whose statements led from one list of columns to the next. */
 export function trialOf(moments: readonly (readonly Column[])[], more: Partial<Trial> = {}): Trial {
@@ -98,6 +116,7 @@ export function trialOf(moments: readonly (readonly Column[])[], more: Partial<T
     steps: rest,
     after: shape(moments.at(-1) ?? []),
     added: new Map(),
+    definitions: { target: noDefinitions, refusals: [] },
     ...more,
   };
 }

@@ -1,4 +1,5 @@
 /** The trial as a test runs it: on a real table, with the project's own clone. */
+import { readDefinitions } from '../../src/catalog/read-definitions.js';
 import { readTableShape } from '../../src/catalog/shape.js';
 import { findTable } from '../../src/catalog/table.js';
 import type { TableShape } from '../../src/catalog/types.js';
@@ -27,6 +28,8 @@ export async function runTrial(
   if (table === null) throw new Error(`no table ${request.table}`);
   const source = await readTableShape(session, table.oid);
   const change = readChange(request);
-  const trial = await tryChange(session, source, change, cloneStatements);
+  const { role } = await session.row<{ role: string }>('select current_user::text as role');
+  const definitions = await readDefinitions(session, table.oid);
+  const trial = await tryChange(session, source, change, { buildClone: cloneStatements, definitions, role });
   return { trial, change, source };
 }

@@ -74,6 +74,8 @@ export const aPlan: Plan = {
   projection: null,
   source: null,
   target: null,
+  definitions: null,
+  lockSet: [],
   steps: [
     { phase: 'prepare', what: 'create the change log and the triggers' },
     { phase: 'copy', what: 'copy all rows in chunks' },

@@ -111,6 +111,7 @@ export function shape(more: Partial<TableShape> = {}): TableShape {
     constraints: [],
     indexes: [],
     sequences: [],
+    statistics: [],
     filenode: 1,
     ...more,
   };

@@ -9,11 +9,13 @@ import type { ApplyPlan } from '../../apply/apply-plan.js';
 import { applySettings } from '../../apply/apply-sql.js';
 import { isRowError } from '../../apply/misfits.js';
 import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
+import type { ForeignKey } from '../../catalog/definitions.js';
 import type { Fingerprint } from '../../catalog/fingerprint.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { findTable } from '../../catalog/table.js';
 import type { TableShape } from '../../catalog/types.js';
 import { cutover } from '../../cutover/cutover.js';
+import { attachDefinitions, detachStatements } from '../../cutover/dependents-sql.js';
 import { swapStatements } from '../../cutover/swap-sql.js';
 import type { Session } from '../../db/session.js';
 import { relaxedCommit } from '../../db/settings.js';
@@ -28,6 +30,7 @@ import { setHold, swappedSql } from '../../state/migrations.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { removeLeftovers } from '../cleanup.js';
 import { expectedTarget, helperIndexFacts, limitsOf, onAnySession, type RunContext } from '../context.js';
+import { lockSteps } from '../lock-steps.js';
 import type { Transition } from '../machine.js';
 import { findOutcome } from '../outcome.js';
 import { compareDefinitions, lookStatement, prepareLook, recordedCheck, toMark } from '../source-check.js';
@@ -95,6 +98,9 @@ async function swapOnce(
   const { control, id, plan, schemas, emit, signal } = context;
   const source = await recordedCheck(context);
   await gate(context, target);
+  const { droppedKeys, ...locks } = await lockSteps(control, plan);
+  const { definitions } = plan;
+  const left = (key: ForeignKey): boolean => !droppedKeys.includes(key.oid);
   return cutover({
     id,
     displayTable: displayName(plan.table),
@@ -102,6 +108,7 @@ async function swapOnce(
     tableOid: plan.source.oid,
     session,
     watcher: control,
+    locks,
     limits: limitsOf(context),
     catchUp: async () => {
       await catchUpOn(context, applier, apply);
@@ -126,6 +133,12 @@ async function swapOnce(
         columns: plan.columns,
         dropCapture: dropCaptureTriggerStatements({ id, table: plan.table }),
         unvalidated: unvalidatedConstraintStatements(target, schemas.shadow),
+        detach: detachStatements({
+          table: plan.table,
+          source: { ...definitions.source, foreignKeysOut: definitions.source.foreignKeysOut.filter(left) },
+          target: definitions.target,
+        }),
+        attach: attachDefinitions({ table: plan.table, target: definitions.target }),
         markSwapped: swappedSql(id),
       }),
     ],

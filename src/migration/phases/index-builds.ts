@@ -12,7 +12,7 @@ import { isConflict, type ServerError } from '../../db/sqlstate.js';
 import { FailedError } from '../../errors.js';
 import { attachStatements, indexBuilds, type IndexBuild } from '../../shadow/index-build-sql.js';
 import { helperIndexBuilds } from '../../shadow/helper-index-sql.js';
-import { displayName } from '../../sql/quote.js';
+import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
@@ -64,9 +64,19 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
   await sessions.use('index', sessionsWanted, build, sessionsWanted > 1 ? oneProcessEach : {});
   // One transaction: a run that was cut short has either all of it or nothing.
   if (!isAttached(target, existing)) {
-    await control.transaction(async () => control.batch(attachStatements(target, schemas.shadow)));
+    await control.transaction(async () =>
+      control.batch([
+        ...(context.plan.request.allowPublicationAll === true ? [defaultReplicaIdentity(context)] : []),
+        ...attachStatements(target, schemas.shadow),
+      ]),
+    );
   }
   return 'done';
+}
+
+/** It was FULL for as long as there was no key; what the target has follows in the same transaction. */
+function defaultReplicaIdentity({ plan, schemas }: RunContext): string {
+  return `alter table ${qualified({ schema: schemas.shadow, name: plan.table.name })} replica identity default`;
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   captureObjectStatements,
   captureTriggerStatements,
 } from '../../capture/triggers/trigger-sql.js';
+import { changeLog } from '../../capture/change-log.js';
 import { ownSchemaComment } from '../../catalog/dependents-sql.js';
 import { readFingerprint } from '../../catalog/fingerprint.js';
 import { readTableShape } from '../../catalog/shape.js';
@@ -72,8 +73,19 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
     const target = await readTableShape(control, oid);
     await control.batch(bareHeapStatements(target, schemas.shadow));
     await control.batch(captureObjectStatements({ id, table: plan.table, key: plan.key }));
+    if (plan.request.allowPublicationAll === true) await control.batch(publishable(context));
     return target;
   });
+}
+
+/**
+ * A publication of all tables has these as well, and PostgreSQL deletes nothing from a published table that has no replica
+ * identity; the shadow has no key before its indexes.
+ */
+function publishable({ id, plan, schemas }: RunContext): string[] {
+  const { entries, truncations } = changeLog(id, plan.key);
+  const shadow = { schema: schemas.shadow, name: plan.table.name };
+  return [shadow, entries, truncations].map((name) => `alter table ${qualified(name)} replica identity full`);
 }
 
 async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {

@@ -1,82 +1,231 @@
-/** What depends on the table stays with the old one in a swap: until each kind is carried, it is refused by name. */
-import type { Dependent, DependentKind } from '../../catalog/types.js';
+/**
+ * The inventory of what hangs on the table: for each object whether it goes over by itself, is made anew in the swap, goes
+ * with a dropped column, or cannot follow, which refuses the change by the object's name.
+ */
+import type { Definitions, ForeignKey, TargetDefinitions } from '../../catalog/definitions.js';
+import type { Dependent, DependentKind, TableShape } from '../../catalog/types.js';
 import type { Refusal } from '../../errors.js';
-import type { PlannedDependent } from '../types.js';
+import type { Failed } from '../definitions/attach-to-clone.js';
+import type { ChangeRequest, ColumnMapping, PlannedDependent } from '../types.js';
 
-const later = 'not supported in this release';
+export interface DependentFacts {
+  readonly request: ChangeRequest;
+  readonly dependents: readonly Dependent[];
+  readonly source: TableShape;
+  readonly target: TableShape;
+  readonly columns: readonly ColumnMapping[];
+  readonly before: Definitions;
+  readonly after: TargetDefinitions;
+  /** What PostgreSQL would not make on the changed clone. */
+  readonly failed: readonly Failed[];
+  readonly serverVersion: number;
+}
 
-/** Why, for people. Kinds that `checkRelationKind` names already are not repeated as refusals. */
-const why: Readonly<Record<DependentKind, string>> = {
-  'foreign-key-in': 'it would still reference the old table after the swap',
-  'foreign-key-out': 'the new table would not have it',
-  'foreign-key-self': 'it would tie the new table to the old one',
-  trigger: 'it would stay on the old table',
-  'constraint-trigger': 'it would stay on the old table',
-  'trigger-elsewhere': 'it would go on naming the old table',
-  rule: 'it would stay on the old table',
-  'rule-elsewhere': 'it would go on using the old table',
-  view: 'it would go on reading the old table',
-  'materialized-view': 'it would go on reading the old table',
-  'view-trigger': 'its view would go on reading the old table',
-  'view-rule': 'its view would go on reading the old table',
-  'row-level-security': 'the new table would show every row to everybody',
-  policy: 'it would stay on the old table',
-  'policy-elsewhere': 'it would go on using the old table',
-  'function-body': 'it would go on using the old table',
-  'function-row-type': "it is bound to the old table's row type",
-  'row-type-column': "it is bound to the old table's row type",
-  'row-type': "it is bound to the old table's row type",
-  'default-elsewhere': 'it uses a sequence that goes away with the old table',
-  'extended-statistics': 'it would stay on the old table',
-  publication: 'its subscribers would go on following the old table',
-  'publication-schema': 'it would send the new table to its subscribers in the middle of the migration',
-  'publication-all-tables': 'it would send the new table to its subscribers while it is built',
-  subscription: 'it would go on writing into the old table',
-  'inheritance-parent': 'the new table would not belong to it',
-  'inheritance-child': 'it would go on inheriting from the old table',
-  'partition-of': 'the new table would not be a partition of it',
-  partition: 'it would stay with the old table',
-  'partitioned-table': 'a partitioned table has no rows of its own to copy',
-  'typed-table': 'its columns are those of its type',
-  'extension-member': 'the new table would not belong to it',
-  'depends-on-extension': 'the mark would be lost',
-  'security-label': 'it would stay on the old table',
-  other: 'nobody has taught pg-ghost what becomes of it',
-};
+interface Fate {
+  readonly treatment: PlannedDependent['treatment'];
+  readonly why: string;
+  readonly hint?: string;
+}
 
+export interface JudgedDependent extends PlannedDependent {
+  readonly refusal: Refusal | null;
+}
+
+export function judgeDependents(facts: DependentFacts): JudgedDependent[] {
+  return facts.dependents.map((dependent) => {
+    const failed = facts.failed.find(({ code, oid }) => code === dependent.kind && oid === dependent.oid);
+    const name = describeDependent(dependent);
+    if (failed !== undefined) {
+      return { kind: dependent.kind, name, treatment: 'refused', why: failed.message, refusal: failed };
+    }
+    const { treatment, why, hint = dropItBefore } = fateOf(dependent, facts);
+    const refusal =
+      treatment !== 'refused' || namedElsewhere.has(dependent.kind)
+        ? null
+        : { code: dependent.kind, message: `${name}: ${why}`, hint };
+    return { kind: dependent.kind, name, treatment, why, refusal };
+  });
+}
+
+const dropItBefore =
+  'drop it before and create it again after the migration, if the application can do without it meanwhile';
+
+const carried = (why: string): Fate => ({ treatment: 'carried', why });
+const recreated = (why: string): Fate => ({ treatment: 'recreated', why });
+const refused = (why: string, hint: string = dropItBefore): Fate => ({ treatment: 'refused', why, hint });
+const withItsColumn: Fate = { treatment: 'dropped', why: 'goes with a column that the change drops' };
+
+function fateOf(dependent: Dependent, facts: DependentFacts): Fate {
+  if (dependent.extension !== null) {
+    return refused(
+      'it belongs to an extension, which alone may make it',
+      'migrate the table without the extension',
+    );
+  }
+  const through = viewOn(dependent, facts);
+  if (through?.how === 'replace' && staysWithItsView.has(dependent.kind)) {
+    return carried('its view keeps its columns and stays the same object');
+  }
+  const decide = fates[dependent.kind];
+  return typeof decide === 'function' ? decide(dependent, facts) : decide;
+}
+
+/** The view through which it depends on the table. */
+function viewOn({ via }: Dependent, { dependents, after }: DependentFacts) {
+  const view = via === null ? undefined : dependents.find(({ name }) => name === via);
+  return after.views.find(({ oid }) => oid === view?.oid);
+}
+
+const staysWithItsView: ReadonlySet<DependentKind> = new Set([
+  'function-row-type',
+  'row-type-column',
+  'row-type',
+  'policy-elsewhere',
+  'rule-elsewhere',
+  'trigger-elsewhere',
+  'other',
+]);
+
+const rowType = refused("it is bound to the old table's row type");
+
+const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts: DependentFacts) => Fate)>> =
+  {
+    'foreign-key-in': foreignKey,
+    'foreign-key-out': foreignKey,
+    'foreign-key-self': foreignKey,
+    trigger: recreated('made on the new table in the swap, firing or not as it was'),
+    'constraint-trigger': recreated('made on the new table in the swap, firing or not as it was'),
+    'trigger-elsewhere': refused('it would go on naming the old table'),
+    rule: recreated('made on the new table in the swap'),
+    'rule-elsewhere': (dependent, { after }) =>
+      after.rulesElsewhere.some(({ oid }) => oid === dependent.oid)
+        ? recreated('replaced in the swap, so that it uses the new table')
+        : refused('it reads a view that has to be dropped'),
+    view: (dependent, { after }) => {
+      const view = after.views.find(({ oid }) => oid === dependent.oid);
+      if (view === undefined) return refused('it would go on reading the old table');
+      if (view.temporary) {
+        return refused(
+          "it is in the temporary schema of somebody's session",
+          'end that session, or drop it there',
+        );
+      }
+      return view.how === 'replace'
+        ? recreated('its query is replaced in the swap; owner, grants and all else stay')
+        : recreated('dropped and made again in the swap, with owner, grants and all that hangs on it');
+    },
+    'materialized-view': (_, { request }) =>
+      request.matviews === 'recreate'
+        ? recreated(
+            'dropped and made again empty in the swap, and refreshed after it: not readable in between',
+          )
+        : refused(
+            'it would go on reading the old table',
+            'with --matviews recreate it is dropped and made again in the swap, and refreshed after it; queries on it fail in between',
+          ),
+    'view-trigger': carried('with its view'),
+    'view-rule': carried('with its view'),
+    'row-level-security': carried('switched on in the swap; nobody can reach the new table before'),
+    policy: recreated('made on the new table in the swap'),
+    'policy-elsewhere': (dependent, { after }) =>
+      after.policiesElsewhere.some(({ oid }) => oid === dependent.oid)
+        ? recreated('altered in the swap, so that it reads the new table')
+        : refused('it reads a view that has to be dropped'),
+    'function-body': recreated('replaced in the swap, with the same OID, owner and grants'),
+    'function-row-type': rowType,
+    'row-type-column': rowType,
+    'row-type': rowType,
+    'default-elsewhere': (_, { source, columns }) => {
+      const kept = new Set(columns.filter(({ target }) => target !== null).map((column) => column.source));
+      return source.sequences.every(({ identity, column }) => !identity && kept.has(column))
+        ? carried('the sequence stays the same')
+        : refused('it uses a sequence that goes away with the old table');
+    },
+    'extended-statistics': (dependent, { source, target }) => {
+      const name = source.statistics.find(({ oid }) => oid === dependent.oid)?.name.name;
+      if (name === undefined) return refused('it would stay on the old table');
+      return target.statistics.some((each) => each.name.name === name)
+        ? carried('on the new table before the swap, and analyzed there')
+        : withItsColumn;
+    },
+    publication: recreated(
+      'in the swap the new table takes the place of the old one, with its columns and filter',
+    ),
+    'publication-schema': allTables,
+    'publication-all-tables': allTables,
+    subscription: refused(
+      'it would go on writing into the old table',
+      'migrate the publisher and the subscriber each while the subscription is dropped, or let it follow by a refresh',
+    ),
+    'inheritance-parent': refused('the new table would not belong to it'),
+    'inheritance-child': refused('it would go on inheriting from the old table'),
+    'partition-of': refused('the new table would not be a partition of it'),
+    partition: refused('it would stay with the old table'),
+    'partitioned-table': refused('a partitioned table has no rows of its own to copy'),
+    'typed-table': refused('its columns are those of its type'),
+    'extension-member': refused('the new table would not belong to it'),
+    'depends-on-extension': refused('the mark would be lost'),
+    'security-label': recreated('set on the new table in the swap'),
+    other: refused('nobody has taught pg-ghost what becomes of it'),
+  };
+
+/** 18 is the first that can add a foreign key of a partitioned table without reading its rows. */
+const partitionedNotValidSince = 180000;
+
+function foreignKey(dependent: Dependent, { before, after, serverVersion }: DependentFacts): Fate {
+  const same = ({ oid }: ForeignKey): boolean => oid === dependent.oid;
+  const key = [...before.foreignKeysOut, ...before.foreignKeysIn].find(same);
+  if (key === undefined) return refused('it would be lost');
+  if (![...after.foreignKeysOut, ...after.foreignKeysIn].some(same)) return withItsColumn;
+  if (key.disabled) {
+    return refused(
+      'its triggers are disabled, and no statement makes such a foreign key',
+      'enable its triggers before',
+    );
+  }
+  if (key.partitioned && serverVersion < partitionedNotValidSince) {
+    return refused('a foreign key of a partitioned table cannot be added NOT VALID before PostgreSQL 18');
+  }
+  return key.validated
+    ? recreated('added NOT VALID in the swap, validated after it')
+    : recreated('added in the swap as it was, not validated');
+}
+
+function allTables({ kind }: Dependent, { request }: DependentFacts): Fate {
+  const what =
+    kind === 'publication-all-tables'
+      ? 'it publishes the new table while it is built, and the change log: subscribers need tables of these names, or must ignore them'
+      : 'it publishes the new table from the swap on, and its subscribers learn of that only by a refresh';
+  return request.allowPublicationAll === true
+    ? carried(`allowed: ${what}`)
+    : refused(what, 'with --allow-publication-all the migration goes on all the same');
+}
+
+/** Kinds that `checkRelationKind` names already are not repeated as refusals. */
 const namedElsewhere: ReadonlySet<DependentKind> = new Set([
   'partitioned-table',
   'partition',
   'partition-of',
 ]);
 
-export function checkDependents(dependents: readonly Dependent[]): Refusal[] {
-  return dependents
-    .filter(({ kind }) => !namedElsewhere.has(kind))
-    .map((dependent) => ({
-      code: dependent.kind,
-      message: `${describe(dependent)}: ${why[dependent.kind]}; ${later}`,
-      hint: 'drop it before and create it again after the migration, if the application can do without it meanwhile',
-    }));
-}
-
-function describe({ name, via, extension }: Dependent): string {
+/** With the way by which it depends on the table. */
+export function describeDependent({ name, via, extension }: Dependent): string {
   const path = via === null ? '' : ` (through ${via})`;
   return `${name}${path}${extension === null ? '' : ` (of extension ${extension})`}`;
 }
 
-/** For the inventory; a native change leaves them where they are. */
-export function plannedDependents(
+/** Where nothing could be tried, or a native change leaves them where they are. */
+export function untriedDependents(
   dependents: readonly Dependent[],
-  verdict: 'native' | 'copy',
+  verdict: 'native' | 'refused',
 ): PlannedDependent[] {
   return dependents.map((dependent) => ({
     kind: dependent.kind,
-    name: describe(dependent),
+    name: describeDependent(dependent),
     treatment: verdict === 'native' ? 'carried' : 'refused',
     why:
       verdict === 'native'
         ? 'the table stays the same; PostgreSQL checks it when the change runs'
-        : why[dependent.kind],
+        : 'nothing was tried, since the change is refused',
   }));
 }

@@ -8,6 +8,11 @@ export interface Grantable {
   readonly owner: string;
   readonly grants: readonly Grant[];
   readonly columnGrants?: readonly { readonly column: string; readonly grants: readonly Grant[] }[];
+  /**
+   * It is in a schema of ours (the default): a grantor gets USAGE of it for the moment of the grant and no longer, since
+   * what the table does not show a role must not be seen in the shadow either.
+   */
+  readonly ownSchema?: boolean;
 }
 
 /**
@@ -91,7 +96,10 @@ function alike(grants: readonly SingleGrant[]): SingleGrant[][] {
   return [...groups.values()];
 }
 
-function grantBatch({ kind, name, owner }: Grantable, batch: readonly SingleGrant[]): string[] {
+function grantBatch(
+  { kind, name, owner, ownSchema = true }: Grantable,
+  batch: readonly SingleGrant[],
+): string[] {
   const [first] = batch;
   if (first === undefined) return [];
   const column = first.column === null ? '' : ` (${ident(first.column)})`;
@@ -101,10 +109,12 @@ function grantBatch({ kind, name, owner }: Grantable, batch: readonly SingleGran
   const grant = `grant ${privileges} on ${kind} ${qualified(name)} to ${grantee}${option}`;
   if (first.grantor === owner) return [grant];
   const grantor = ident(first.grantor);
+  const schema = ident(name.schema);
   return [
-    `grant usage on schema ${ident(name.schema)} to ${grantor}`,
+    ...(ownSchema ? [`grant usage on schema ${schema} to ${grantor}`] : []),
     `set local role ${grantor}`,
     grant,
     'reset role',
+    ...(ownSchema ? [`revoke usage on schema ${schema} from ${grantor}`] : []),
   ];
 }

@@ -1,0 +1,19 @@
+/** Small pieces that several of these queries share. */
+
+/** A relation's name as JSON; the aliases are of pg_namespace and pg_class. */
+export const nameJson = (namespace: string, relation: string): string =>
+  `json_build_object('schema', ${namespace}.nspname, 'name', ${relation}.relname)`;
+
+/** `tgenabled`, `ev_enabled`. */
+export const firingStateSql = (column: string): string =>
+  `case ${column} when 'D' then 'disabled' when 'A' then 'always' when 'R' then 'replica' else 'origin' end`;
+
+/** Belongs to an extension: not the user's to make. */
+export const notOfExtension = (catalog: string, oid: string): string => `
+  not exists (
+    select from pg_depend as e
+    where e.classid = '${catalog}'::regclass
+      and e.objid = ${oid}
+      and e.refclassid = 'pg_extension'::regclass
+      and e.deptype = 'e'
+  )`;

@@ -1,0 +1,31 @@
+/** Publications that name the table. Column lists and row filters exist from 15 on. */
+import type { Session } from '../../db/session.js';
+import type { PublicationMember } from '../definitions.js';
+
+const columnListsSince = 150000;
+
+export async function readPublications(session: Session, tableOid: number): Promise<PublicationMember[]> {
+  const detailed = session.serverVersion >= columnListsSince;
+  return await session.rows<PublicationMember>({
+    text: `
+      select
+        pr.oid,
+        p.pubname::text as publication,
+        pg_get_userbyid(p.pubowner)::text as owner,
+        ${detailed ? columnListSql : 'null::text[]'} as columns,
+        ${detailed ? 'pg_get_expr(pr.prqual, pr.prrelid)' : 'null::text'} as filter
+      from pg_publication_rel as pr
+      join pg_publication as p on p.oid = pr.prpubid
+      where pr.prrelid = $1
+      order by p.pubname collate "C"`,
+    values: [tableOid],
+  });
+}
+
+const columnListSql = `
+  (
+    select array_agg(a.attname::text order by a.attnum)
+    from pg_attribute as a
+    where a.attrelid = pr.prrelid
+      and a.attnum = any (pr.prattrs)
+  )`;

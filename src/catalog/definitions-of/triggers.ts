@@ -1,0 +1,27 @@
+/** The user's triggers on tables and views; not those of foreign keys, of extensions, or our own. */
+import type { Session } from '../../db/session.js';
+import type { Trigger } from '../definitions.js';
+import { firingStateSql, nameJson, notOfExtension } from './pieces-sql.js';
+
+export async function readTriggers(session: Session, relations: readonly number[]): Promise<Trigger[]> {
+  return await session.rows<Trigger>({ text: triggersSql, values: [relations] });
+}
+
+const triggersSql = `
+  select
+    tg.oid,
+    tg.tgname::text as name,
+    ${nameJson('n', 'c')} as table,
+    pg_get_triggerdef(tg.oid) as definition,
+    ${firingStateSql('tg.tgenabled')} as enabled,
+    obj_description(tg.oid, 'pg_trigger') as comment
+  from pg_trigger as tg
+  join pg_class as c on c.oid = tg.tgrelid
+  join pg_namespace as n on n.oid = c.relnamespace
+  join pg_proc as fn on fn.oid = tg.tgfoid
+  where tg.tgrelid = any ($1::oid[])
+    and not tg.tgisinternal
+    and tg.tgparentid = 0
+    and not (starts_with(tg.tgname::text, 'ghost_capture_') and fn.pronamespace = coalesce(to_regnamespace('ghost'), 0))
+    and ${notOfExtension('pg_trigger', 'tg.oid')}
+  order by n.nspname collate "C", c.relname collate "C", tg.tgname collate "C"`;

@@ -1,0 +1,63 @@
+/**
+ * What hangs on the table, in the swap: first off the old table, as far as it would bind anybody to it, and when the new
+ * table has the name, onto that. All texts name the table by the one name, so they need no change.
+ */
+import type { ForeignKey, TargetDefinitions, TargetView } from '../catalog/definitions.js';
+import type { Definitions } from '../catalog/definitions.js';
+import { addForeignKey, dropForeignKey } from '../ddl/foreign-key-sql.js';
+import { replaceFunction, stubFunction } from '../ddl/function-sql.js';
+import { addToPublication, dropFromPublication } from '../ddl/publication-sql.js';
+import { alterPolicy, createPolicy, rowSecurityStatements } from '../ddl/row-security-sql.js';
+import { createRule, replaceRule } from '../ddl/rule-sql.js';
+import { securityLabelStatements } from '../ddl/security-label-sql.js';
+import { createTrigger } from '../ddl/trigger-sql.js';
+import { createView, dropView, replaceView } from '../ddl/view-sql.js';
+import type { QualifiedName } from '../sql/quote.js';
+
+export interface DependentFacts {
+  readonly table: QualifiedName;
+  /** As it is. */
+  readonly source: Definitions;
+  /** As the swap makes it. */
+  readonly target: TargetDefinitions;
+}
+
+/** While the source still has its name. */
+export function detachStatements({ table, source, target }: DependentFacts): string[] {
+  const dropped = target.views.filter(isRecreated);
+  return [
+    ...source.publications.map((member) => dropFromPublication(member, table)),
+    // Invariant 14: a stale row of the old table must not keep anybody from deleting what it references.
+    ...foreignKeysOf(source).map(dropForeignKey),
+    // Their bodies may read a view that goes: an empty body reads nothing, and keeps the function what it is.
+    ...(dropped.length === 0 || target.functions.length === 0
+      ? []
+      : ['set local check_function_bodies = off', ...target.functions.map(stubFunction)]),
+    ...dropped.toReversed().map(dropView),
+  ];
+}
+
+/** When the new table has the name. */
+export function attachDefinitions({ table, target }: Omit<DependentFacts, 'source'>): string[] {
+  return [
+    ...target.views.flatMap((view) => (isRecreated(view) ? createView(view) : [replaceView(view)])),
+    ...target.functions.map(replaceFunction),
+    ...target.rules.flatMap(createRule),
+    ...target.policies.flatMap(createPolicy),
+    ...rowSecurityStatements(table, target.rowSecurity),
+    ...target.triggers.flatMap(createTrigger),
+    ...target.policiesElsewhere.map(alterPolicy),
+    ...target.rulesElsewhere.map(replaceRule),
+    ...target.publications.map((member) => addToPublication(member, table)),
+    ...foreignKeysOf(target).flatMap(addForeignKey),
+    ...securityLabelStatements(table, target.securityLabels),
+  ];
+}
+
+function isRecreated({ how }: TargetView): boolean {
+  return how === 'recreate';
+}
+
+function foreignKeysOf({ foreignKeysIn, foreignKeysOut }: Definitions | TargetDefinitions): ForeignKey[] {
+  return [...foreignKeysIn, ...foreignKeysOut];
+}

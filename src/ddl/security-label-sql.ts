@@ -1,0 +1,11 @@
+/** Labels of a table and its columns; their provider must be loaded in the session. */
+import type { SecurityLabel } from '../catalog/definitions.js';
+import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+
+export function securityLabelStatements(table: QualifiedName, labels: readonly SecurityLabel[]): string[] {
+  return labels.map(({ provider, column, label }) => {
+    const object =
+      column === null ? `table ${qualified(table)}` : `column ${qualified(table)}.${ident(column)}`;
+    return `security label for ${ident(provider)} on ${object} is ${literal(label)}`;
+  });
+}

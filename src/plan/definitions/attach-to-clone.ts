@@ -1,0 +1,191 @@
+/**
+ * Makes on the clone what hangs on the table, each object in a savepoint of its own: what the server says of those that
+ * cannot be is the plan's refusal. Nothing here locks anything of the user's more than a SELECT does: other tables are
+ * stood in for by empty ones of ours.
+ */
+import type { Definitions, ForeignKey, Policy, Rule, View } from '../../catalog/definitions.js';
+import { isServerError } from '../../db/sqlstate.js';
+import type { Session } from '../../db/session.js';
+import { addForeignKey } from '../../ddl/foreign-key-sql.js';
+import { replaceFunction } from '../../ddl/function-sql.js';
+import { relocateFunction } from '../../ddl/relocate-function.js';
+import { publishedTable } from '../../ddl/publication-sql.js';
+import { createPolicy } from '../../ddl/row-security-sql.js';
+import { relocateDefinitions } from '../../ddl/relocate.js';
+import { createRule } from '../../ddl/rule-sql.js';
+import { securityLabelStatements } from '../../ddl/security-label-sql.js';
+import { createTrigger } from '../../ddl/trigger-sql.js';
+import { createView } from '../../ddl/view-sql.js';
+import type { Refusal } from '../../errors.js';
+import { displayName, ident, qualified, type QualifiedName } from '../../sql/quote.js';
+import { otherTables, type CloneNames } from './clone-names.js';
+
+export interface CloneTarget {
+  readonly session: Session;
+  readonly table: QualifiedName;
+  readonly tableOid: number;
+  readonly clone: QualifiedName;
+  readonly names: CloneNames;
+  /** Becomes the owner of everything: giving it away would take rights in schemas of ours. */
+  readonly role: string;
+}
+
+/** An object that PostgreSQL would not make on the changed table. */
+export interface Failed extends Refusal {
+  readonly oid: number;
+}
+
+export interface Attached {
+  readonly refusals: readonly Failed[];
+  /** Those that could be made, by the OID of the original. */
+  readonly views: ReadonlyMap<number, QualifiedName>;
+}
+
+/** Names of the trial's publications, one for each membership. */
+export function trialPublication(clone: QualifiedName, index: number): string {
+  return `${clone.schema}_pub_${index}`;
+}
+
+export async function attachToClone(target: CloneTarget, original: Definitions): Promise<Attached> {
+  const { session, names, clone } = target;
+  const refusals: Failed[] = [];
+  const attempt = async (
+    kind: string,
+    oid: number,
+    what: string,
+    statements: readonly string[],
+  ): Promise<boolean> => {
+    await session.batch(['savepoint attached']);
+    try {
+      await session.batch([...statements]);
+      await session.batch(['release savepoint attached']);
+      return true;
+    } catch (error) {
+      if (!isServerError(error)) throw error;
+      await session.batch(['rollback to savepoint attached']);
+      const reason = withOriginalNames(error.message, names);
+      refusals.push({
+        code: kind,
+        oid,
+        message: `${what} cannot be made on the new table: ${reason}`,
+        hint: 'change or drop it before the migration, or change the request',
+      });
+      return false;
+    }
+  };
+  await session.batch([
+    ...names.schemas.map((schema) => `create schema ${ident(schema)}`),
+    ...otherTables(original).map((name) => {
+      const to = { schema: names.schemaOf(name.schema), name: name.name };
+      return `create table ${qualified(to)} (like ${qualified(name)})`;
+    }),
+  ]);
+  const here = relocateDefinitions(original, names.moves);
+  const label = (name: string, table: QualifiedName): string => `${name} on ${displayName(table)}`;
+  const views = new Map<number, QualifiedName>();
+  for (const [index, view] of here.views.entries()) {
+    const source = original.views[index] ?? view;
+    // What it reads could not be made: that has been said.
+    if (!view.reads.every((oid) => views.has(oid))) continue;
+    const statements = createView(ownedBy(view, target.role));
+    const kind = view.materialized ? 'materialized-view' : 'view';
+    if (await attempt(kind, view.oid, `${kind.replace('-', ' ')} ${displayName(source.name)}`, statements)) {
+      views.set(view.oid, view.name);
+    }
+  }
+  for (const fn of here.functions) {
+    const moved = relocateFunction(fn, { schema: names.schemaOf(fn.name.schema), name: fn.name.name });
+    await attempt('function-body', fn.oid, `${fn.kind} ${fn.signature}`, [replaceFunction(moved)]);
+  }
+  for (const [index, rule] of here.rules.entries()) {
+    await attempt(
+      'rule',
+      rule.oid,
+      `rule ${label(rule.name, original.rules[index]?.table ?? rule.table)}`,
+      createRule(rule),
+    );
+  }
+  for (const trigger of here.triggers) {
+    const kind = /^create constraint/i.test(trigger.definition) ? 'constraint-trigger' : 'trigger';
+    await attempt(kind, trigger.oid, `trigger ${label(trigger.name, target.table)}`, createTrigger(trigger));
+  }
+  for (const policy of here.policies) {
+    await attempt('policy', policy.oid, `policy ${label(policy.name, target.table)}`, createPolicy(policy));
+  }
+  const elsewhere: readonly (readonly [string, Policy | Rule, readonly string[]])[] = [
+    ...here.policiesElsewhere.map((each) => ['policy-elsewhere', each, createPolicy(each)] as const),
+    ...here.rulesElsewhere.map((each) => ['rule-elsewhere', each, createRule(each)] as const),
+  ];
+  for (const [kind, each, statements] of elsewhere) {
+    const home = names.back.find(({ from }) => sameName(from, each.table))?.to ?? each.table;
+    await attempt(kind, each.oid, `${kind.split('-')[0]} ${label(each.name, home)}`, statements);
+  }
+  for (const [index, member] of here.publications.entries()) {
+    const name = ident(trialPublication(clone, index));
+    await attempt('publication', member.oid, `publication ${member.publication}`, [
+      `create publication ${name} for table ${publishedTable(member, clone)}`,
+    ]);
+  }
+  for (const [index, key] of [...here.foreignKeysOut, ...here.foreignKeysIn].entries()) {
+    await attempt(
+      foreignKeyKind(key, target.tableOid),
+      key.oid,
+      `foreign key ${key.name} of ${displayName(homeOf(key, target))}`,
+      [...foreignKeyStatements(key, target, index)],
+    );
+  }
+  if (here.securityLabels.length > 0) {
+    await attempt('security-label', target.tableOid, `the security label of ${displayName(target.table)}`, [
+      ...securityLabelStatements(clone, here.securityLabels),
+    ]);
+  }
+  return { refusals, views };
+}
+
+function foreignKeyKind(key: ForeignKey, tableOid: number): string {
+  if (key.tableOid === key.referencesOid) return 'foreign-key-self';
+  return key.tableOid === tableOid ? 'foreign-key-out' : 'foreign-key-in';
+}
+
+function homeOf(key: ForeignKey, { table, tableOid }: CloneTarget): QualifiedName {
+  return key.tableOid === tableOid ? table : key.table;
+}
+
+function sameName(a: QualifiedName, b: QualifiedName): boolean {
+  return a.schema === b.schema && a.name === b.name;
+}
+
+function ownedBy(view: View, role: string): View {
+  const columns = view.columns.map((column) => ({ ...column, grants: [] }));
+  return { ...view, owner: role, grants: [], columns };
+}
+
+/** The other side of it is an empty table of ours with columns of the same types. */
+function foreignKeyStatements(key: ForeignKey, target: CloneTarget, index: number): string[] {
+  const other = { schema: target.clone.schema, name: `ghost_other_${index}` };
+  const isSelf = key.tableOid === key.referencesOid;
+  if (isSelf) return addForeignKey({ ...key, table: target.clone, references: target.clone });
+  const isOut = key.tableOid === target.tableOid;
+  const [columns, types] = isOut
+    ? [key.referencedColumns, key.referencedTypes]
+    : [key.columns, key.columnTypes];
+  const definitions = columns.map((column, at) => `${ident(column)} ${types[at] ?? ''}`);
+  const overlaps = key.period ? ' without overlaps' : '';
+  const unique = isOut ? [`unique (${columns.map(ident).join(', ')}${overlaps})`] : [];
+  return [
+    `create table ${qualified(other)} (${[...definitions, ...unique].join(', ')})`,
+    ...addForeignKey(
+      isOut
+        ? { ...key, table: target.clone, references: other }
+        : { ...key, table: other, references: target.clone },
+    ),
+  ];
+}
+
+/** The server speaks of the trial's schemas. */
+function withOriginalNames(message: string, names: CloneNames): string {
+  return names.moves.reduce(
+    (text, { from, to }) => text.replaceAll(`${to.schema}.`, `${from.schema}.`),
+    message,
+  );
+}

@@ -1,0 +1,48 @@
+/**
+ * Where the trial puts what hangs on the table: each schema of the original has one of its own beside the clone's, so that
+ * names which are unique there are unique here.
+ */
+import type { Definitions } from '../../catalog/definitions.js';
+import type { QualifiedName } from '../../sql/quote.js';
+
+export interface Move {
+  readonly from: QualifiedName;
+  readonly to: QualifiedName;
+}
+
+export interface CloneNames {
+  /** Besides the clone's own, which exists. */
+  readonly schemas: readonly string[];
+  readonly schemaOf: (original: string) => string;
+  /** The table, its views, and the tables whose policies and rules read them. */
+  readonly moves: readonly Move[];
+  readonly back: readonly Move[];
+}
+
+/** @param schema the clone's */
+export function cloneNames(table: QualifiedName, definitions: Definitions, schema: string): CloneNames {
+  const relations = [table, ...definitions.views.map(({ name }) => name), ...otherTables(definitions)];
+  const functions = definitions.functions.map(({ name }) => name);
+  const originals = [...new Set([table, ...relations, ...functions].map((name) => name.schema))];
+  const schemas = new Map(
+    originals.map((original, index) => [original, index === 0 ? schema : `${schema}_${index}`]),
+  );
+  const schemaOf = (original: string): string => {
+    const found = schemas.get(original);
+    if (found === undefined) throw new Error(`the trial has no schema for ${original}`);
+    return found;
+  };
+  const moves = relations.map((from) => ({ from, to: { schema: schemaOf(from.schema), name: from.name } }));
+  return {
+    schemas: [...schemas.values()].slice(1),
+    schemaOf,
+    moves,
+    back: moves.map(({ from, to }) => ({ from: to, to: from })),
+  };
+}
+
+/** Tables whose own policies and rules use this one. */
+export function otherTables(definitions: Definitions): QualifiedName[] {
+  const all = [...definitions.policiesElsewhere, ...definitions.rulesElsewhere].map(({ table }) => table);
+  return [...new Map(all.map((name) => [JSON.stringify([name.schema, name.name]), name])).values()];
+}
