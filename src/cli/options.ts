@@ -37,6 +37,16 @@ export const shapeOptions = {
     'compute a column of the new table from the row of the old one; may be repeated',
   ).argParser<SetExpression[] | undefined>(collect(setExpression)),
   rewrite: new Option('--rewrite', 'rebuild the table even when the change does not need it'),
+  matviews: new Option(
+    '--matviews <HOW>',
+    'materialized views over the table: refuse, or drop and make them again, empty until a refresh after the swap',
+  )
+    .choices(['refuse', 'recreate'] as const)
+    .default('refuse' as const),
+  allowPublicationAll: new Option(
+    '--allow-publication-all',
+    'go on though a publication of all tables, or of the schema, publishes the new table by itself',
+  ),
 };
 
 export const runOptions = {

@@ -10,6 +10,8 @@ export interface ShapeValues {
   readonly file?: readonly string[] | undefined;
   readonly set?: readonly SetExpression[] | undefined;
   readonly rewrite?: boolean | undefined;
+  readonly matviews?: 'refuse' | 'recreate' | undefined;
+  readonly allowPublicationAll?: boolean | undefined;
 }
 
 /** @throws UsageError `no-table`, `empty-change`, `file-not-readable` */
@@ -23,7 +25,16 @@ export async function readRequest(values: ShapeValues): Promise<ChangeRequest> {
       hint: '--alter "ACTIONS", --file FILE.sql, --set COLUMN=EXPRESSION, or --rewrite to rebuild it as it is',
     });
   }
-  return { table, alter, statements: await Promise.all(file.map(readStatements)), set, rewrite };
+  return {
+    table,
+    alter,
+    statements: await Promise.all(file.map(readStatements)),
+    set,
+    rewrite,
+    // Left out where they say nothing, so that requests of earlier runs stay the same.
+    ...(values.matviews === 'recreate' ? { matviews: values.matviews } : {}),
+    ...(values.allowPublicationAll === true ? { allowPublicationAll: true } : {}),
+  };
 }
 
 async function readStatements(path: string): Promise<string> {

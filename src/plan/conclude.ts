@@ -1,10 +1,10 @@
 /** From everything that was read and tried to the plan: pure. */
-import type { Definitions } from '../catalog/definitions.js';
+import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { TableSizes } from '../catalog/sizes.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
 import type { Refusal } from '../errors.js';
-import type { QualifiedName } from '../sql/quote.js';
+import { displayName, type QualifiedName } from '../sql/quote.js';
 import { carriedObjects } from './carried.js';
 import type { Change, UserExpression } from './change-types.js';
 import { judgeDependents, untriedDependents, type JudgedDependent } from './checks/dependents.js';
@@ -105,6 +105,7 @@ export function conclude(facts: Facts): Plan {
             facts.table,
             target.indexes.map(({ name }) => name),
             key,
+            afterSwap(trial.definitions.target),
           ),
           definitions: { source: definitions, target: trial.definitions.target },
           lockSet: locks,
@@ -149,6 +150,15 @@ function unlisted(
 ): Refusal[] {
   const said = new Set(judged.map(({ refusal }) => refusal));
   return failed.filter((refusal) => !said.has(refusal));
+}
+
+function afterSwap(target: TargetDefinitions): string[] {
+  const keys = toValidate(target).map(({ name }) => name);
+  const views = target.views.filter(({ materialized, populated }) => materialized && populated);
+  return [
+    ...(keys.length === 0 ? [] : [`validate the foreign keys ${keys.join(', ')}`]),
+    ...(views.length === 0 ? [] : [`refresh ${views.map(({ name }) => displayName(name)).join(', ')}`]),
+  ];
 }
 
 function withoutRefusal({ kind, name, treatment, why }: JudgedDependent): PlannedDependent {

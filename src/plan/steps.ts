@@ -23,7 +23,12 @@ export function nativeLocks(table: QualifiedName, statements: readonly ChangeSta
   }));
 }
 
-export function copySteps(table: QualifiedName, indexes: readonly string[], key: Key): PlannedStep[] {
+export function copySteps(
+  table: QualifiedName,
+  indexes: readonly string[],
+  key: Key,
+  afterwards: readonly string[] = [],
+): PlannedStep[] {
   const name = displayName(table);
   const many = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 'es'}`;
   return [
@@ -44,8 +49,9 @@ export function copySteps(table: QualifiedName, indexes: readonly string[], key:
     { phase: 'settle', what: 'vacuum and analyze the new table' },
     {
       phase: 'cutover',
-      what: `under one short lock: apply the rest, move ${name} to ghost_old_<id>, and the new table to its place`,
+      what: `under one short lock: apply the rest, move ${name} to ghost_old_<id>, and the new table to its place, with all that hangs on it`,
     },
+    ...(afterwards.length === 0 ? [] : [{ phase: 'validate', what: afterwards.join('; ') }]),
   ];
 }
 

@@ -45,6 +45,7 @@ test('a grant comes after the one that its grantor has it from, and is made as t
     `set local role "${role}"`,
     statement,
     'reset role',
+    `revoke usage on schema "s" from "${role}"`,
   ];
   expect(
     statements([

@@ -15,6 +15,8 @@ export interface ChangeInput {
   readonly statements?: readonly string[];
   readonly set?: ChangeRequest['set'];
   readonly rewrite?: boolean;
+  readonly matviews?: 'refuse' | 'recreate';
+  readonly allowPublicationAll?: boolean;
 }
 
 export function request(change: ChangeInput): ChangeRequest {
@@ -24,6 +26,8 @@ export function request(change: ChangeInput): ChangeRequest {
     statements: change.statements ?? [],
     set: change.set ?? [],
     rewrite: change.rewrite ?? false,
+    ...(change.matviews === undefined ? {} : { matviews: change.matviews }),
+    ...(change.allowPublicationAll === undefined ? {} : { allowPublicationAll: change.allowPublicationAll }),
   };
 }
 

@@ -16,6 +16,8 @@ export function planCommand(invocation: Invocation) {
     .addOption(shapeOptions.file)
     .addOption(shapeOptions.set)
     .addOption(shapeOptions.rewrite)
+    .addOption(shapeOptions.matviews)
+    .addOption(shapeOptions.allowPublicationAll)
     .addOption(outputOptions.json)
     .addOption(outputOptions.logLevel)
     .addOption(outputOptions.logFile)

@@ -21,6 +21,8 @@ export function runCommand(invocation: Invocation) {
     .addOption(shapeOptions.file)
     .addOption(shapeOptions.set)
     .addOption(shapeOptions.rewrite)
+    .addOption(shapeOptions.matviews)
+    .addOption(shapeOptions.allowPublicationAll)
     .addOption(runOptions.workers)
     .addOption(runOptions.chunkTime)
     .addOption(runOptions.lockTimeout)
