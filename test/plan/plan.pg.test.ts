@@ -258,17 +258,17 @@ describe('makePlan', () => {
     expect(await codesOf(db, parts)).toEqual(codes);
   });
 
-  test('a foreign key cannot be tried on the clone', async () => {
+  test('actions on a foreign key cannot be tried on the clone', async () => {
     await using db = await createDatabase(
       `${orders} create table parent (id int primary key);
        alter table orders add constraint fk foreign key (id) references parent not valid`,
     );
     expect(await codesOf(db, { alter: ['drop constraint fk'] })).toEqual(['foreign-key-constraint']);
     expect(await codesOf(db, { alter: ['add column c int'] })).toEqual(['native']);
-    expect(await codesOf(db, { rewrite: true })).toEqual(['foreign-key-out']);
+    expect(await codesOf(db, { rewrite: true })).toEqual(['copy']);
   });
 
-  test('dependents are refused by name for a copy, all at once, and left alone by a native change', async () => {
+  test('the inventory says of each dependent what becomes of it, and the lock set names each relation', async () => {
     await using db = await createDatabase(
       `${orders}
        create view app_orders as select * from orders;
@@ -280,18 +280,27 @@ describe('makePlan', () => {
        create statistics s on total, code from orders;`,
     );
     const plan = await planOf(db, { rewrite: true });
-    expect(plan.verdict).toBe('refused');
-    expect(plan.reasons.map(({ code }) => code).toSorted()).toEqual([
-      'extended-statistics',
-      'foreign-key-in',
-      'policy',
-      'trigger',
-      'view',
-      'view',
-    ]);
-    expect(plan.reasons.map(({ message }) => message).join('\n')).toMatch(
+    expect(plan.verdict).toBe('copy');
+    const fates = plan.dependents.map(({ kind, treatment }) => `${kind} ${treatment}`);
+    expect(fates).toEqual(
+      expect.arrayContaining([
+        'extended-statistics carried',
+        'foreign-key-in recreated',
+        'policy recreated',
+        'trigger recreated',
+        'view recreated',
+      ]),
+    );
+    expect(plan.dependents.map(({ name }) => name).join('\n')).toMatch(
       /view .*app_totals \(through view .*app_orders\)/,
     );
+    expect(plan.lockSet.map(({ name, kind }) => `${kind} ${name.name}`)).toEqual([
+      'view app_totals',
+      'view app_orders',
+      'table lines',
+      'table orders',
+    ]);
+    expect(plan.locks.filter(({ phase }) => phase === 'validate')).toHaveLength(2);
     const native = await planOf(db, { alter: ['add column c int'] });
     expect(native.verdict).toBe('native');
     expect(native.warnings.map(({ code }) => code)).toContain('dependents-untried');

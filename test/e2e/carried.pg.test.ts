@@ -1,0 +1,215 @@
+/**
+ * Whatever hangs on the table is there after the swap as PostgreSQL itself would have left it: each object alone, and all
+ * at once, compared by the catalog of every schema.
+ */
+import { describe, expect, inject, test } from 'vitest';
+import { plan } from '../../src/index.js';
+import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
+import { createDatabase } from '../support/database.js';
+import { completeChange, failure, request, runChange, type ChangeInput } from '../support/migration.js';
+import { allAtOnce, base, cases, common } from './carried.js';
+
+const major = inject('serverMajor');
+const schemas = ['public', 'app', 'Odd Schema'];
+/** Roles belong to the whole server, and the tests share it. */
+const shared = (setup: string): string =>
+  setup.replaceAll(
+    /create role (\w+);/g,
+    (_, role) =>
+      `do $$ begin create role ${String(role)}; exception when duplicate_object or unique_violation then null; end $$;`,
+  );
+
+describe('what hangs on the table', () => {
+  for (const { name, setup, change, native, minMajor } of [...cases, allAtOnce]) {
+    // A version that does not have the feature has nothing to carry.
+    if (minMajor !== undefined && major < minMajor) continue;
+    test(name, async () => {
+      await using original = await createDatabase(base + shared(setup));
+      await using clone = await original.clone();
+      await clone.query(native ?? '');
+
+      const { result } = await completeChange(original, { table: 'orders', ...(change ?? common) });
+
+      expect(result.native).toBe(false);
+      const [actual, expected] = [await original.connect(), await clone.connect()];
+      for (const schema of schemas) {
+        const options = { sequenceValues: true };
+        expect(await catalogSnapshot(actual, schema, options)).toEqual(
+          await catalogSnapshot(expected, schema, options),
+        );
+      }
+      expect(await tableRows(actual, 'orders')).toEqual(await tableRows(expected, 'orders'));
+    });
+  }
+});
+
+describe('what cannot follow is refused by its name', () => {
+  const refusals: (Partial<ChangeInput> & {
+    name: string;
+    setup: string;
+    code: string;
+    says: RegExp;
+    /** What would keep the database from being dropped. */
+    teardown?: string;
+    minMajor?: number;
+    maxMajor?: number;
+  })[] = [
+    {
+      name: 'a view that uses a dropped column',
+      setup: `create view cheap as select total, note from orders; create view app.over as select note from cheap`,
+      alter: ['DROP COLUMN note', 'ALTER COLUMN id TYPE bigint'],
+      code: 'view',
+      says: /public\.cheap .*column .*note/,
+    },
+    {
+      name: 'a trigger that names a dropped column',
+      setup: `create trigger t after update of note on orders for each row execute function note_it()`,
+      alter: ['DROP COLUMN note', 'ALTER COLUMN id TYPE bigint'],
+      code: 'trigger',
+      says: /trigger t on public\.orders .*note/,
+    },
+    {
+      name: 'a policy whose operator the new type does not have',
+      setup: `create policy p on orders using (total > 5)`,
+      alter: ['ALTER COLUMN total TYPE text', 'ALTER COLUMN total DROP DEFAULT'],
+      code: 'policy',
+      says: /policy p on public\.orders .*operator does not exist/,
+    },
+    {
+      name: 'a foreign key to a dropped key',
+      setup: `create table app.items (order_id integer constraint of_order references orders)`,
+      alter: ['DROP CONSTRAINT orders_pkey', 'ADD PRIMARY KEY (id, region)'],
+      code: 'foreign-key-in',
+      says: /of_order of app\.items/,
+    },
+    {
+      name: 'a foreign key between types that cannot be compared',
+      setup: `alter table orders add constraint to_customer foreign key (customer_id) references customers`,
+      alter: ['ALTER COLUMN customer_id TYPE text'],
+      code: 'foreign-key-out',
+      says: /to_customer of public\.orders/,
+    },
+    {
+      name: 'a materialized view',
+      setup: `create materialized view sums as select org from orders`,
+      code: 'materialized-view',
+      says: /sums.*--matviews recreate/s,
+    },
+    {
+      name: 'a function that takes the row type',
+      setup: `create function of_row(orders) returns text language sql as 'select $1.note'`,
+      code: 'function-row-type',
+      says: /of_row/,
+    },
+    {
+      name: 'a column of the row type',
+      setup: `create table app.kept (o orders)`,
+      code: 'row-type-column',
+      says: /column o of table app\.kept/,
+    },
+    {
+      name: 'a domain over the row type',
+      setup: `create domain app.an_order as orders`,
+      code: 'row-type',
+      says: /app\.an_order/,
+    },
+    {
+      name: 'a child table',
+      setup: `create table app.child () inherits (orders)`,
+      code: 'inheritance-child',
+      says: /app\.child/,
+    },
+    {
+      name: 'a parent table',
+      setup: `create table app.parent (org integer); alter table orders inherit app.parent`,
+      code: 'inheritance-parent',
+      says: /app\.parent/,
+    },
+    {
+      name: 'a publication of all tables',
+      setup: `create publication everything for all tables`,
+      code: 'publication-all-tables',
+      says: /publication everything.*--allow-publication-all/s,
+    },
+    {
+      name: 'a publication of the schema',
+      minMajor: 15,
+      setup: `create publication of_schema for tables in schema public`,
+      code: 'publication-schema',
+      says: /of_schema/,
+    },
+    {
+      name: 'a table that a subscription writes into',
+      setup: `create subscription sub connection 'host=127.0.0.1 port=1' publication nothing with (connect = false);
+        insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'orders'::regclass, 'r' from pg_subscription where subname = 'sub';
+        alter subscription sub set (slot_name = none);`,
+      teardown: 'drop subscription sub',
+      code: 'subscription',
+      says: /subscription sub/,
+    },
+    {
+      name: 'a foreign key of a partitioned table',
+      maxMajor: 17,
+      setup: `create table app.parts (order_id integer constraint of_order references orders) partition by range (order_id);
+        create table app.part_1 partition of app.parts for values from (0) to (1000)`,
+      code: 'foreign-key-in',
+      says: /of_order on table app\.parts.*partitioned/,
+    },
+    {
+      name: 'a foreign key whose triggers are disabled',
+      setup: `create table app.items (order_id integer constraint of_order references orders); alter table app.items disable trigger all`,
+      code: 'foreign-key-in',
+      says: /of_order.*disabled/,
+    },
+    {
+      name: 'a view that must be made again and has a user that cannot be',
+      setup: `create view keyed as select id from orders; create function of_keyed(keyed) returns text language sql as 'select null'`,
+      code: 'function-row-type',
+      says: /of_keyed/,
+    },
+    {
+      name: 'a trigger of another table that names this one',
+      setup: `create constraint trigger from_it after insert on customers from orders for each row execute function note_it()`,
+      code: 'trigger-elsewhere',
+      says: /from_it/,
+    },
+    {
+      name: 'a sequence of an identity column in use elsewhere',
+      setup: `alter table orders add column n integer generated always as identity;
+        create table app.drafts (n integer default nextval('orders_n_seq'))`,
+      code: 'default-elsewhere',
+      says: /app\.drafts/,
+    },
+    {
+      name: 'an index that depends on an extension',
+      setup: `create index orders_note on orders (note); create extension if not exists pg_trgm; alter index orders_note depends on extension pg_trgm`,
+      code: 'depends-on-extension',
+      says: /orders_note/,
+    },
+  ];
+  for (const { name, setup, code, says, teardown, minMajor = 14, maxMajor = 99, ...change } of refusals) {
+    if (major < minMajor || major > maxMajor) continue;
+    test(name, async () => {
+      await using db = await createDatabase(base + setup);
+      const input: ChangeInput = { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'], ...change };
+      const refused = await plan({ connection: { url: db.url }, request: request(input) });
+      expect(refused.verdict).toBe('refused');
+      const texts = refused.reasons.map((reason) => `${reason.code}: ${reason.message} ${reason.hint ?? ''}`);
+      expect(texts).toContainEqual(expect.stringMatching(says));
+      expect(refused.reasons.map((reason) => reason.code)).toContain(code);
+      const error = await failure(runChange(db, input));
+      expect(error['exitCode']).toBe(3);
+      const { rows } = await db.query(`select nspname from pg_namespace where nspname like 'ghost%'`);
+      expect(rows).toEqual([]);
+      await db.query(teardown ?? '');
+    });
+  }
+
+  test("a view in another session's temporary schema", async () => {
+    await using db = await createDatabase(base);
+    const other = await db.connect();
+    await other.query('create temporary view mine as select note from orders');
+    const error = await failure(runChange(db, { table: 'orders', ...common }));
+    expect(error).toMatchObject({ exitCode: 3, message: expect.stringMatching(/mine.*temporary/) as string });
+  });
+});
