@@ -1,7 +1,7 @@
 /** Row level security is never off: a restricted role looks at everything that it can, all through a migration. */
 import { expect, test } from 'vitest';
 import pg from 'pg';
-import { createDatabase, createRole } from '../support/database.js';
+import { createDatabase } from '../support/database.js';
 import { completeChange } from '../support/migration.js';
 
 test('a restricted role never sees a row that it must not', async () => {
@@ -11,7 +11,7 @@ test('a restricted role never sees a row that it must not', async () => {
     alter table notes enable row level security;
     create policy own on notes using (tenant = current_setting('app.tenant', true));
     create view all_notes with (security_barrier) as select id, tenant from notes where tenant = current_setting('app.tenant', true);`);
-  await using role = await createRole(db);
+  const role = await db.createRole();
   await db.query(
     `grant select, insert, update on notes to ${role.name}; grant select on all_notes to ${role.name}`,
   );
