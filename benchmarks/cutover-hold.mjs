@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { finalize, migrate } from '../dist/index.js';
 import { bareSwaps, prepareBareSwaps } from './lib/bare-swap.mjs';
+import { addDependents } from './lib/dependents.mjs';
 import { withClient } from './lib/lab.mjs';
 import { runIfMain } from './lib/main.mjs';
 import { count, milliseconds, progress } from './lib/output.mjs';
@@ -13,6 +14,8 @@ import { table } from './lib/table.mjs';
 import { findPgbench, longest, Writers } from './lib/writers.mjs';
 
 const goalMs = 10;
+/** With 3 foreign keys to the table, 5 views over it and 10 indexes. */
+const goalWithDependentsMs = 15;
 /** Before and after a swap: what waited for it began or ended in here. Every moment is looked at as widely. */
 const aroundMs = 100;
 /** Between two moments that are compared. */
@@ -88,13 +91,44 @@ export async function cutoverHold(lab, options) {
 }
 
 /**
+ * The same on a table in the middle of a schema: what hangs on it is made anew under the lock.
+ *
+ * @type {import('./lib/main.mjs').Benchmark}
+ */
+export async function cutoverHoldWithDependents(lab, options) {
+  const pgbench = findPgbench();
+  const { ours, transactions } = await lab.withTable(options.swapRows, (url) =>
+    observe(lab, url, options, pgbench, addDependents),
+  );
+  const hold = figure(ours.map(({ holdMs }) => holdMs));
+  const around = figure(
+    ours.map(({ triedAt, doneAt }) => longest(transactions, triedAt - aroundMs, doneAt + aroundMs)),
+  );
+  return {
+    lines: [
+      {
+        measure: `hold with 3 foreign keys to the table, 5 views, 10 indexes`,
+        ours: milliseconds(hold),
+        beside: '',
+        goal: `median below ${goalWithDependentsMs} ms`,
+        met: hold.median < goalWithDependentsMs,
+      },
+      { measure: 'slowest transaction around it', ours: milliseconds(around), beside: '' },
+    ],
+    notes: [`swaps: ${ours.length} of ${count(options.swapRows)} rows, ${options.writers} writers`],
+    data: { rows: options.swapRows, holdMs: hold, slowestAroundMs: around },
+  };
+}
+
+/**
  * @param {import('./lib/lab.mjs').Lab} lab
  * @param {string} url
  * @param {import('./lib/options.mjs').Options} options
  * @param {string | null} pgbench
+ * @param {((client: import('pg').Client) => Promise<void>) | null} addMore what the bare swap could not carry: there is none then
  * @returns {Promise<Observed>}
  */
-async function observe(lab, url, { swaps, swapRows, writers }, pgbench) {
+async function observe(lab, url, { swaps, swapRows, writers }, pgbench, addMore = null) {
   /** @type {ToolSwap[]} */
   const ours = [];
   /** @type {Swap[]} */
@@ -102,7 +136,7 @@ async function observe(lab, url, { swaps, swapRows, writers }, pgbench) {
   /** @type {number[]} */
   const calm = [];
   return await withClient(url, async (client) => {
-    await prepareBareSwaps(client);
+    await (addMore ?? prepareBareSwaps)(client);
     await lab.checkpoint();
     const application = Writers.start({ url, writers, rows: swapRows, pgbench });
     try {
@@ -112,15 +146,15 @@ async function observe(lab, url, { swaps, swapRows, writers }, pgbench) {
         await sleep(calmMs);
         ours.push(await toolSwap(url));
         await sleep(calmMs);
-        bare.push(...(await bareSwaps(client)));
-        progress(`  pg-ghost ${holdOf(ours)}, bare ${holdOf(bare)}`);
+        if (addMore === null) bare.push(...(await bareSwaps(client)));
+        progress(`  pg-ghost ${holdOf(ours)}${addMore === null ? `, bare ${holdOf(bare)}` : ''}`);
       }
     } catch (error) {
       await application.stop().catch(() => undefined);
       throw error;
     }
     const transactions = await application.stop();
-    const last = bare.at(-1)?.doneAt ?? 0;
+    const last = (bare.at(-1) ?? ours.at(-1))?.doneAt ?? 0;
     if (!transactions.some(({ startedAt }) => startedAt > last + aroundMs)) {
       throw new Error('the log of the writers ends before the last swap');
     }
@@ -165,4 +199,7 @@ function perSecond(transactions) {
   return Math.round((transactions.length * 1000) / (max - min));
 }
 
-await runIfMain(import.meta.url, 'cutover-hold', { 'cutover-hold': cutoverHold });
+await runIfMain(import.meta.url, 'cutover-hold', {
+  'cutover-hold': cutoverHold,
+  'cutover-hold with dependents': cutoverHoldWithDependents,
+});
