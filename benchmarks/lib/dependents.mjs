@@ -10,12 +10,14 @@ const statements = [
     (name) => `alter table ${name} drop constraint ${name}_order,
       add constraint ${name}_order foreign key (order_id) references orders on delete cascade`,
   ),
-  'create view v_open as select id, customer_id, total, status from orders where status = \'new\'',
+  "create view v_open as select id, customer_id, total, status from orders where status = 'new'",
   'create view v_totals as select customer_id, sum(total) as total from orders group by customer_id',
   'create view v_big as select id, total from v_open where total > 100',
   'create view v_items as select i.order_id, o.total from items as i join orders as o on o.id = i.order_id',
   'create view v_customers as select t.customer_id, t.total, o.id from v_totals as t join v_open as o using (customer_id)',
-  ...['status', 'quantity', 'updated_at', 'total', 'note', '(id % 7)'].map((column) => `create index on orders (${column})`),
+  ...['status', 'quantity', 'updated_at', 'total', 'note', '(id % 7)'].map(
+    (column) => `create index on orders (${column})`,
+  ),
 ];
 
 /** @param {import('pg').Client} client */

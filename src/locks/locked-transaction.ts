@@ -59,6 +59,7 @@ export interface Hold {
 export interface LockedResult<T> {
   readonly value: T;
   readonly attempts: number;
+  /** From the first lock to the commit. */
   readonly holdMs: number;
 }
 
@@ -158,15 +159,23 @@ async function tryOnce<T>(
     const { before = [], after = [] } = request;
     // The first of several locks is held while we wait for the next, and statement_timeout counts for each: cap the sum.
     if (before.length + after.length > 0) startClock((step.lockTimeoutMs ?? 0) + limits.maxHoldMs);
-    await session.batch([
+    const [first = [], ...others] = [
+      ...before.map((each) => stepStatements(each, step)),
+      [lockStatement(request, step)],
+      ...after.map((each) => stepStatements(each, step)),
+    ];
+    const results = await session.results([
       ...openingStatements(limits, step, evictAutovacuum),
-      ...before.flatMap((each) => stepStatements(each, step)),
-      lockStatement(request, step),
-      ...after.flatMap((each) => stepStatements(each, step)),
+      ...first,
+      ...(others.length === 0 ? [] : [clock, ...others.flat(), clock]),
       // A NOWAIT try waits for nothing later either: what it meets after the first lock is as bad as a held table.
       `set local lock_timeout = '${step.lockTimeoutMs ?? 1}ms'`,
     ]);
-    locked = performance.now();
+    // The application waits from the first lock on.
+    const [from = 0, to = 0] = results.flatMap(({ rows }) =>
+      rows.flatMap(({ clock: ms }) => Number(ms ?? 0)),
+    );
+    locked = performance.now() - (to - from);
     // The server's own timeout is per statement; this one is for the sum.
     startClock(limits.maxHoldMs);
     const { last, value } = await options.work({
@@ -232,6 +241,9 @@ function lockStatement(request: LockRequest, step: LockTry): string {
   const nowait = step.lockTimeoutMs === null ? ' nowait' : '';
   return `lock table only ${request.table} in ${request.mode.toLowerCase()} mode${nowait}`;
 }
+
+/** In ms; between two of them passes the time that locks were held while others were waited for. */
+const clock = `select extract(epoch from clock_timestamp()) * 1000 as clock`;
 
 /** What has no NOWAIT waits for a millisecond instead. */
 function stepStatements(each: LockStep, step: LockTry): string[] {
