@@ -11,7 +11,10 @@ const setup = `create table t (id integer primary key, n integer);
   insert into t select i, i from generate_series(1, 10) as i`;
 
 interface Scene extends AsyncDisposable {
-  readonly run: (deadlineMs: number, statements?: readonly string[]) => Promise<{ holdMs: number; attempts: number }>;
+  readonly run: (
+    deadlineMs: number,
+    statements?: readonly string[],
+  ) => Promise<{ holdMs: number; attempts: number }>;
 }
 
 async function scene(db: TestDatabase): Promise<Scene> {
@@ -77,14 +80,17 @@ describe('a lock set', () => {
     await using db = await createDatabase(setup);
     await using lock = await scene(db);
     const stop = new AbortController();
-    const application = ['select count(*) from v', 'insert into child values (1 + random() * 8)', 'update t set n = n + 1 where id = 10'].map(
-      async (statement) => {
-        const client = await db.connect();
-        while (!stop.signal.aborted) await client.query(statement);
-      },
-    );
+    const application = [
+      'select count(*) from v',
+      'insert into child values (1 + random() * 8)',
+      'update t set n = n + 1 where id = 10',
+    ].map(async (statement) => {
+      const client = await db.connect();
+      while (!stop.signal.aborted) await client.query(statement);
+    });
     try {
-      for (let swap = 0; swap < 10; swap += 1) await lock.run(20_000, ['alter table t alter column n set default 1']);
+      for (let swap = 0; swap < 10; swap += 1)
+        await lock.run(20_000, ['alter table t alter column n set default 1']);
     } finally {
       stop.abort();
       await Promise.all(application);

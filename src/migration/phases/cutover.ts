@@ -9,7 +9,6 @@ import type { ApplyPlan } from '../../apply/apply-plan.js';
 import { applySettings } from '../../apply/apply-sql.js';
 import { isRowError } from '../../apply/misfits.js';
 import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
-import type { ForeignKey } from '../../catalog/definitions.js';
 import type { Fingerprint } from '../../catalog/fingerprint.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { findTable } from '../../catalog/table.js';
@@ -98,9 +97,8 @@ async function swapOnce(
   const { control, id, plan, schemas, emit, signal } = context;
   const source = await recordedCheck(context);
   await gate(context, target);
-  const { droppedKeys, ...locks } = await lockSteps(control, plan);
+  const locks = await lockSteps(control, plan);
   const { definitions } = plan;
-  const left = (key: ForeignKey): boolean => !droppedKeys.includes(key.oid);
   return cutover({
     id,
     displayTable: displayName(plan.table),
@@ -133,11 +131,7 @@ async function swapOnce(
         columns: plan.columns,
         dropCapture: dropCaptureTriggerStatements({ id, table: plan.table }),
         unvalidated: unvalidatedConstraintStatements(target, schemas.shadow),
-        detach: detachStatements({
-          table: plan.table,
-          source: { ...definitions.source, foreignKeysOut: definitions.source.foreignKeysOut.filter(left) },
-          target: definitions.target,
-        }),
+        detach: detachStatements({ table: plan.table, ...definitions }),
         attach: attachDefinitions({ table: plan.table, target: definitions.target }),
         markSwapped: swappedSql(id),
       }),
