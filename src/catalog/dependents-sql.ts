@@ -131,7 +131,7 @@ const memberships: readonly string[] = [
      case when con.confrelid = con.conrelid then 'foreign-key-self' else 'foreign-key-out' end,
      'pg_constraint', con.oid, pg_describe_object('pg_constraint'::regclass, con.oid, 0)
    from pg_constraint as con
-   where con.conrelid = t.oid and con.contype = 'f'`,
+   where con.conrelid = t.oid and con.contype = 'f' and con.conparentid = 0`,
   `select 'row-level-security', 'pg_class', t.oid,
      case when t.relforcerowsecurity then 'forced ' else '' end || 'row level security of ' || ${relationNamed('t.oid')}
    where t.relrowsecurity or t.relforcerowsecurity`,

@@ -27,6 +27,28 @@ export async function missingPrivileges(
   return frozen(rows.map(({ statement }) => statement));
 }
 
+/**
+ * GRANT statements for making objects in these schemas, and giving them to their owners. Replacing a view or a function takes
+ * CREATE on its schema just as making one does.
+ */
+export async function missingCreate(
+  session: Session,
+  objects: readonly { readonly schema: string; readonly owner: string }[],
+): Promise<string[]> {
+  const rows = await session.rows<{ statement: string }>({
+    text: `
+      select distinct format('grant create on schema %I to %I', r.schema, who.role) as statement
+      from jsonb_to_recordset($1::jsonb) as r (schema text, owner text)
+      cross join lateral (values (current_user::text), (r.owner)) as who (role)
+      where not has_schema_privilege(who.role, r.schema, 'create')
+        -- A superuser may give a view to whomever.
+        and not current_setting('is_superuser')::boolean
+      order by 1`,
+    values: [JSON.stringify(objects)],
+  });
+  return rows.map(({ statement }) => statement);
+}
+
 /** Grants of other roles than the owner can only be made again as these roles. */
 function becomeRoles(shape: TableShape): string[] {
   const grants = [

@@ -81,6 +81,7 @@ export function conclude(facts: Facts): Plan {
     ...checkNameCollisions(tried.taken),
     ...(isCopy
       ? [
+          ...facts.refusals,
           ...mapping.refusals,
           ...keyRefusals,
           ...checkInvalidIndexes(source),

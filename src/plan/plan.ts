@@ -2,7 +2,7 @@
 import { readObstacles } from '../catalog/activity.js';
 import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
-import { missingPrivileges } from '../catalog/privileges.js';
+import { missingCreate, missingPrivileges } from '../catalog/privileges.js';
 import { readPinnedSettings, readServer } from '../catalog/server.js';
 import { readTableShape } from '../catalog/shape.js';
 import { readSizes } from '../catalog/sizes.js';
@@ -113,9 +113,18 @@ async function tried(
       definitions,
       role: facts.server.role,
     });
+    const { views, functions } = trial.definitions.target;
+    const lacking = await missingCreate(session, [
+      ...views.map(({ name, owner, how }) => ({
+        schema: name.schema,
+        owner: how === 'recreate' ? owner : facts.server.role,
+      })),
+      ...functions.map(({ name }) => ({ schema: name.schema, owner: facts.server.role })),
+    ]);
+    const refusals = [...facts.refusals, ...checkPrivileges(facts.server.role, lacking)];
     const isRepeatable = await repeatabilityOf(session, change);
     const taken = await takenNames(session, source, arrivingNames(trial.after));
-    return { ...facts, tried: { trial, isRepeatable, taken } };
+    return { ...facts, refusals, tried: { trial, isRepeatable, taken } };
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return { ...facts, refusals: [...facts.refusals, ...error.reasons] };

@@ -181,6 +181,12 @@ describe('what cannot follow is refused by its name', () => {
       says: /app\.drafts/,
     },
     {
+      name: 'a security label whose provider is not there',
+      setup: `insert into pg_seclabel (objoid, classoid, objsubid, provider, label) values ('orders'::regclass, 'pg_class'::regclass, 0, 'nobody', 'secret')`,
+      code: 'security-label',
+      says: /security label .*provider "nobody" is not loaded/,
+    },
+    {
       name: 'an index that depends on an extension',
       setup: `create index orders_note on orders (note); create extension if not exists pg_trgm; alter index orders_note depends on extension pg_trgm`,
       code: 'depends-on-extension',
@@ -204,6 +210,20 @@ describe('what cannot follow is refused by its name', () => {
       await db.query(teardown ?? '');
     });
   }
+
+  test('columns that reference a grown key are named in a warning', async () => {
+    await using db = await createDatabase(
+      `${base} create table app.items (order_id integer constraint of_order references orders)`,
+    );
+    const { warnings } = await plan({
+      connection: { url: db.url },
+      request: request({ table: 'orders', ...common }),
+    });
+    expect(warnings).toContainEqual({
+      code: 'referencing-types',
+      message: expect.stringContaining('app.items.order_id (integer, references bigint)') as string,
+    });
+  });
 
   test("a view in another session's temporary schema", async () => {
     await using db = await createDatabase(base);

@@ -94,6 +94,26 @@ export const cases: readonly CarriedCase[] = [
     native: commonNative,
   },
   {
+    name: 'a foreign key to a partitioned table',
+    setup: `
+      create table places (region text primary key) partition by list (region);
+      create table places_eu partition of places for values in ('eu');
+      create table places_other partition of places default;
+      insert into places values ('eu'), ('us');
+      alter table orders add constraint to_place foreign key (region) references places;`,
+    native: commonNative,
+  },
+  {
+    name: 'a foreign key of a partitioned table',
+    minMajor: 18,
+    setup: `
+      create table app.parts (order_id integer constraint of_order references orders on delete cascade) partition by range (order_id);
+      create table app.part_1 partition of app.parts for values from (0) to (100);
+      create table app.part_2 partition of app.parts default;
+      insert into app.parts select i from generate_series(1, 200) as i;`,
+    native: commonNative,
+  },
+  {
     name: 'views whose columns stay',
     setup: `
       create role carried_reader; create role carried_owner;
