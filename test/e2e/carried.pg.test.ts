@@ -181,6 +181,51 @@ describe('what cannot follow is refused by its name', () => {
       says: /app\.drafts/,
     },
     {
+      name: "another table's policy that reads a view which must go",
+      setup: `create view keyed as select id from orders; create table app.other (id integer);
+        create policy p on app.other using (exists (select from keyed))`,
+      code: 'policy-elsewhere',
+      says: /policy p on table app\.other/,
+    },
+    {
+      name: "another table's rule that reads a view which must go",
+      setup: `create view keyed as select id from orders; create table app.other (id integer);
+        create rule r as on insert to app.other do also insert into audit (what) select 'k' || keyed.id from keyed`,
+      code: 'rule-elsewhere',
+      says: /rule r on table app\.other/,
+    },
+    {
+      name: 'a view that must go and has a policy on it is named, too',
+      setup: `create view keyed as select id from orders; create table app.other (id integer);
+        create policy p on app.other using (exists (select from keyed))`,
+      code: 'view',
+      says: /public\.keyed has to be dropped .*policy p on table app\.other/,
+    },
+    {
+      name: 'a typed table',
+      table: 'typed',
+      setup: `create type shape as (id integer, v text); create table typed of shape (primary key (id))`,
+      rewrite: true,
+      alter: [],
+      code: 'typed-table',
+      says: /shape/,
+    },
+    {
+      name: 'a table that belongs to an extension',
+      setup: `create extension pg_trgm; alter extension pg_trgm add table orders`,
+      code: 'extension-member',
+      says: /pg_trgm/,
+    },
+    {
+      name: 'a trigger that belongs to an extension',
+      setup: `create extension pg_trgm; create trigger ext after insert on orders for each row execute function note_it();
+        insert into pg_depend (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
+        select 'pg_trigger'::regclass, tg.oid, 0, 'pg_extension'::regclass, x.oid, 0, 'e'
+        from pg_trigger as tg, pg_extension as x where tg.tgname = 'ext' and x.extname = 'pg_trgm'`,
+      code: 'trigger',
+      says: /trigger ext .*of extension pg_trgm.*belongs to an extension/,
+    },
+    {
       name: 'a security label whose provider is not there',
       setup: `insert into pg_seclabel (objoid, classoid, objsubid, provider, label) values ('orders'::regclass, 'pg_class'::regclass, 0, 'nobody', 'secret')`,
       code: 'security-label',

@@ -1,5 +1,5 @@
 /** A subscriber of the table goes on receiving every write across the swap, and nothing of the shadow. */
-import { inject, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import { startEmbeddedServer } from '../../src/demo/embedded-server.js';
 import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
 import pg from 'pg';
@@ -66,6 +66,8 @@ test('a logical subscriber has the same rows after the swap', async () => {
     await writer.end();
     await source.query(`insert into t values (3000000000, 'after the swap')`);
     await until(same, { what: 'the subscriber has the same rows', timeoutMs: 30_000 });
+    const { rows: kept } = await copy.query('select v from t where id = 3000000000');
+    expect(kept).toEqual([{ v: 'after the swap' }]);
     if (id !== null) await finalize({ connection }, id);
   } finally {
     await copy.query('alter subscription sub disable').catch(() => undefined);
