@@ -2,6 +2,7 @@
  * What follows the swap and needs no strong lock on the table: foreign keys are validated, materialized views refreshed. What
  * is left to do is read from the catalog, so it can be called again at any time.
  */
+import { holdersOf } from '../catalog/activity.js';
 import { jittered, sleep } from '../db/wait.js';
 import type { Session } from '../db/session.js';
 import { SqlState, isServerError, sqlState, type ServerError } from '../db/sqlstate.js';
@@ -31,7 +32,7 @@ export async function completeSwap(work: AfterSwapWork): Promise<void> {
   const { session } = work;
   for (const each of await pending(work)) {
     try {
-      await withLockTries(work, each.statement);
+      await withLockTries(work, each);
     } catch (error) {
       if (!isServerError(error)) throw error;
       throw notCompleted(error, each);
@@ -42,6 +43,8 @@ export async function completeSwap(work: AfterSwapWork): Promise<void> {
 
 interface Pending {
   readonly what: string;
+  /** The relation whose lock it needs. */
+  readonly oid: number;
   readonly statement: string;
   /** The materialized view, quoted. */
   readonly refresh: string | null;
@@ -52,31 +55,31 @@ async function pending({ session, plan }: AfterSwapWork): Promise<Pending[]> {
   const { target } = plan.definitions;
   const result: Pending[] = [];
   for (const key of toValidate(target)) {
-    const rows = await session.rows({
+    const [found] = await session.rows<{ oid: number }>({
       text: `
-        select from pg_constraint
+        select conrelid as oid from pg_constraint
         where conrelid = to_regclass($1) and conname = $2 and contype = 'f' and not convalidated`,
       values: [qualified(key.table), key.name],
     });
-    if (rows.length === 0) continue;
+    if (found === undefined) continue;
     const what = `foreign key ${key.name} of ${displayName(key.table)}`;
-    result.push({ what, statement: validateForeignKey(key), refresh: null });
+    result.push({ what, oid: found.oid, statement: validateForeignKey(key), refresh: null });
   }
   for (const view of target.views.filter(({ materialized, populated }) => materialized && populated)) {
     const name = qualified(view.name);
-    const rows = await session.rows({
-      text: `select from pg_class where oid = to_regclass($1) and relkind = 'm' and not relispopulated`,
+    const [found] = await session.rows<{ oid: number }>({
+      text: `select oid from pg_class where oid = to_regclass($1) and relkind = 'm' and not relispopulated`,
       values: [name],
     });
-    if (rows.length === 0) continue;
+    if (found === undefined) continue;
     const what = `materialized view ${displayName(view.name)}`;
-    result.push({ what, statement: refreshView(view), refresh: name });
+    result.push({ what, oid: found.oid, statement: refreshView(view), refresh: name });
   }
   return result;
 }
 
 /** The locks keep out no reader and no writer, but whoever waits for one makes others wait behind. */
-async function withLockTries(work: AfterSwapWork, statement: string): Promise<void> {
+async function withLockTries(work: AfterSwapWork, { what, statement, oid }: Pending): Promise<void> {
   const { session, lockTimeoutMs, deadlineMs, signal, emit } = work;
   const started = performance.now();
   for (let attempt = 1; ; attempt += 1) {
@@ -95,7 +98,7 @@ async function withLockTries(work: AfterSwapWork, statement: string): Promise<vo
       const state = sqlState(error);
       if (state !== SqlState.lockNotAvailable && state !== SqlState.deadlockDetected) throw error;
       if (performance.now() - started > deadlineMs) throw error;
-      emit('lock:missed', { what: statement, attempt, blockers: [] });
+      emit('lock:missed', { what, attempt, blockers: await holdersOf(session, oid) });
       await sleep(jittered(step.pauseMs), signal);
     }
   }
