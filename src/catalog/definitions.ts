@@ -79,6 +79,8 @@ export interface ForeignKey {
   readonly columnTypes: readonly string[];
   readonly referencesOid: number;
   readonly references: QualifiedName;
+  /** The referenced table is partitioned. */
+  readonly referencesPartitioned: boolean;
   readonly referencedColumns: readonly string[];
   readonly referencedTypes: readonly string[];
   /** 18: the last column is a PERIOD. */

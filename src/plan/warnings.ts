@@ -66,6 +66,7 @@ function copyWarnings({
   const warnings: Warning[] = [
     ...(definitions === null ? [] : referencingTypeWarnings(definitions, target)),
     ...(definitions === null ? [] : matviewWarnings(definitions)),
+    ...(definitions === null ? [] : partitionWarnings(definitions, server)),
   ];
   if (allowedPublications && dependents.some(({ kind }) => kind.startsWith('publication-'))) {
     warnings.push({
@@ -121,6 +122,22 @@ function referencingTypeWarnings({ foreignKeysIn }: TargetDefinitions, target: T
     {
       code: 'referencing-types',
       message: `columns of other tables that reference this one keep their type: ${columns.join(', ')}; a value that does not fit there cannot be referenced`,
+    },
+  ];
+}
+
+/** Until 18 VALIDATE CONSTRAINT marks the foreign key itself, and forgets the rows of pg_constraint for each partition. */
+const validatesPartitionsSince = 180000;
+
+function partitionWarnings({ foreignKeysOut }: TargetDefinitions, server: ServerFacts): Warning[] {
+  const names = foreignKeysOut
+    .filter(({ referencesPartitioned, validated }) => referencesPartitioned && validated)
+    .map(({ name }) => name);
+  if (names.length === 0 || server.version >= validatesPartitionsSince) return [];
+  return [
+    {
+      code: 'partitions-not-marked',
+      message: `foreign key ${names.join(', ')} references a partitioned table: it is validated after the swap and checks every write, but PostgreSQL before 18 leaves convalidated = false in its internal entries for the partitions`,
     },
   ];
 }

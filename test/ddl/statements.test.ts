@@ -101,6 +101,7 @@ describe('foreign keys', () => {
     columnTypes: ['integer', 'integer'],
     referencesOid: 3,
     references: { schema: 'app', name: 'people' },
+    referencesPartitioned: false,
     referencedColumns: ['x', 'y'],
     referencedTypes: ['integer', 'integer'],
     period: false,

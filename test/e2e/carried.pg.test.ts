@@ -256,6 +256,24 @@ describe('what cannot follow is refused by its name', () => {
     });
   }
 
+  test('a foreign key to a partitioned table is valid, and the plan says what 14 to 17 leave unmarked', async () => {
+    await using db = await createDatabase(`${base}
+      create table places (region text primary key) partition by list (region);
+      create table places_eu partition of places default;
+      insert into places values ('eu');
+      alter table orders add constraint to_place foreign key (region) references places;`);
+    const { result } = await completeChange(db, { table: 'orders', ...common });
+    const codes = result.plan.warnings.map(({ code }) => code);
+    expect(codes.includes('partitions-not-marked')).toBe(major < 18);
+    const { rows } = await db.query(
+      `select convalidated as valid from pg_constraint where conname = 'to_place'`,
+    );
+    expect(rows).toEqual([{ valid: true }]);
+    await expect(db.query(`insert into orders (region) values ('nowhere')`)).rejects.toMatchObject({
+      code: '23503',
+    });
+  });
+
   test('columns that reference a grown key are named in a warning', async () => {
     await using db = await createDatabase(
       `${base} create table app.items (order_id integer constraint of_order references orders)`,

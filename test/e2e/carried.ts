@@ -95,6 +95,8 @@ export const cases: readonly CarriedCase[] = [
   },
   {
     name: 'a foreign key to a partitioned table',
+    // Before it VALIDATE CONSTRAINT leaves the entries for the partitions unmarked.
+    minMajor: 18,
     setup: `
       create table places (region text primary key) partition by list (region);
       create table places_eu partition of places for values in ('eu');

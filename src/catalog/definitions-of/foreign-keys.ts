@@ -43,6 +43,7 @@ const foreignKeysSql = (condition: string): string => `
     ${columnsSql('con.conrelid', 'con.conkey', typeSql)} as "columnTypes",
     con.confrelid as "referencesOid",
     ${nameJson('rn', 'rc')} as references,
+    rc.relkind = 'p' as "referencesPartitioned",
     ${columnsSql('con.confrelid', 'con.confkey', nameSql)} as "referencedColumns",
     ${columnsSql('con.confrelid', 'con.confkey', typeSql)} as "referencedTypes",
     coalesce((facts ->> 'conperiod')::boolean, false) as period,
