@@ -226,6 +226,13 @@ describe('what cannot follow is refused by its name', () => {
       says: /trigger ext .*of extension pg_trgm.*belongs to an extension/,
     },
     {
+      name: 'a security label on a view that must go',
+      setup: `create view keyed as select id from orders;
+        insert into pg_seclabel (objoid, classoid, objsubid, provider, label) values ('keyed'::regclass, 'pg_class'::regclass, 0, 'nobody', 'secret')`,
+      code: 'view',
+      says: /public\.keyed has to be dropped .*security label \(nobody\)/,
+    },
+    {
       name: 'a security label whose provider is not there',
       setup: `insert into pg_seclabel (objoid, classoid, objsubid, provider, label) values ('orders'::regclass, 'pg_class'::regclass, 0, 'nobody', 'secret')`,
       code: 'security-label',

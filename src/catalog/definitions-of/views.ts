@@ -112,6 +112,12 @@ const viewsSql = `
         and coalesce(tg.tgrelid <> c.oid, true)
         and coalesce(i.indrelid <> c.oid, true)
         and not (p.prosqlbody is not null and d.refclassid = 'pg_class'::regclass)
+      union
+      -- It would be lost with the view, and needs its provider to be set again.
+      select 'security label (' || l.provider || ')'
+      from pg_seclabel as l
+      where l.classoid = 'pg_class'::regclass
+        and l.objoid = c.oid
       order by 1
     ) as users,
     c.relispopulated as populated,
