@@ -42,6 +42,8 @@ export interface Facts {
     readonly trial: Trial;
     readonly isRepeatable: (expression: UserExpression) => boolean;
     readonly taken: readonly QualifiedName[];
+    /** Against making anew what hangs on the table; a native change does not. */
+    readonly forCopy: readonly Refusal[];
   } | null;
 }
 
@@ -81,7 +83,7 @@ export function conclude(facts: Facts): Plan {
     ...checkNameCollisions(tried.taken),
     ...(isCopy
       ? [
-          ...facts.refusals,
+          ...tried.forCopy,
           ...mapping.refusals,
           ...keyRefusals,
           ...checkInvalidIndexes(source),

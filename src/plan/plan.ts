@@ -89,15 +89,19 @@ async function lookAndTry(
     sizes: await readSizes(session, table.oid),
     obstacles: await readObstacles(session, table.oid, { olderThanSeconds: oldTransactionSeconds }),
   };
-  const refusals = [
+  const others = [
     ...facts.refusals,
     ...checkRelations(source, change.statements, await resolveRelations(session, change.statements)),
     ...checkForeignKeyConstraints(source, change.statements),
-    ...checkPrivileges(server.role, await missingPrivileges(session, source, seen.definitions)),
   ];
-  const known = { ...facts, seen, refusals };
+  const lacking = await missingPrivileges(session, source);
   // A trial of a part of the request would only say what the refusals say already.
-  return refusals.length > 0 ? known : await tried(session, known, change, buildClone);
+  if (others.length + lacking.length > 0) {
+    // Whoever has to ask for privileges wants to ask once: those for what hangs on the table too.
+    const all = lacking.length > 0 ? await missingPrivileges(session, source, seen.definitions) : [];
+    return { ...facts, seen, refusals: [...others, ...checkPrivileges(server.role, all)] };
+  }
+  return await tried(session, { ...facts, seen }, change, buildClone);
 }
 
 async function tried(
@@ -114,17 +118,21 @@ async function tried(
       role: facts.server.role,
     });
     const { views, functions } = trial.definitions.target;
-    const lacking = await missingCreate(session, [
-      ...views.map(({ name, owner, how }) => ({
-        schema: name.schema,
-        owner: how === 'recreate' ? owner : facts.server.role,
-      })),
-      ...functions.map(({ name }) => ({ schema: name.schema, owner: facts.server.role })),
-    ]);
-    const refusals = [...facts.refusals, ...checkPrivileges(facts.server.role, lacking)];
+    // Only a copy makes them anew; a native change leaves them alone and needs no right to them.
+    const lacking = [
+      ...(await missingPrivileges(session, source, definitions)),
+      ...(await missingCreate(session, [
+        ...views.map(({ name, owner, how }) => ({
+          schema: name.schema,
+          owner: how === 'recreate' ? owner : facts.server.role,
+        })),
+        ...functions.map(({ name }) => ({ schema: name.schema, owner: facts.server.role })),
+      ])),
+    ];
+    const forCopy = checkPrivileges(facts.server.role, lacking);
     const isRepeatable = await repeatabilityOf(session, change);
     const taken = await takenNames(session, source, arrivingNames(trial.after));
-    return { ...facts, refusals, tried: { trial, isRepeatable, taken } };
+    return { ...facts, tried: { trial, isRepeatable, taken, forCopy } };
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return { ...facts, refusals: [...facts.refusals, ...error.reasons] };

@@ -179,6 +179,32 @@ describe('who may', () => {
     expect((await client.query('select count(*)::int as n from keyed')).rows).toEqual([{ n: 1000 }]);
   });
 
+  test('a native change needs no right to what hangs on the table, and is made', async () => {
+    await using db = await createDatabase(setup);
+    const owner = await db.createRole();
+    await db.query(`
+      grant create on database ${db.name} to ${owner.name}; grant all on schema public to ${owner.name};
+      alter table t owner to ${owner.name};`);
+    const { result } = await runChange(
+      db,
+      { table: 't', alter: ['ADD COLUMN later int'] },
+      { url: owner.url },
+    );
+    expect(result.native).toBe(true);
+    expect((await db.query('select later from t where id = 1')).rows).toEqual([{ later: null }]);
+  });
+
+  test('a native change by who owns a view, but may not create in its schema', async () => {
+    await using db = await createDatabase(setup);
+    const owner = await db.createRole();
+    await db.query(`
+      grant create on database ${db.name} to ${owner.name}; grant all on schema public to ${owner.name};
+      alter table t owner to ${owner.name}; alter table child owner to ${owner.name}; alter table parent owner to ${owner.name};
+      alter view v1 owner to ${owner.name}; alter function f() owner to ${owner.name}; alter view app.v2 owner to ${owner.name};`);
+    await runChange(db, { table: 't', alter: ['ADD COLUMN later int'] }, { url: owner.url });
+    expect((await db.query('select later from t where id = 1')).rows).toEqual([{ later: null }]);
+  });
+
   test('a view that is replaced or made again needs CREATE on its schema', async () => {
     await using db = await createDatabase(setup);
     const owner = await db.createRole();
