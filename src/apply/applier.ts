@@ -24,6 +24,9 @@ import { findMisfits, isRowError, misfitError } from './misfits.js';
 
 export type ApplyProgress = EventMap['apply:progress'];
 
+/** A batch is committed. */
+export type ApplyPoint = 'batch-applied';
+
 /** One pass over the log. */
 export interface Pass {
   readonly entries: number;
@@ -41,6 +44,7 @@ export interface CatchUpOptions {
   /** Awaited before every batch: pause and throttle. */
   readonly permission?: (signal: AbortSignal | undefined) => Promise<void>;
   readonly onProgress?: (progress: ApplyProgress) => void;
+  readonly at?: (point: ApplyPoint) => Promise<void> | void;
   /** The current batch is finished and committed, then `catchUp` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -131,6 +135,7 @@ class Applier {
       const blocks = this.#batchBlocks;
       const result = await this.#apply(blocksRange(block, block + blocks));
       const batchMs = performance.now() - batchStartedMs;
+      await this.options.at?.('batch-applied');
       end = result.logBlocks;
       entries += result.entries;
       this.#keysApplied += result.entries;

@@ -69,6 +69,16 @@ export const runOptions = {
   )
     .argParser(durationMs({ min: 1000, max: 7 * 86_400_000 }))
     .default(defaults.cutoverDeadlineMs, `${defaults.cutoverDeadlineMs / 60_000}m`),
+  retryFor: new Option(
+    '--retry-for <DURATION>',
+    'how long to try to connect again when the connection is lost: 30s, 10m (0s-7d)',
+  )
+    .argParser(durationMs({ min: 0, max: 7 * 86_400_000 }))
+    .default(defaults.retryForMs, `${defaults.retryForMs / 60_000}m`),
+  resume: new Option(
+    '--resume <ID>',
+    'go on with this migration; the change need not be given again',
+  ).argParser(migrationId),
   native: new Option(
     '--native <HOW>',
     'changes that need no copy: run ALTER TABLE, copy all the same, or refuse to copy',

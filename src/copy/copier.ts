@@ -16,6 +16,9 @@ import { chunkBlocksNow, firstChunkBlocks, nextChunkBlocks } from './pace.js';
 import { addSample, etaSeconds, ratesOf, type CopyProgress, type Sample } from './progress.js';
 import type { BlockRange, CopiedChunk, CopyPlan } from './types.js';
 
+/** `chunk-read`: copied and recorded, not committed. `chunk-copied`: committed. */
+export type CopyPoint = 'chunk-read' | 'chunk-copied';
+
 export interface CopyOptions {
   readonly plan: CopyPlan;
   /** One worker each. Pinned (invariant 13); nobody else uses them meanwhile. */
@@ -35,6 +38,7 @@ export interface CopyOptions {
   /** Awaited before every chunk: pause and throttle. */
   readonly permission?: (signal: AbortSignal | undefined) => Promise<void>;
   readonly onProgress?: (progress: CopyProgress) => void;
+  readonly at?: (point: CopyPoint) => Promise<void> | void;
   /** Current chunks are finished and committed, then `runCopy` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -116,6 +120,7 @@ class Copier {
           deadlineMs: transientMs,
         });
         this.#record(blocks, rows, performance.now() - startedMs);
+        await this.options.at?.('chunk-copied');
         return;
       } catch (error) {
         if (!isRowError(error)) throw error;
@@ -160,6 +165,7 @@ async function copyChunk(session: Session, options: CopyOptions, blocks: BlockRa
       await checkSource(session);
       const rows = await session.execute(copyRowsSql(plan, tidRange(blocks)));
       await session.execute(checkpoint({ blocks, rows }));
+      await options.at?.('chunk-read');
       return rows;
     },
     { settings: copySettings },

@@ -1,13 +1,6 @@
 /** Runs a whole transaction again while it fails in a way that passes by itself. */
 import pRetry from 'p-retry';
-import { SqlState, sqlState } from './sqlstate.js';
-
-/** Two transactions met; neither is to blame, and the same work on a fresh snapshot may well pass. */
-const transient: ReadonlySet<string> = new Set([
-  SqlState.serializationFailure,
-  SqlState.deadlockDetected,
-  SqlState.lockNotAvailable,
-]);
+import { conflictStates, sqlState } from './sqlstate.js';
 
 export interface RetryOptions {
   readonly deadlineMs: number;
@@ -22,7 +15,7 @@ export async function retryTransient<T>(work: () => Promise<T>, options: RetryOp
     maxTimeout: 2_000,
     maxRetryTime: options.deadlineMs,
     randomize: true,
-    shouldRetry: ({ error }) => transient.has(sqlState(error) ?? ''),
+    shouldRetry: ({ error }) => conflictStates.has(sqlState(error) ?? ''),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
 }

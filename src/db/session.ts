@@ -9,7 +9,7 @@ import pg from 'pg';
 import type { SqlQuery } from '../sql/quote.js';
 import { ident, literal } from '../sql/quote.js';
 import { connectionConfigs, isTlsNotSupported, type ConnectionOptions } from './connection.js';
-import { connectionFailed, isConnectionLost } from './sqlstate.js';
+import { connectionFailed, isConnectionLost, isServerError } from './sqlstate.js';
 
 export type { SqlQuery };
 
@@ -42,7 +42,14 @@ export const baseSettings: Readonly<Record<string, string>> = {
   array_nulls: 'on',
   quote_all_identifiers: 'off',
   check_function_bodies: 'on',
+  // A client whose machine is gone holds its locks until the server notices: two hours by the kernel's defaults.
+  tcp_keepalives_idle: '30',
+  tcp_keepalives_interval: '10',
+  tcp_keepalives_count: '3',
 };
+
+/** A statement of a client that is gone ends within this. Not every platform can look for that. */
+const clientCheckInterval = '5s';
 
 export type IsolationLevel = 'read committed' | 'repeatable read';
 
@@ -84,6 +91,9 @@ export class Session implements AsyncDisposable {
         ...(first.version >= 170000 ? { transaction_timeout: '0' } : {}),
         ...options.settings,
       });
+      await session
+        .set({ client_connection_check_interval: clientCheckInterval })
+        .catch((error: unknown) => rethrowUnless(isServerError, error));
       return session;
     } catch (error) {
       await client.end().catch(() => undefined);
@@ -229,6 +239,10 @@ function toConfig(query: SqlQuery | string): pg.QueryConfig {
     ...(values === undefined ? {} : { values: [...values] }),
     ...(name === undefined ? {} : { name }),
   };
+}
+
+function rethrowUnless(isExpected: (error: unknown) => boolean, error: unknown): void {
+  if (!isExpected(error)) throw error;
 }
 
 const int8 = 20;

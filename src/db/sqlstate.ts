@@ -23,6 +23,7 @@ export const SqlState = {
   readOnlyTransaction: '25006',
   lockNotAvailable: '55P03',
   objectInUse: '55006',
+  notInPrerequisiteState: '55000',
   queryCanceled: '57014',
   adminShutdown: '57P01',
   crashShutdown: '57P02',
@@ -99,6 +100,28 @@ export function isConnectionLost(error: unknown): boolean {
     error.message === 'Client was closed and is not queryable'
   );
 }
+
+/**
+ * It may pass by itself: the server is not there, starts, has no free slot, or two transactions met. Looks at what one of
+ * our own errors was made from.
+ */
+export function isTransient(error: unknown): boolean {
+  if (isConnectionLost(error) || transientStates.has(sqlState(error) ?? '')) return true;
+  return error instanceof FailedError && error.code === 'cannot-connect' && isTransient(error.cause);
+}
+
+/** Neither side is to blame, and the same work on a fresh snapshot may well pass. */
+export const conflictStates: ReadonlySet<string> = new Set([
+  SqlState.serializationFailure,
+  SqlState.deadlockDetected,
+  SqlState.lockNotAvailable,
+]);
+
+const transientStates: ReadonlySet<string> = new Set([
+  ...conflictStates,
+  SqlState.tooManyConnections,
+  SqlState.cannotConnectNow,
+]);
 
 export function connectionFailed(error: unknown, connection: ConnectionOptions): PgGhostError {
   const message = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
 import type { MigrationResult } from '../migration/types.js';
+import type { ChangeRequest } from '../plan/types.js';
 import { combineListeners } from '../report/emitter.js';
 import { count, counted, duration } from '../report/format.js';
 import type { Look } from '../report/paint.js';
@@ -107,7 +108,7 @@ async function show(options: DemoOptions, server: EmbeddedServer): Promise<void>
 async function migrateShown(
   { library, look, reporter: createReporter, signal }: DemoOptions,
   connection: { url: string },
-  request: Parameters<DemoOptions['library']['migrate']>[0]['request'],
+  request: ChangeRequest,
   watch: Stopwatch,
   workload: Workload,
 ): Promise<MigrationResult> {

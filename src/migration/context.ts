@@ -8,6 +8,7 @@ import type { LockLimits } from '../locks/locked-transaction.js';
 import type { HelperIndexFacts } from '../shadow/helper-index-sql.js';
 import { joinRun } from '../state/fence.js';
 import { findMigration } from '../state/migrations.js';
+import type { AtPoint } from './points.js';
 import { defaultRunSettings, type RunSettings } from './types.js';
 
 /** A plan whose verdict is `copy`: everything that a copy needs is there. */
@@ -28,8 +29,10 @@ export interface RunContext {
   readonly sessions: RunSessions;
   readonly settings: RunSettings;
   readonly emit: Emit;
-  /** Aborts when the user wants to stop or the control session is lost. */
+  /** Aborts when the user wants to stop, or when the control session is lost. */
   readonly signal: AbortSignal;
+  /** Between two durable steps; see points.ts. */
+  readonly at: (point: Parameters<AtPoint>[0]) => Promise<void>;
 }
 
 export function asCopyPlan(plan: Plan): CopyPlan {
@@ -52,8 +55,11 @@ export class RunSessions {
 
   constructor(
     readonly connection: ConnectionOptions,
-    private readonly id: number,
-    private readonly pinned: Readonly<Record<string, string>>,
+    private readonly run: {
+      readonly id: number;
+      readonly runNo: number;
+      readonly pinned: Readonly<Record<string, string>>;
+    },
   ) {}
 
   /**
@@ -63,12 +69,12 @@ export class RunSessions {
   async open(purpose: string, settings: Readonly<Record<string, string>> = {}): Promise<Session> {
     const session = await Session.open({
       connection: this.connection,
-      settings: { ...this.pinned, ...settings },
-      applicationName: `pg-ghost ${this.id} ${purpose}`,
+      settings: { ...this.run.pinned, ...settings },
+      applicationName: `pg-ghost ${this.run.id} ${purpose}`,
     });
     this.#open.add(session);
     try {
-      await joinRun(session, this.id);
+      await joinRun(session, this.run.id, this.run.runNo);
     } catch (error) {
       await this.release(session);
       throw error;
@@ -99,6 +105,11 @@ export class RunSessions {
   async release(session: Session): Promise<void> {
     this.#open.delete(session);
     await session.close();
+  }
+
+  /** For the end of a run, whatever it was. */
+  async releaseAll(): Promise<void> {
+    await Promise.all([...this.#open].map((session) => this.release(session)));
   }
 
   /** Cancels whatever statement runs now, in each of them, through a connection of its own. */

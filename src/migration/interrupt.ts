@@ -1,34 +1,37 @@
-/** What stops a run from outside: the user, or the loss of the session that proves that we are the runner. */
+/** What stops a run from outside: the user, or the loss of a session that proves that we are the runner. */
 import type { Session } from '../db/session.js';
-import { FailedError, InterruptedError } from '../errors.js';
+import { InterruptedError } from '../errors.js';
 import type { CommonOptions } from './types.js';
 
-export interface RunInterrupt {
-  /** Its reason is the error to report. */
-  readonly signal: AbortSignal;
+/** Aborts when the user wants to stop; its reason is the error to report. */
+export function userSignal(options: CommonOptions): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of [options.signal, options.cancelSignal]) {
+    whenAborted(signal, () =>
+      stop.abort(
+        new InterruptedError('interrupted', 'stopped as asked', {
+          state: 'the source is untouched; the state is kept',
+          hint: 'run the same command again to continue',
+        }),
+      ),
+    );
+  }
+  return stop.signal;
 }
 
-export function runSignal(options: CommonOptions, control: Session): RunInterrupt {
+/** A session that the run cannot do without is gone. */
+export class SessionLost extends Error {
+  constructor(cause: unknown) {
+    super('the connection to the server was lost', { cause });
+  }
+}
+
+/** Aborts when the user wants to stop, or when one of the sessions is lost; then the reason is `SessionLost`. */
+export function runSignal(user: AbortSignal, sessions: readonly Session[]): AbortSignal {
   const stop = new AbortController();
-  const interrupted = (): void =>
-    stop.abort(
-      new InterruptedError('interrupted', 'stopped as asked', {
-        state: 'the source is untouched; the state is kept',
-        hint: 'run the same command again to continue',
-      }),
-    );
-  whenAborted(options.signal, interrupted);
-  whenAborted(options.cancelSignal, interrupted);
-  whenAborted(control.lost, () =>
-    stop.abort(
-      new FailedError('connection-lost', 'the connection to the server was lost', {
-        state: 'the state is kept in the database',
-        hint: 'run the same command again to continue, as soon as the server can be reached',
-        cause: control.lost.reason,
-      }),
-    ),
-  );
-  return { signal: stop.signal };
+  whenAborted(user, () => stop.abort(user.reason));
+  for (const { lost } of sessions) whenAborted(lost, () => stop.abort(new SessionLost(lost.reason)));
+  return stop.signal;
 }
 
 function whenAborted(signal: AbortSignal | undefined, listener: () => void): void {

@@ -22,7 +22,8 @@ export const transitions: Readonly<Record<Phase, Readonly<Record<Transition, Pha
   cutover: { done: 'validate', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
   // Never stored: what is left of it is read from the catalog.
   validate: { done: 'swapped', resumed: null, 'source-moved': null, abort: null, finalize: null },
-  swapped: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: 'finalized' },
+  // Foreign keys may be left to validate, and the log to drop.
+  swapped: { done: null, resumed: 'validate', 'source-moved': null, abort: null, finalize: 'finalized' },
   finalized: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: null },
   aborted: { done: null, resumed: null, 'source-moved': null, abort: null, finalize: null },
 };

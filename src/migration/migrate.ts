@@ -5,7 +5,7 @@ import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
 import { createEmitter, type Emitter } from '../report/emitter.js';
-import { displayName } from '../sql/quote.js';
+import { displayName, qualified } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
 import {
   findActiveMigration,
@@ -13,16 +13,21 @@ import {
   insertMigration,
   type MigrationRecord,
 } from '../state/migrations.js';
+import { readProgress } from '../state/progress.js';
+import { readServerIdentity } from '../state/server-identity.js';
 import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { completeSwap } from './after-swap.js';
 import { removeLeftovers } from './cleanup.js';
-import { resolveTable } from './find-table.js';
+import { resolveMigration, resolveTable } from './find-table.js';
 import { runNative } from './native.js';
 import { planOn } from './plan.js';
 import { runMigration, type RunOutcome } from './run.js';
 import { defaultRunSettings, type MigrateOptions, type MigrationResult, type RunSettings } from './types.js';
-import { runSignal } from './interrupt.js';
+import { RunnerIsAlive } from './claim.js';
+import { userSignal } from './interrupt.js';
+import { staleSeconds } from './pulse.js';
+import { refuseAnotherServer } from './reconnect.js';
 import { explained } from './server-errors.js';
 
 /**
@@ -39,39 +44,74 @@ export async function migrate(options: MigrateOptions): Promise<MigrationResult>
 
 async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult> {
   const settings: RunSettings = { ...defaultRunSettings, ...options.settings };
-  const request: ChangeRequest =
-    settings.native === 'never' ? { ...options.request, rewrite: true } : options.request;
   const emitter = createEmitter([options.onEvent]);
   const started = performance.now();
   await using control = await Session.open({
     connection: options.connection,
     applicationName: 'pg-ghost control',
   });
-  const interrupt = runSignal(options, control);
+  const signal = userSignal(options);
   const seconds = (): number => (performance.now() - started) / 1000;
-  const { unfinished, swapped } = await findEarlier(control, request);
+  const request = await requestOf(control, options, settings);
+  const { unfinished, swapped, stale } = await findEarlier(control, request);
   if (swapped !== null && isSameRequest(swapped.request, request)) {
-    return await alreadySwapped(control, emitter, swapped, { seconds, settings, signal: interrupt.signal });
+    return await alreadySwapped(control, emitter, swapped, { seconds, settings, signal });
   }
   const plan = unfinished?.plan ?? (await planOn(control, request));
   if (unfinished === null) emitter.emit('plan:ready', { plan });
   refuseUnless(plan, settings, swapped);
 
   if (plan.verdict === 'native') {
-    const holdMs = await native(options, plan, settings, control, emitter, interrupt.signal);
+    const holdMs = await native(options, plan, settings, control, emitter, signal);
     return report(emitter, null, plan, { old: null, rows: 0, seconds: seconds(), holdMs });
   }
+  const server = await readServerIdentity(control);
   const record = unfinished ?? (await begin(control, plan));
+  if (record.server !== null) refuseAnotherServer(record.id, record.server, server);
+  if (unfinished === null) await options.onPoint?.('recorded');
   const outcome: RunOutcome = await runMigration({
     options,
     settings,
     control,
     record,
     fresh: unfinished === null,
+    server,
+    stale,
     emit: emitter.withId(record.id),
-    signal: interrupt.signal,
+    signal,
+  }).catch((error: unknown) => {
+    throw error instanceof RunnerIsAlive
+      ? alreadyRunning(record.id, displayName(record.table), error.pid)
+      : error;
   });
   return report(emitter, record.id, plan, { ...outcome, seconds: seconds() });
+}
+
+/** @throws RefusedError when the migration to resume has ended, or is about another change */
+async function requestOf(
+  control: Session,
+  { request, resume }: MigrateOptions,
+  settings: RunSettings,
+): Promise<ChangeRequest> {
+  const asked =
+    request !== undefined && settings.native === 'never' ? { ...request, rewrite: true } : request;
+  if (resume === undefined) {
+    if (asked === undefined)
+      throw new TypeError('migrate needs a request, or the id of a migration to resume');
+    return asked;
+  }
+  const record = await resolveMigration(control, resume);
+  if (record.phase === 'finalized' || record.phase === 'aborted') {
+    throw new RefusedError([
+      {
+        code: 'already-ended',
+        message: `migration ${resume} is already ${record.phase}, there is nothing to resume`,
+      },
+    ]);
+  }
+  if (asked !== undefined && !isSameRequest(record.request, asked)) throw anotherChange(record, asked);
+  // By its own name: the search path may be another one now.
+  return { ...record.request, table: qualified(record.table) };
 }
 
 interface Earlier {
@@ -79,23 +119,34 @@ interface Earlier {
   readonly unfinished: MigrationRecord | null;
   /** One that has swapped and still keeps the old table. */
   readonly swapped: MigrationRecord | null;
+  /** The backend of its runner, if that gave no sign of life for so long that it may be ended. */
+  readonly stale: number | null;
 }
 
 /** What this table has to do with migrations already. Another change than the one that it is in is refused. */
 async function findEarlier(control: Session, request: ChangeRequest): Promise<Earlier> {
-  if (!(await hasState(control))) return { unfinished: null, swapped: null };
+  if (!(await hasState(control))) return { unfinished: null, swapped: null, stale: null };
   const table = await resolveTable(control, request.table);
   const unfinished = await findActiveMigration(control, table.oid);
-  if (unfinished === null) return { unfinished, swapped: await findSwappedMigration(control, table) };
+  if (unfinished === null)
+    return { unfinished, swapped: await findSwappedMigration(control, table), stale: null };
   const { runner } = await runPids(control, unfinished.id);
   const name = displayName(unfinished.table);
-  if (runner !== null) throw alreadyRunning(unfinished.id, name, runner);
-  if (isSameRequest(unfinished.request, request)) return { unfinished, swapped: null };
-  throw new RefusedError([
+  if (runner !== null) {
+    const progress = await readProgress(control, unfinished.id);
+    if (progress === null || progress.ageSeconds < staleSeconds)
+      throw alreadyRunning(unfinished.id, name, runner, progress?.ageSeconds);
+  }
+  if (isSameRequest(unfinished.request, request)) return { unfinished, swapped: null, stale: runner };
+  throw anotherChange(unfinished, request);
+}
+
+function anotherChange({ id, table, request }: MigrationRecord, asked: ChangeRequest): RefusedError {
+  return new RefusedError([
     {
       code: 'another-change',
-      message: `${name} is in migration ${unfinished.id} already, with another change: ${describeRequest(unfinished.request)}`,
-      hint: `run that command again to continue it, or pg-ghost abort ${unfinished.id} to undo it`,
+      message: `${displayName(table)} is in migration ${id} already, with another change:\n  there: ${describeRequest(request)}\n  asked: ${describeRequest(asked)}`,
+      hint: `pg-ghost run --resume ${id} continues it, pg-ghost abort ${id} undoes it`,
     },
   ]);
 }
@@ -145,15 +196,18 @@ async function alreadySwapped(
   });
 }
 
-export function alreadyRunning(id: number, table: string, pid: number | null): RefusedError {
-  const who = pid === null ? '' : ` (backend ${pid})`;
+function alreadyRunning(id: number, table: string, pid: number | null, ageSeconds?: number): RefusedError {
+  const heard = ageSeconds === undefined ? '' : `, last heard of ${ageSeconds.toFixed(1)} s ago`;
+  const who = pid === null ? '' : ` (backend ${pid}${heard})`;
   return new RefusedError([
     {
       code: 'already-running',
       message: `${table} is being migrated right now by another run of migration ${id}${who}`,
       hint:
         `pg-ghost status ${id} shows how far it is` +
-        (pid === null ? '' : `; if its machine is gone, select pg_terminate_backend(${pid}) and run again`),
+        (pid === null
+          ? ''
+          : `; if its machine is gone, run again when nothing was heard of it for ${staleSeconds} s, or select pg_terminate_backend(${pid}) first`),
     },
   ]);
 }

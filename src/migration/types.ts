@@ -2,6 +2,7 @@
 import type { ConnectionOptions } from '../db/connection.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
 import type { EventListener, Phase } from '../report/events.js';
+import type { AtPoint } from './points.js';
 
 export interface CommonOptions {
   readonly connection: ConnectionOptions;
@@ -29,6 +30,8 @@ export interface RunSettings {
   readonly cutoverDeadlineMs: number;
   /** `auto`: metadata-only changes run as ALTER TABLE. `never`: always copy. `only`: refuse to copy. */
   readonly native: 'auto' | 'never' | 'only';
+  /** How long to try to connect again after the connection was lost; 0: not at all. */
+  readonly retryForMs: number;
 }
 
 export const defaultRunSettings: RunSettings = {
@@ -42,11 +45,18 @@ export const defaultRunSettings: RunSettings = {
   maxHoldMs: 500,
   cutoverDeadlineMs: 10 * 60_000,
   native: 'auto',
+  // A restart with crash recovery takes minutes on a big server; a failover, which we refuse, is over sooner.
+  retryForMs: 10 * 60_000,
 };
 
 export interface MigrateOptions extends CommonOptions {
-  readonly request: ChangeRequest;
+  /** With `resume` it may be left out; when it is there it must be the migration's own. */
+  readonly request?: ChangeRequest;
+  /** The id of a migration to go on with. */
+  readonly resume?: number;
   readonly settings?: Partial<RunSettings>;
+  /** For tests: told, and awaited, between two durable steps. */
+  readonly onPoint?: AtPoint;
 }
 
 export interface MigrationResult {

@@ -33,6 +33,10 @@ export interface EventMap {
     readonly fresh: boolean;
     readonly phase: Phase;
   };
+  /** The connection was lost, or a conflict with others was not to be got over: the run connects again and goes on. */
+  'run:retrying': { readonly message: string; readonly forSeconds: number };
+  /** It is connected again. `phase`: where the migration stands by the state. */
+  'run:resumed': { readonly attempts: number; readonly seconds: number; readonly phase: Phase };
   'phase:started': { readonly phase: Phase };
   'phase:done': { readonly phase: Phase; readonly seconds: number };
   /** The source's file changed under us (TRUNCATE, VACUUM FULL, CLUSTER): the copy starts again. */

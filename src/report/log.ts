@@ -9,6 +9,7 @@ export function levelOf(event: MigrationEvent): Level {
   switch (event.event) {
     case 'warning':
     case 'copy:restarted':
+    case 'run:retrying':
       return 'warn';
     case 'copy:progress':
     case 'apply:progress':

@@ -40,6 +40,10 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
   switch (event.event) {
     case 'migration:started':
       return `migration ${event.id}: ${event.table}, shadow ${event.shadow}${event.fresh ? '' : `, continued at ${event.phase}`}`;
+    case 'run:retrying':
+      return `without a connection: ${event.message}; trying again for ${duration(event.forSeconds)}`;
+    case 'run:resumed':
+      return `connected again after ${duration(event.seconds)}; goes on from ${event.phase}`;
     case 'phase:started':
       return `${event.phase} started`;
     case 'phase:done':

@@ -19,6 +19,9 @@ export function renderProgress(state: ProgressState, look: Look, now: number): s
   return [
     `${paint('bold', `migration ${state.id}`)}  ${fit(names, look.width - 30, look)}${elapsed}`,
     ...state.phases.flatMap((view) => phaseLines(state, view, look)),
+    ...(state.retrying === null
+      ? []
+      : [paint('yellow', fit(`without a connection: ${state.retrying}; trying again`, look.width, look))]),
   ];
 }
 

@@ -41,6 +41,8 @@ export interface ProgressState {
   readonly index: EventMap['index:progress'] | null;
   readonly apply: EventMap['apply:progress'] | null;
   readonly lock: LockWait | null;
+  /** Why the run is without a connection; null when it has one. */
+  readonly retrying: string | null;
   readonly finished: boolean;
 }
 
@@ -56,6 +58,7 @@ export const initialProgress: ProgressState = {
   index: null,
   apply: null,
   lock: null,
+  retrying: null,
   finished: false,
 };
 
@@ -112,6 +115,10 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
     case 'native:done':
     case 'migration:done':
       return { ...state, lock: null, finished: true };
+    case 'run:retrying':
+      return { ...state, lock: null, retrying: event.message };
+    case 'run:resumed':
+      return { ...state, retrying: null };
     case 'plan:ready':
     case 'index:started':
     case 'index:done':

@@ -4,6 +4,10 @@
  * The runner's control session holds an exclusive advisory lock for as long as it lives. Every session of the run,
  * the control session too, holds another one shared: whoever continues waits until it can have that one for itself
  * alone, and so knows that no backend of a killed client is still at work.
+ *
+ * Each run has a number, stored by whoever has the runner's lock. A session joins under its run's number and looks at the
+ * stored one after it has the shared lock: a process that was frozen and wakes up when another has taken over finds
+ * another number there, and every statement that it could still send goes to a session that is gone.
  */
 import type { Session } from '../db/session.js';
 import { sql } from '../sql/quote.js';
@@ -11,6 +15,13 @@ import { sql } from '../sql/quote.js';
 /** First halves of the two-part lock keys; the second is the migration's id. Arbitrary, but ours for good. */
 const runnerLock = 0x67683031;
 const sessionLock = 0x67683032;
+
+/** Another run has taken the migration over. */
+export class TakenOver extends Error {
+  constructor(readonly id: number) {
+    super(`another run has taken migration ${id} over`);
+  }
+}
 
 /** The runner's right to this migration; false when somebody has it. Lasts until the session ends. */
 export async function tryBecomeRunner(session: Session, id: number): Promise<boolean> {
@@ -21,9 +32,23 @@ export async function tryBecomeRunner(session: Session, id: number): Promise<boo
   return taken;
 }
 
-/** Marks a session as belonging to the run. */
-export async function joinRun(session: Session, id: number): Promise<void> {
+/**
+ * Marks a session as belonging to a run.
+ * @throws TakenOver when the stored number is another one, or the migration is gone
+ */
+export async function joinRun(session: Session, id: number, runNo: number): Promise<void> {
   await session.rows({ text: `select pg_advisory_lock_shared($1, $2)`, values: [sessionLock, id] });
+  // After the lock: whoever stored another number before this look waits for this session to be gone.
+  if ((await currentRun(session, id)) !== runNo) throw new TakenOver(id);
+}
+
+/** The number of the last run; null when there is no such migration. */
+export async function currentRun(session: Session, id: number): Promise<number | null> {
+  const [found] = await session.rows<{ run_no: number }>({
+    text: `select run_no from ghost.migrations where id = $1`,
+    values: [id],
+  });
+  return found?.run_no ?? null;
 }
 
 /** True once no session of a former run is left. Call before `joinRun`. */
@@ -36,11 +61,15 @@ export async function isAlone(session: Session, id: number): Promise<boolean> {
   return alone;
 }
 
-/** Backends of the run: the runner's first. */
-export async function runPids(
-  session: Session,
-  id: number,
-): Promise<{ runner: number | null; all: number[] }> {
+export interface RunPids {
+  /** The backend that holds the runner's lock. */
+  readonly runner: number | null;
+  /** Every backend of the run, the runner's too. */
+  readonly all: readonly number[];
+}
+
+/** Backends of the run, without the asking one. */
+export async function runPids(session: Session, id: number): Promise<RunPids> {
   const rows = await session.rows<{ pid: number; runner: boolean }>({
     text: sql`
       select pid, bool_or(classid = $1::bigint::oid) as runner
@@ -58,12 +87,11 @@ export async function runPids(
   return { runner: rows.find((row) => row.runner)?.pid ?? null, all: rows.map((row) => row.pid) };
 }
 
-/** Ends the run's backends. Needs the same role, or pg_signal_backend. */
-export async function terminateRun(session: Session, id: number): Promise<void> {
-  const { all } = await runPids(session, id);
-  if (all.length === 0) return;
+/** Ends backends. Needs the same role, or pg_signal_backend. */
+export async function terminate(session: Session, pids: readonly number[]): Promise<void> {
+  if (pids.length === 0) return;
   await session.rows({
     text: `select pg_terminate_backend(pid) from unnest($1::int[]) as pid`,
-    values: [all],
+    values: [pids],
   });
 }

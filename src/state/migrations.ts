@@ -3,6 +3,7 @@ import type { TableShape } from '../catalog/types.js';
 import type { Session } from '../db/session.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
 import type { Phase } from '../report/events.js';
+import type { ServerIdentity } from './server-identity.js';
 import type { QualifiedName, SqlQuery } from '../sql/quote.js';
 import { literal, sql } from '../sql/quote.js';
 
@@ -35,6 +36,21 @@ export interface MigrationRecord {
   readonly rowsCopied: number;
   readonly holdMs: number | null;
   readonly error: StoredError | null;
+  /** How many runs there were: a run whose number is another one is not the runner any more (invariant 8). */
+  readonly runNo: number;
+  /** The server that the migration lives on; null until a run has begun. */
+  readonly server: ServerIdentity | null;
+  /** The segment of the change log that capture writes to. */
+  readonly activeSegment: number;
+  readonly verification: StoredVerification | null;
+}
+
+/** The last verification that came to its end. */
+export interface StoredVerification {
+  readonly mode: 'full' | 'sample' | 'off';
+  readonly rows: number;
+  readonly differences: number;
+  readonly at: string;
 }
 
 interface MigrationRow {
@@ -55,13 +71,17 @@ interface MigrationRow {
   rows_copied: number;
   hold_ms: number | null;
   error: StoredError | null;
+  run_no: number;
+  server: ServerIdentity | null;
+  active_segment: number;
+  verification: StoredVerification | null;
 }
 
 const columns = sql`
   id, to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
   to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as updated_at,
   schema_name, table_name, source_oid, phase, request, plan, target, fingerprint, filenode, capture,
-  blocks_total, rows_copied, hold_ms, error`;
+  blocks_total, rows_copied, hold_ms, error, run_no, server, active_segment, verification`;
 
 function fromRow(row: MigrationRow): MigrationRecord {
   const { fingerprint, filenode, capture } = row;
@@ -83,6 +103,10 @@ function fromRow(row: MigrationRow): MigrationRecord {
     rowsCopied: row.rows_copied,
     holdMs: row.hold_ms,
     error: row.error,
+    runNo: row.run_no,
+    server: row.server,
+    activeSegment: row.active_segment,
+    verification: row.verification,
   };
 }
 
@@ -170,8 +194,35 @@ export async function setPhase(session: Session, id: number, phase: Phase): Prom
 export function swappedSql(id: number): string {
   return sql`
     update ghost.migrations
-    set phase = ${literal('swapped')}, error = null, swapped_at = clock_timestamp(), updated_at = clock_timestamp()
+    set phase = ${literal('swapped')}, error = null, swap_xid = pg_current_xact_id(), swapped_at = clock_timestamp(), updated_at = clock_timestamp()
     where id = ${id}`;
+}
+
+/** A new run begins: @returns its number */
+export async function nextRun(session: Session, id: number, server: ServerIdentity | null): Promise<number> {
+  const { run_no: runNo } = await session.row<{ run_no: number }>({
+    text: sql`
+      update ghost.migrations
+      set run_no = run_no + 1, server = coalesce($2, server)
+      where id = $1
+      returning run_no`,
+    values: [id, server === null ? null : JSON.stringify(server)],
+  });
+  return runNo;
+}
+
+export async function setVerification(
+  session: Session,
+  id: number,
+  verification: Omit<StoredVerification, 'at'>,
+): Promise<void> {
+  await session.execute({
+    text: sql`
+      update ghost.migrations
+      set verification = $2::jsonb || jsonb_build_object('at', to_json(clock_timestamp())), updated_at = clock_timestamp()
+      where id = $1`,
+    values: [id, JSON.stringify(verification)],
+  });
 }
 
 export async function setHold(session: Session, id: number, holdMs: number): Promise<void> {

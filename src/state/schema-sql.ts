@@ -2,7 +2,9 @@
 import { sql } from '../sql/quote.js';
 
 /** Recognises our own schema, and its layout. */
-export const stateComment = 'pg-ghost state, version 1';
+export const stateComment = 'pg-ghost state, version 2';
+/** Layouts that can be made the present one when no migration is under way in them. */
+export const formerStateComment = 'pg-ghost state, version 1';
 
 export const readStateSchemaSql = sql`
   select obj_description(n.oid, 'pg_namespace') as comment,
@@ -10,6 +12,14 @@ export const readStateSchemaSql = sql`
          pg_get_userbyid(n.nspowner) as owner
   from pg_namespace n
   where n.nspname = 'ghost'`;
+
+/** The runner's sign of life, and what it is doing: written every second or so, read by `status` and by whoever would take over. */
+const createProgressSql = sql`
+  create table ghost.progress (
+    migration_id integer primary key references ghost.migrations on delete cascade,
+    at timestamptz not null,
+    body jsonb not null
+  ) with (fillfactor = 50)`;
 
 export const createStateSchemaSql: readonly string[] = [
   // Two first runs at the same moment: the second waits here and then finds the schema.
@@ -35,7 +45,12 @@ export const createStateSchemaSql: readonly string[] = [
       rows_copied bigint not null default 0,
       hold_ms double precision,
       swapped_at timestamptz,
-      error jsonb
+      error jsonb,
+      run_no integer not null default 0,
+      server jsonb,
+      active_segment smallint not null default 0,
+      verification jsonb,
+      swap_xid xid8
     )`,
   // A table is in at most one migration at a time.
   sql`
@@ -49,7 +64,22 @@ export const createStateSchemaSql: readonly string[] = [
       rows bigint not null,
       primary key (migration_id, from_block)
     )`,
+  createProgressSql,
   `revoke all on all tables in schema ghost from public`,
+];
+
+/** From version 1. */
+export const upgradeStateSchemaSql: readonly string[] = [
+  sql`
+    alter table ghost.migrations
+      add column run_no integer not null default 0,
+      add column server jsonb,
+      add column active_segment smallint not null default 0,
+      add column verification jsonb,
+      add column swap_xid xid8`,
+  createProgressSql,
+  `revoke all on all tables in schema ghost from public`,
+  `comment on schema ghost is '${stateComment}'`,
 ];
 
 /** Schemas of one migration. */

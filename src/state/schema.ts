@@ -2,7 +2,13 @@
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
-import { createStateSchemaSql, readStateSchemaSql, stateComment } from './schema-sql.js';
+import {
+  createStateSchemaSql,
+  formerStateComment,
+  readStateSchemaSql,
+  stateComment,
+  upgradeStateSchemaSql,
+} from './schema-sql.js';
 
 /** Any constant will do: it only keeps two first runs from creating the schema at the same time. */
 const creationLock = 0x67686f73;
@@ -16,6 +22,10 @@ export async function hasState(session: Session): Promise<boolean> {
     readStateSchemaSql,
   );
   if (found === undefined) return false;
+  if (found.comment === formerStateComment && found.usable) {
+    await upgradeState(session);
+    return true;
+  }
   if (found.comment !== stateComment) {
     throw new RefusedError([
       {
@@ -36,6 +46,30 @@ export async function hasState(session: Session): Promise<boolean> {
     ]);
   }
   return true;
+}
+
+/** @throws RefusedError while a migration of the former version is under way: this one would not know its log. */
+async function upgradeState(session: Session): Promise<void> {
+  await session.transaction(async () => {
+    await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
+    const [found] = await session.rows<{ comment: string }>(readStateSchemaSql);
+    if (found?.comment !== formerStateComment) return;
+    const { active } = await session.row<{ active: string | null }>(
+      `select string_agg(id::text, ', ') as active
+       from ghost.migrations
+       where phase not in ('swapped', 'finalized', 'aborted')`,
+    );
+    if (active !== null) {
+      throw new RefusedError([
+        {
+          code: 'state-of-former-version',
+          message: `migration ${active} was begun by an earlier version of pg-ghost, whose change log this one does not read`,
+          hint: 'end or abort it with that version; the state is then upgraded by itself',
+        },
+      ]);
+    }
+    await session.batch(upgradeStateSchemaSql);
+  });
 }
 
 export async function ensureState(session: Session): Promise<void> {
@@ -70,6 +104,10 @@ export async function dropEmptyState(session: Session): Promise<void> {
       `select exists (select from ghost.migrations) as used`,
     );
     if (used) return;
-    await session.batch([`drop table ghost.chunks`, `drop table ghost.migrations`, `drop schema ghost`]);
+    await session.batch([
+      `drop table ghost.progress, ghost.chunks`,
+      `drop table ghost.migrations`,
+      `drop schema ghost`,
+    ]);
   });
 }

@@ -256,26 +256,37 @@ describe('somebody is in the way', () => {
     expect(rows).toEqual([]);
   });
 
-  test('all backends ended in the middle of the copy: the same command continues', async () => {
+  test.each([
+    { name: 'the run goes on by itself', retryForMs: 60_000 },
+    { name: 'or, without retries, ends, and the same command continues', retryForMs: 0 },
+  ])('all backends ended in the middle of the copy: $name', async ({ retryForMs }) => {
     await using db = await createDatabase(`${setup};
-      create function slowly(text) returns text language plpgsql as 'begin perform pg_sleep(0.0001); return $1; end'`);
+      create function slowly(text) returns text immutable language plpgsql as 'begin perform pg_sleep(0.0001); return $1; end'`);
     const slow = { ...change, set: [{ column: 'v', expression: 'slowly(v)' }] };
     const killer = await db.connect();
-    const error = await failure(
-      runChange(db, slow, {
-        onEvent: (event) => {
-          // The first chunk takes seconds.
-          if (event.event === 'phase:started' && event.phase === 'copy') {
-            void killer.query(
-              `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'pg-ghost%'`,
-            );
-          }
-        },
-      }),
-    );
-    expect(error).toMatchObject({ exitCode: 1, code: 'connection-lost' });
-    const { result } = await completeChange(db, slow);
-    expect(result).toMatchObject({ id: 1, rows: 20000 });
+    let killed = 0;
+    const run = completeChange(db, slow, {
+      settings: { retryForMs },
+      onEvent: (event) => {
+        // The first chunk takes seconds.
+        if (event.event === 'phase:started' && event.phase === 'copy' && (killed += 1) === 1) {
+          void killer.query(
+            `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like 'pg-ghost%'`,
+          );
+        }
+      },
+    });
+    if (retryForMs === 0) {
+      expect(await failure(run)).toMatchObject({ exitCode: 1, code: 'connection-lost' });
+      expect((await completeChange(db, slow)).result).toMatchObject({ id: 1, rows: 20000 });
+    } else {
+      const { result, events } = await run;
+      expect(result).toMatchObject({ id: 1, rows: 20000 });
+      expect(events.filter(({ event }) => event.startsWith('run:')).map(({ event }) => event)).toEqual([
+        'run:retrying',
+        'run:resumed',
+      ]);
+    }
     expect(await contents(db)).toEqual({ n: 20000, total: 200010000, v: 'v9999' });
   });
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
-import { isAlone, joinRun, runPids, terminateRun, tryBecomeRunner } from '../../src/state/fence.js';
+import { isAlone, joinRun, runPids, TakenOver, terminate, tryBecomeRunner } from '../../src/state/fence.js';
+import { ensureState } from '../../src/state/schema.js';
 import { createDatabase, until } from '../support/database.js';
 
 test('one runner at a time, and nobody continues while a session of another run lives (invariant 8)', async () => {
@@ -9,13 +10,21 @@ test('one runner at a time, and nobody continues while a session of another run 
   await using first = await open();
   await using worker = await open();
   await using second = await open();
+  await ensureState(first);
+  await first.batch([
+    `insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan, run_no)
+     overriding system value values (7, 'public', 't', 1, 'copy', '{}', '{}', 3)`,
+  ]);
 
   expect(await tryBecomeRunner(first, 7)).toBe(true);
   expect(await tryBecomeRunner(second, 7)).toBe(false);
   expect(await tryBecomeRunner(second, 8)).toBe(true);
 
-  await joinRun(first, 7);
-  await joinRun(worker, 7);
+  await joinRun(first, 7, 3);
+  await joinRun(worker, 7, 3);
+  await expect(joinRun(second, 7, 2)).rejects.toThrow(TakenOver);
+  await second.rows(`select pg_advisory_unlock_all()`);
+  expect(await tryBecomeRunner(second, 8)).toBe(true);
   expect(await runPids(second, 7)).toEqual({
     runner: first.pid,
     all: expect.arrayContaining([first.pid, worker.pid]) as unknown,
@@ -25,7 +34,7 @@ test('one runner at a time, and nobody continues while a session of another run 
   await first.close();
   await until(() => tryBecomeRunner(second, 7), { what: 'the runner to be gone' });
   expect(await isAlone(second, 7)).toBe(false);
-  await terminateRun(second, 7);
+  await terminate(second, (await runPids(second, 7)).all);
   await until(() => isAlone(second, 7), { what: 'the worker to be gone' });
   expect(await runPids(first.lost.aborted ? second : first, 7)).toMatchObject({ all: [] });
 });

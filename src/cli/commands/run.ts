@@ -23,11 +23,13 @@ export function runCommand(invocation: Invocation) {
     .addOption(shapeOptions.rewrite)
     .addOption(shapeOptions.matviews)
     .addOption(shapeOptions.allowPublicationAll)
+    .addOption(runOptions.resume)
     .addOption(runOptions.workers)
     .addOption(runOptions.chunkTime)
     .addOption(runOptions.lockTimeout)
     .addOption(runOptions.maxHold)
     .addOption(runOptions.cutoverDeadline)
+    .addOption(runOptions.retryFor)
     .addOption(runOptions.native)
     .addOption(outputOptions.json)
     .addOption(outputOptions.logLevel)
@@ -35,7 +37,8 @@ export function runCommand(invocation: Invocation) {
     .addOption(outputOptions.noColor)
     .action(async (values) => {
       const { stdout, outcome } = invocation;
-      const request = await readRequest(values);
+      const isResumedAlone = values.resume !== undefined && values.table === undefined;
+      const request = isResumedAlone ? undefined : await readRequest(values);
       const reporter = createReporter(invocation, { json: values.json ?? false, colour: values.color });
       try {
         await work(
@@ -44,13 +47,15 @@ export function runCommand(invocation: Invocation) {
           async ({ library, common, log }) => {
             const result = await library.migrate({
               ...common,
-              request,
+              ...(request === undefined ? {} : { request }),
+              ...(values.resume === undefined ? {} : { resume: values.resume }),
               settings: {
                 workers: values.workers,
                 chunkTimeMs: values.chunkTime,
                 lockTimeoutMs: values.lockTimeout,
                 maxHoldMs: values.maxHold,
                 cutoverDeadlineMs: values.cutoverDeadline,
+                retryForMs: values.retryFor,
                 native: values.native,
               },
               onEvent: combineListeners([rememberId(outcome), reporter.listener, log]),

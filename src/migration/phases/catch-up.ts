@@ -18,6 +18,7 @@ export async function catchUp(context: RunContext): Promise<Transition> {
     },
     relaxedCommit,
   );
+  await context.at('caught-up');
   return 'done';
 }
 
@@ -31,6 +32,7 @@ export async function catchUpOn(context: RunContext, session: Session, plan: App
     // Where the rows lie does not matter any more: keys find them.
     checkSource: (current) => source.check(current, { fileMayMove: true }),
     onProgress: (progress) => emit('apply:progress', progress),
+    at: context.at,
     signal,
   });
 }

@@ -67,13 +67,15 @@ async function copyWith(
     checkpoint: ({ blocks, rows }) => chunkDoneSql(id, blocks.from, blocks.to, rows),
     checkSource: (session) => source.check(session),
     onProgress: (progress) => emit('copy:progress', progress),
+    at: context.at,
     signal,
   });
 }
 
 /** TRUNCATE, VACUUM FULL or CLUSTER put the rows into another file: everything again, capture goes on meanwhile. */
 async function restart(context: RunContext, before: SourceMark): Promise<void> {
-  const { control, id, plan, schemas, emit } = context;
+  const { control, id, plan, schemas, emit, at } = context;
+  await at('copy-restarting');
   emit('copy:restarted', {
     why: 'the table was rewritten or truncated meanwhile (VACUUM FULL, CLUSTER, TRUNCATE)',
   });

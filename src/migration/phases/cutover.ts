@@ -18,20 +18,17 @@ import { attachDefinitions, detachStatements } from '../../cutover/dependents-sq
 import { swapStatements } from '../../cutover/swap-sql.js';
 import type { Session } from '../../db/session.js';
 import { relaxedCommit } from '../../db/settings.js';
-import { messageOf } from '../../db/sqlstate.js';
 import { FailedError } from '../../errors.js';
-import { CommitOutcomeUnknown, type LockedResult } from '../../locks/locked-transaction.js';
+import type { LockedResult } from '../../locks/locked-transaction.js';
 import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../../shadow/bare-heap-sql.js';
 import { compareBeforeSwap } from '../../shadow/gate.js';
 import { dropHelperIndexStatements, helperIndexName } from '../../shadow/helper-index-sql.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { setHold, swappedSql } from '../../state/migrations.js';
 import { applyPlanOf } from '../apply-facts.js';
-import { removeLeftovers } from '../cleanup.js';
-import { expectedTarget, helperIndexFacts, limitsOf, onAnySession, type RunContext } from '../context.js';
+import { expectedTarget, helperIndexFacts, limitsOf, type RunContext } from '../context.js';
 import { lockSteps } from '../lock-steps.js';
 import type { Transition } from '../machine.js';
-import { findOutcome } from '../outcome.js';
 import { compareDefinitions, lookStatement, prepareLook, recordedCheck, toMark } from '../source-check.js';
 import { catchUpOn } from './catch-up.js';
 
@@ -46,29 +43,13 @@ export async function swap(context: RunContext): Promise<Transition> {
     await prepareDrain(session, apply);
     await prepareLook(context, session);
     const { holdMs } = await swapOrExplain(context, { session, applier, target, apply });
+    await context.at('swapped');
     await setHold(control, id, holdMs);
-  } catch (error) {
-    if (!(error instanceof CommitOutcomeUnknown)) throw error;
-    if ((await findOutcome(context, error)) === 'not swapped') throw error.cause;
   } finally {
     await sessions.release(session);
     await sessions.release(applier);
   }
-  await tidyUp(context);
   return 'done';
-}
-
-/** The tables are swapped: whatever goes wrong with the rest, the migration has succeeded, and finalize does it again. */
-async function tidyUp(context: RunContext): Promise<void> {
-  const { id, emit } = context;
-  try {
-    await onAnySession(context, (session) => removeLeftovers(session, id));
-  } catch (error) {
-    emit('warning', {
-      code: 'leftovers',
-      message: `the change log could not be dropped (${messageOf(error)}); pg-ghost finalize ${id} does it`,
-    });
-  }
 }
 
 interface SwapWork {
@@ -111,11 +92,14 @@ async function swapOnce(
     catchUp: async () => {
       await catchUpOn(context, applier, apply);
       await planDrain(session, apply);
+      await context.at('cutover-ready');
     },
     finish: async () => {
+      await context.at('cutover-locked');
       const { first, entries } = await drain(session, apply, lookStatement(context));
       const now = toMark(context, (first[0] as Fingerprint | undefined) ?? null);
       await source.check(session, { fileMayMove: true, now });
+      await context.at('cutover-drained');
       return entries;
     },
     swap: [

@@ -52,6 +52,7 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
             running.delete(build.name);
             idle.push(session);
           }
+          await context.at('index-built');
           done += 1;
           emit('index:done', { index: build.name, seconds: (performance.now() - started) / 1000 });
           progress();
@@ -71,6 +72,7 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
       ]),
     );
   }
+  await context.at('indexes-attached');
   return 'done';
 }
 

@@ -35,8 +35,11 @@ export async function prepare(context: RunContext): Promise<Transition> {
   const before = await readFingerprint(control, plan.source.oid, Object.values(captureTriggerNames(id)));
   await compareDefinitions(control, context);
   const target = await buildShadow(context);
+  await context.at('shadow-built');
   await setTarget(control, id, target);
+  await context.at('target-stored');
   await switchCaptureOn(context, before?.fingerprint ?? null);
+  await context.at('capture-on');
   return 'done';
 }
 

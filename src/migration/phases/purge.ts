@@ -13,6 +13,7 @@ import type { Transition } from '../machine.js';
 export async function purge(context: RunContext): Promise<Transition> {
   const { control, sessions, id, plan, schemas, emit } = context;
   await settleChunks(control, id);
+  await context.at('copied');
   const apply = await applyPlanOf(context);
   await sessions.use(
     'purge',
@@ -20,9 +21,11 @@ export async function purge(context: RunContext): Promise<Transition> {
     async ([session]) => {
       if (session === undefined) return;
       emit('purge:done', { rows: await session.execute(purgeSql(apply)) });
+      await context.at('purged');
       await session.execute(vacuumFreezeStatement({ schema: schemas.shadow, name: plan.table.name }));
     },
     relaxedCommit,
   );
+  await context.at('purge-vacuumed');
   return 'done';
 }

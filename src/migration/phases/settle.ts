@@ -4,12 +4,13 @@ import type { RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 
 export async function settle(context: RunContext): Promise<Transition> {
-  const { sessions, schemas, plan } = context;
+  const { sessions, schemas, plan, at } = context;
   // VACUUM cannot run in a transaction block, nor with others in one message.
   await sessions.use('settle', 1, async ([session]) => {
     for (const statement of vacuumAnalyzeStatements({ schema: schemas.shadow, name: plan.table.name })) {
       await session?.execute(statement);
     }
   });
+  await at('settled');
   return 'done';
 }

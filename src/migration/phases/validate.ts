@@ -1,10 +1,23 @@
-/** validate: what follows the swap and locks nobody out. The tables are swapped: whatever fails here can be done again. */
+/** validate: what follows the swap and locks nobody out. Whatever fails here can be done again. */
 import { completeSwap } from '../after-swap.js';
+import { isConnectionLost, messageOf } from '../../db/sqlstate.js';
+import { removeLeftovers } from '../cleanup.js';
 import { onAnySession, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 
 export async function validate(context: RunContext): Promise<Transition> {
-  const { plan, settings, emit, signal } = context;
+  const { id, plan, settings, emit, signal, at } = context;
+  // The tables are swapped: whatever goes wrong with the rest, the migration has succeeded, and finalize does it again.
+  try {
+    await onAnySession(context, (session) => removeLeftovers(session, id));
+  } catch (error) {
+    if (isConnectionLost(error)) throw error;
+    emit('warning', {
+      code: 'leftovers',
+      message: `the change log could not be dropped (${messageOf(error)}); pg-ghost finalize ${id} does it`,
+    });
+  }
+  await at('leftovers-removed');
   await onAnySession(context, (session) =>
     completeSwap({
       session,
@@ -15,5 +28,6 @@ export async function validate(context: RunContext): Promise<Transition> {
       signal,
     }),
   );
+  await at('validated');
   return 'done';
 }

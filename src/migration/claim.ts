@@ -1,0 +1,84 @@
+/** How a process becomes the runner of a migration (invariant 8): for a run, for one that reconnects, and for `abort`. */
+import type { Session } from '../db/session.js';
+import { sleep } from '../db/wait.js';
+import { FailedError } from '../errors.js';
+import {
+  currentRun,
+  isAlone,
+  runPids,
+  TakenOver,
+  terminate,
+  tryBecomeRunner,
+  type RunPids,
+} from '../state/fence.js';
+import { nextRun } from '../state/migrations.js';
+import type { ServerIdentity } from '../state/server-identity.js';
+
+const timeoutMs = 30_000;
+const pauseMs = 100;
+
+/** Somebody else is the runner, and may go on. */
+export class RunnerIsAlive extends Error {
+  constructor(readonly pid: number) {
+    super('another session is the runner');
+  }
+}
+
+export interface Claim {
+  readonly session: Session;
+  readonly id: number;
+  /** Whether the backend that has the runner's lock may be ended. */
+  readonly mayEnd: (pid: number) => boolean;
+  /** Of a run that goes on after it has lost its connection: nobody may have taken over meanwhile. */
+  readonly runNo?: number;
+  /** Stored as the one that the migration lives on; left as it is when not given. */
+  readonly server?: ServerIdentity;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Returns the number of the new run when this session is the runner and no session of another run is left.
+ *
+ * @throws RunnerIsAlive, TakenOver; FailedError `run-still-alive` when backends do not go
+ */
+export async function claimRun(claim: Claim): Promise<number> {
+  const { session, id, mayEnd, runNo, server = null, signal } = claim;
+  const deadline = performance.now() + timeoutMs;
+  while (!(await tryBecomeRunner(session, id))) {
+    await refuseIfTakenOver(claim);
+    const { runner } = await runPids(session, id);
+    if (runner !== null && !mayEnd(runner))
+      throw runNo === undefined ? new RunnerIsAlive(runner) : new TakenOver(id);
+    await endAndWait(runner === null ? [] : [runner]);
+  }
+  // Nobody else can be the runner from here on, so what is stored now stays until we change it.
+  await refuseIfTakenOver(claim);
+  const number = await nextRun(session, id, server);
+  // Whoever joins now finds the new number; whoever has joined before is in the way of this lock.
+  while (!(await isAlone(session, id))) {
+    const { all }: RunPids = await runPids(session, id);
+    await endAndWait(all);
+  }
+  return number;
+
+  async function endAndWait(pids: readonly number[]): Promise<void> {
+    if (performance.now() > deadline) throw stillAlive(id);
+    await terminate(session, pids);
+    await sleep(pauseMs, signal);
+  }
+}
+
+async function refuseIfTakenOver({ session, id, runNo }: Claim): Promise<void> {
+  if (runNo !== undefined && (await currentRun(session, id)) !== runNo) throw new TakenOver(id);
+}
+
+function stillAlive(id: number): FailedError {
+  return new FailedError(
+    'run-still-alive',
+    `sessions of an earlier run of migration ${id} are still at work`,
+    {
+      state: 'nothing was changed by this command',
+      hint: `look for application_name 'pg-ghost ${id} ...' in pg_stat_activity and end those backends`,
+    },
+  );
+}

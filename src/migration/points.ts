@@ -1,0 +1,39 @@
+/**
+ * The moments between two durable steps of a run, by name: whatever happens there (the process is killed, the connection
+ * cut, somebody else writes) must leave a state from which the same command goes on. Tests stop, kill and race there.
+ *
+ * A listener is awaited: it holds the run for as long as it likes.
+ */
+import type { ApplyPoint } from '../apply/applier.js';
+import type { CopyPoint } from '../copy/copier.js';
+import type { VerifyPoint } from '../verify/verifier.js';
+
+export const migrationPoints = [
+  // The row in ghost.migrations is there, nothing else.
+  'recorded',
+  // This process is the runner: its number is stored, former sessions are gone.
+  'claimed',
+  'shadow-built',
+  'target-stored',
+  'capture-on',
+  'copy-restarting',
+  'copied',
+  'purged',
+  'purge-vacuumed',
+  'index-built',
+  'indexes-attached',
+  'caught-up',
+  'settled',
+  // Before a try for the swap's locks: the backlog is low.
+  'cutover-ready',
+  // Under the locks, before the source is looked at for the last time.
+  'cutover-locked',
+  // Under the locks, everything applied; what follows is one message that ends with the commit.
+  'cutover-drained',
+  'swapped',
+  'leftovers-removed',
+  'validated',
+] as const;
+
+export type Point = (typeof migrationPoints)[number] | CopyPoint | ApplyPoint | VerifyPoint;
+export type AtPoint = (point: Point) => Promise<void> | void;

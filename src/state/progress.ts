@@ -1,0 +1,36 @@
+/** The runner's sign of life: what it is doing, and when it last said so. */
+import type { Session } from '../db/session.js';
+import { sql } from '../sql/quote.js';
+
+export interface StoredProgress {
+  /** Seconds since the runner last said something, by the server's clock. */
+  readonly ageSeconds: number;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export async function writeProgress(
+  session: Session,
+  id: number,
+  body: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await session.execute({
+    text: sql`
+      insert into ghost.progress (migration_id, at, body)
+      values ($1, clock_timestamp(), $2)
+      on conflict (migration_id) do update
+      set at = excluded.at, body = excluded.body`,
+    values: [id, JSON.stringify(body)],
+  });
+}
+
+/** null when no run of it has said anything yet. */
+export async function readProgress(session: Session, id: number): Promise<StoredProgress | null> {
+  const [found] = await session.rows<StoredProgress>({
+    text: sql`
+      select extract(epoch from clock_timestamp() - at)::float8 as "ageSeconds", body
+      from ghost.progress
+      where migration_id = $1`,
+    values: [id],
+  });
+  return found ?? null;
+}

@@ -1,0 +1,1 @@
+export type VerifyPoint = 'range-verified';
