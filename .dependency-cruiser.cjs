@@ -14,8 +14,8 @@ const layers = [
   ['index'],
   ['migration'],
   ['plan', 'shadow', 'copy', 'capture', 'apply', 'verify', 'cutover'],
-  // Whoever waits for a lock looks up who holds it.
-  ['locks'],
+  // Whoever waits for a lock looks up who holds it. How a row is found in the other table: apply and verify both ask.
+  ['locks', 'keys'],
   ['catalog', 'state', 'throttle'],
   // Statements from what the catalog says: pure, for the clone and for the swap alike.
   ['ddl'],

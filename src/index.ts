@@ -13,6 +13,7 @@
 export { plan } from './migration/plan.js';
 export { migrate } from './migration/migrate.js';
 export { status } from './migration/status.js';
+export { verify } from './migration/verify.js';
 export { abort } from './migration/abort.js';
 export { finalize } from './migration/finalize.js';
 export { defaultRunSettings } from './migration/types.js';
@@ -23,7 +24,10 @@ export type {
   MigrationStatus,
   PlanOptions,
   RunSettings,
+  VerifyOptions,
+  VerifyReport,
 } from './migration/types.js';
+export { migrationPoints, type AtPoint, type Point } from './migration/points.js';
 export type { ConnectionOptions } from './db/connection.js';
 export type * from './plan/types.js';
 export type {

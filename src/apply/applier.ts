@@ -1,42 +1,61 @@
 /**
- * Catch-up: applies the log in passes from its first block to its last, until a pass finds little. Entries that were not
- * visible when a pass went by (their transactions were open) are found by the next.
+ * Catch-up: applies the log in passes over all of its tables, until a pass finds little. Entries that were not visible when a
+ * pass went by (their transactions were open) are found by the next. Where one session cannot keep up with the writers,
+ * several share each range by the hash of the key.
  *
  * Invariant 4 is the caller's: every chunk is committed, the purge is done, the indexes are there.
  */
 import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
+import { isServerError } from '../db/sqlstate.js';
 import type { EventMap } from '../report/events.js';
-import { qualified } from '../sql/quote.js';
+import { qualified, type QualifiedName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {
-  deleteEntriesSql,
   drainStatements,
+  hashableKeySql,
   logBlocksSql,
   planDrainStatements,
   prepareDrainStatements,
-  wholeLog,
+  type LogSlice,
 } from './apply-sql.js';
 import { applyBatch, type BatchResult } from './batch.js';
-import { firstBatchBlocks, nextBatchBlocks, reclaim, smallLogBlocks } from './batch-size.js';
-import { blocksRange, type LogRange } from './log-range.js';
+import { firstBatchBlocks, nextBatchBlocks, smallLogBlocks, worthReclaiming } from './batch-size.js';
+import { blocksRange } from './log-range.js';
 import { findMisfits, isRowError, misfitError } from './misfits.js';
+import { isOutrun, workersFor, type Pass } from './pass.js';
 
 export type ApplyProgress = EventMap['apply:progress'];
 
 /** A batch is committed. */
 export type ApplyPoint = 'batch-applied';
 
-/** One pass over the log. */
-export interface Pass {
-  readonly entries: number;
-  readonly durationMs: number;
+/** Who keeps the tables of the log small; capture's, handed in by the runner. */
+export interface LogTidier {
+  /** What is not the active segment comes first: it can be given back afterwards. */
+  readonly active: QualifiedName;
+  readonly others: readonly QualifiedName[];
+  /** Truncates a table unless it is in use or has entries. */
+  empty(session: Session, table: QualifiedName): Promise<boolean>;
+  /** Makes another segment the active one; false when that cannot be now. */
+  switch(session: Session): Promise<boolean>;
 }
 
 export interface CatchUpOptions {
   readonly plan: ApplyPlan;
   /** Pinned (invariant 13); nobody else uses it meanwhile. */
   readonly session: Session;
+  readonly log: LogTidier;
+  /** Further sessions of the same kind, for when one cannot keep up; opened when needed, the caller's to close. */
+  readonly helpers?: (count: number) => Promise<readonly Session[]>;
+  /** Most sessions to use; 1 by default. */
+  readonly maxWorkers?: number;
+  /** Told when the application writes faster than all of that can apply. Rates are keys a second. */
+  readonly onOutrun?: (rates: {
+    readonly written: number;
+    readonly applied: number;
+    readonly workers: number;
+  }) => void;
   /** Whether the backlog is small enough after this pass. Default: 1,000 entries, 25 ms of work. */
   readonly until?: (pass: Pass) => boolean;
   /** Runs in every batch's transaction; throws when the source's definition is not as recorded (invariant 12). */
@@ -84,12 +103,8 @@ export async function drain(session: Session, plan: ApplyPlan): Promise<number>;
 /** @param first a statement to go before, in the same message; @returns its rows too */
 export async function drain(session: Session, plan: ApplyPlan, first: string): Promise<Drained>;
 export async function drain(session: Session, plan: ApplyPlan, first?: string): Promise<number | Drained> {
-  const results = await session.results([
-    ...(first === undefined ? [] : [first]),
-    ...drainStatements(plan),
-    deleteEntriesSql(plan, wholeLog).text,
-  ]);
-  const entries = results.at(-1)?.rowCount ?? 0;
+  const results = await session.results([...(first === undefined ? [] : [first]), ...drainStatements(plan)]);
+  const entries = Number(results.at(-1)?.rows[0]?.['entries'] ?? 0);
   return first === undefined ? entries : { entries, first: results[0]?.rows ?? [] };
 }
 
@@ -105,6 +120,10 @@ const maxShrinks = 2;
 const transientMs = 30_000;
 /** After a conflict the next batches will have some too; looking for holders at once is cheaper than failing first. */
 const clearingBatches = 16;
+/** A segment with less than this is not worth changing: 512 KB. */
+const worthSwitchingBlocks = 64;
+/** Somebody who reads the log wants to know it once in a while, not at each pass. */
+const outrunEveryMs = 30_000;
 
 class Applier {
   #keysApplied = 0;
@@ -112,30 +131,44 @@ class Applier {
   #deletedSinceVacuum = 0;
   #shrinks = 0;
   #clearing = 0;
+  #passes: Pass[] = [];
+  #workers: readonly Session[];
+  #canShare: boolean | null = null;
+  #outrunToldMs = -Infinity;
 
-  constructor(private readonly options: CatchUpOptions) {}
+  constructor(private readonly options: CatchUpOptions) {
+    this.#workers = [options.session];
+  }
 
   async run(): Promise<CatchUpResult> {
     const { until = (pass: Pass) => pass.entries <= smallBacklog } = this.options;
     for (;;) {
       const pass = await this.#pass();
-      const isShort = await this.#reclaim(until(pass));
+      const isShort = await this.#tidy(until(pass));
       if (until(pass) && isShort) return { keysApplied: this.#keysApplied, lastPass: pass };
+      await this.#keepUp(pass);
     }
   }
 
   async #pass(): Promise<Pass> {
-    const { permission, signal } = this.options;
+    const { log } = this.options;
     const startedMs = performance.now();
+    let entries = 0;
+    for (const table of [...log.others, log.active]) entries += await this.#passOver(table);
+    return { entries, durationMs: performance.now() - startedMs };
+  }
+
+  async #passOver(table: QualifiedName): Promise<number> {
+    const { permission, signal, at } = this.options;
     let entries = 0;
     for (let block = 0, end = 1; block < end;) {
       signal?.throwIfAborted();
       await permission?.(signal);
       const batchStartedMs = performance.now();
       const blocks = this.#batchBlocks;
-      const result = await this.#apply(blocksRange(block, block + blocks));
+      const result = await this.#applyTogether({ table, range: blocksRange(block, block + blocks) });
       const batchMs = performance.now() - batchStartedMs;
-      await this.options.at?.('batch-applied');
+      await at?.('batch-applied');
       end = result.logBlocks;
       entries += result.entries;
       this.#keysApplied += result.entries;
@@ -145,40 +178,113 @@ class Applier {
       this.#batchBlocks = nextBatchBlocks(blocks, batchMs);
       this.#report(result, Math.max(0, end - block), Math.min(blocks, Math.max(end, 1)), batchMs);
     }
-    return { entries, durationMs: performance.now() - startedMs };
+    return entries;
   }
 
-  async #apply(range: LogRange): Promise<BatchResult> {
+  /** Each worker its share of the keys; a share that fails because of its rows is looked at by one alone. */
+  async #applyTogether(slice: LogSlice): Promise<BatchResult> {
+    const workers = this.#workers.length;
+    if (workers === 1) return await this.#apply(slice);
+    const outcomes = await Promise.allSettled(
+      this.#workers.map((session, worker) => this.#batch(session, { ...slice, share: { worker, workers } })),
+    );
+    const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
+    const unexpected = failures.find((error) => !isRowError(error));
+    if (unexpected !== undefined) throw unexpected;
+    const results = outcomes.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    if (failures.length > 0) results.push(await this.#apply(slice));
+    return {
+      truncated: results.some((result) => result.truncated),
+      entries: results.reduce((sum, result) => sum + result.entries, 0),
+      logBlocks: Math.max(...results.map((result) => result.logBlocks)),
+    };
+  }
+
+  async #batch(session: Session, slice: LogSlice): Promise<BatchResult> {
+    const { plan, checkSource, signal } = this.options;
+    const result = await retryTransient(
+      () => applyBatch(session, plan, slice, { clearHolders: this.#clearing > 0, checkSource }),
+      { deadlineMs: transientMs, ...(signal === undefined ? {} : { signal }) },
+    );
+    this.#clearing = result.conflicted ? clearingBatches : Math.max(0, this.#clearing - 1);
+    return result;
+  }
+
+  async #apply(slice: LogSlice): Promise<BatchResult> {
     const { session, plan, checkSource, signal } = this.options;
     try {
-      const result = await retryTransient(
-        () => applyBatch(session, plan, range, { clearHolders: this.#clearing > 0, checkSource }),
-        { deadlineMs: transientMs, ...(signal === undefined ? {} : { signal }) },
-      );
-      this.#clearing = result.conflicted ? clearingBatches : Math.max(0, this.#clearing - 1);
-      return result;
+      return await this.#batch(session, slice);
     } catch (error) {
       if (!isRowError(error)) throw error;
-      const { blocks } = await session.row<{ blocks: number }>(logBlocksSql(plan));
-      const within = { from: range.from, to: Math.min(range.to, blocksRange(0, blocks).to) };
+      const { blocks } = await session.row<{ blocks: number }>(logBlocksSql(slice.table));
+      const { from, to } = slice.range;
+      const within = { ...slice, range: { from, to: Math.min(to, blocksRange(0, blocks).to) } };
       const found = await findMisfits(session, plan, within, { clearHolders: true, checkSource, signal });
       if (found.misfits.length > 0 || found.timedOut) throw misfitError(plan, found.misfits, error);
       return { truncated: false, entries: found.entries, logBlocks: blocks };
     }
   }
 
-  /** Between passes. Returns whether the log is short, or as short as it gets. */
-  async #reclaim(isLast: boolean): Promise<boolean> {
-    const { session, plan } = this.options;
-    const { blocks: logBlocks } = await session.row<{ blocks: number }>(logBlocksSql(plan));
-    const isLong = logBlocks > smallLogBlocks && this.#shrinks < maxShrinks;
-    const what = isLast && isLong ? 'shrink' : reclaim({ logBlocks, deleted: this.#deletedSinceVacuum });
-    if (what === 'nothing') return true;
-    const truncate = what === 'shrink' ? 'on' : 'off';
-    await session.execute(`vacuum (truncate ${truncate}) ${qualified(plan.log.entries)}`);
+  /**
+   * Between passes: gives back what is done, so that neither the disk nor the drain suffers. Returns whether the log is short
+   * enough to drain, or as short as it gets.
+   */
+  async #tidy(isLast: boolean): Promise<boolean> {
+    const { session, log } = this.options;
+    for (const table of log.others) await log.empty(session, table);
+    const { active } = log;
+    const activeBlocks = await this.#blocks(active);
+    // What is in there goes with the next pass, and then all of it can be given back.
+    if (activeBlocks > worthSwitchingBlocks && (await log.switch(session)))
+      return activeBlocks <= smallLogBlocks;
+    const isLong = activeBlocks > smallLogBlocks && this.#shrinks < maxShrinks;
+    if (isLast && isLong) {
+      this.#shrinks += 1;
+      // ACCESS EXCLUSIVE on the log for a moment, given up as soon as a write waits for it:
+      // https://www.postgresql.org/docs/current/sql-vacuum.html (TRUNCATE)
+      await this.#vacuum(active, 'on');
+      return false;
+    }
+    if (this.#deletedSinceVacuum >= worthReclaiming) await this.#vacuum(active, 'off');
+    return true;
+  }
+
+  async #vacuum(table: QualifiedName, truncate: 'on' | 'off'): Promise<void> {
+    await this.options.session.execute(`vacuum (truncate ${truncate}) ${qualified(table)}`);
     this.#deletedSinceVacuum = 0;
-    if (isLast && isLong) this.#shrinks += 1;
-    return !(isLast && isLong);
+  }
+
+  async #blocks(table: QualifiedName): Promise<number> {
+    return (await this.options.session.row<{ blocks: number }>(logBlocksSql(table))).blocks;
+  }
+
+  /** More sessions while the log does not get shorter; says so when that does not help either. */
+  async #keepUp(pass: Pass): Promise<void> {
+    const { helpers, maxWorkers = 1, onOutrun, session } = this.options;
+    this.#passes = [...this.#passes, pass].slice(-4);
+    const wanted = workersFor(this.#passes, this.#workers.length, helpers === undefined ? 1 : maxWorkers);
+    if (wanted > this.#workers.length && (await this.#keysCanBeShared())) {
+      this.#workers = [session, ...((await helpers?.(wanted - 1)) ?? [])];
+      this.#passes = [];
+      return;
+    }
+    const outrun = isOutrun(this.#passes);
+    if (outrun === null || performance.now() - this.#outrunToldMs < outrunEveryMs) return;
+    this.#outrunToldMs = performance.now();
+    onOutrun?.({ ...outrun, workers: this.#workers.length });
+  }
+
+  /** Every type of the key needs a hash function. */
+  async #keysCanBeShared(): Promise<boolean> {
+    const { session, plan } = this.options;
+    this.#canShare ??= await session.rows(hashableKeySql(plan)).then(
+      () => true,
+      (error: unknown) => {
+        if (!isServerError(error)) throw error;
+        return false;
+      },
+    );
+    return this.#canShare;
   }
 
   #report(batch: BatchResult, blocksLeft: number, blocksTaken: number, batchMs: number): void {

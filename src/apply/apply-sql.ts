@@ -8,13 +8,32 @@
  * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
  */
 import { projectedColumns, projectionSql } from '../sql/projection.js';
-import { ident, identList, qualified, sql, type SqlQuery } from '../sql/quote.js';
-import { equals, type ApplyPlan } from './apply-plan.js';
+import {
+  ident,
+  identList,
+  literal,
+  qualified,
+  sql,
+  type QualifiedName,
+  type SqlQuery,
+} from '../sql/quote.js';
+import { equals } from '../keys/key-match.js';
+import { keysOf } from '../keys/key-sql.js';
+import type { ApplyPlan } from './apply-plan.js';
 import { tid, type LogRange } from './log-range.js';
 
-/** Everything in the log; a TID condition all the same, because sequential scans are off. */
+/** Everything in the log, whichever of its tables it is in. */
 export const wholeLog = 'whole log';
-export type LogPart = LogRange | typeof wholeLog;
+
+/** Some entries of one table of the log. */
+export interface LogSlice {
+  readonly table: QualifiedName;
+  readonly range: LogRange;
+  /** Of several workers on the same range: each takes the keys whose hash falls to it, so that no two take one key. */
+  readonly share?: { readonly worker: number; readonly workers: number };
+}
+
+export type LogPart = LogSlice | typeof wholeLog;
 
 /**
  * For every transaction that applies. JIT off: the cost of a scan that is turned off would trigger compilation (before 18).
@@ -26,39 +45,68 @@ export const applySettings: Readonly<Record<string, string>> = {
   enable_tidscan: 'on',
 };
 
-export function logWhere(part: LogPart): string {
-  return part === wholeLog ? `ctid >= '(0,0)'::tid` : 'ctid >= $1::tid and ctid < $2::tid';
+/** `select <columns> from <log> where ...`; a TID condition always, because sequential scans are off. */
+export function logRows(plan: ApplyPlan, part: LogPart, columns: string): string {
+  if (part !== wholeLog) {
+    return sql`
+      select ${columns}
+      from only ${qualified(part.table)}
+      where ${sliceWhere(plan, part)}`;
+  }
+  return plan.log.parts
+    .map(
+      (table) => sql`
+        select ${columns}
+        from only ${qualified(table)}
+        where ctid >= '(0,0)'::tid`,
+    )
+    .join('\nunion all\n');
+}
+
+/** Fails where a type of the key has no hash function. */
+export function hashableKeySql(plan: ApplyPlan): SqlQuery {
+  const nulls = plan.key.columns.map(({ type }) => `null::${type}`).join(', ');
+  return { text: `select pg_catalog.hash_record_extended(row(${nulls}), 0)` };
+}
+
+function sliceWhere(plan: ApplyPlan, { share }: LogSlice): string {
+  const range = 'ctid >= $1::tid and ctid < $2::tid';
+  if (share === undefined) return range;
+  const hash = `pg_catalog.hash_record_extended(row(${identList(plan.log.columns)}), 0)`;
+  return `${range} and (${hash} & 1073741823) % ${share.workers} = ${share.worker}`;
 }
 
 export function logValues(part: LogPart): Pick<SqlQuery, 'values'> {
-  return part === wholeLog ? {} : { values: [tid(part.from), tid(part.to)] };
+  return part === wholeLog ? {} : { values: [tid(part.range.from), tid(part.range.to)] };
 }
 
-/** Before the first snapshot of the transaction: TRUNCATE, which snapshots do not see, is then either over or waits. */
-export function lockSourceSql(plan: ApplyPlan): string {
-  return `lock table only ${qualified(plan.source)} in access share mode`;
+/**
+ * Before the first snapshot of the transaction: TRUNCATE, which snapshots do not see, is then either over or waits; of the
+ * source, and of the log's tables.
+ */
+export function lockTablesSql(plan: ApplyPlan): string {
+  const tables = [plan.source, ...plan.log.parts].map((table) => `only ${qualified(table)}`);
+  return `lock table ${tables.join(', ')} in access share mode`;
 }
 
 /** Takes the transaction's snapshot; the log's size is read after it, so nothing visible lies beyond. */
-export function lookSql(plan: ApplyPlan, part: LogPart): SqlQuery {
-  const entries = qualified(plan.log.entries);
+export function lookSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
   return {
     text: sql`
       select
         exists (select from only ${qualified(plan.log.truncations)}) as truncated,
-        exists (select from only ${entries} where ${logWhere(part)}) as found,
-        (${logBlocks(plan)}) as blocks`,
+        exists (${logRows(plan, part, '')}) as found,
+        (${logBlocks(part.table)}) as blocks`,
     ...logValues(part),
   };
 }
 
-export function logBlocksSql(plan: ApplyPlan): SqlQuery {
-  return { text: `select (${logBlocks(plan)}) as blocks` };
+export function logBlocksSql(table: QualifiedName): SqlQuery {
+  return { text: `select (${logBlocks(table)}) as blocks` };
 }
 
-function logBlocks(plan: ApplyPlan): string {
-  const entries = qualified(plan.log.entries).replaceAll("'", "''");
-  return `pg_catalog.pg_relation_size('${entries}'::regclass) / current_setting('block_size')::bigint`;
+function logBlocks(table: QualifiedName): string {
+  return `pg_catalog.pg_relation_size(${literal(qualified(table))}::regclass) / current_setting('block_size')::bigint`;
 }
 
 /**
@@ -102,9 +150,9 @@ export function insertRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
 }
 
 /** Takes the entries away; returns their number as the row count. */
-export function deleteEntriesSql(plan: ApplyPlan, part: LogPart): SqlQuery {
+export function deleteEntriesSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
   return {
-    text: `delete from only ${qualified(plan.log.entries)} where ${logWhere(part)}`,
+    text: `delete from only ${qualified(part.table)} where ${sliceWhere(plan, part)}`,
     ...logValues(part),
   };
 }
@@ -119,7 +167,7 @@ export function purgeSql(plan: ApplyPlan): SqlQuery {
       delete from only ${qualified(plan.shadow)} as t
       using (
       select distinct * from (
-      ${keysOf(plan, logKeys(plan))}
+      ${keysOf(plan.key, logKeys(plan, wholeLog))}
       ) as k
       ) as k
       where ${matchShadow(plan, 't', (column) => `k.${ident(column)}`)}`,
@@ -138,7 +186,8 @@ export function immediateConstraintsSql(plan: ApplyPlan): string[] {
 
 /**
  * The last batch, for a transaction that keeps writers out and has READ COMMITTED: the whole log in one message, without
- * parameters. What it takes is deleted by `deleteEntriesSql(plan, wholeLog)`, whose row count is the number of keys.
+ * parameters. The entries stay: the log goes with the swap, and when there is no swap nothing of this has happened. The last
+ * statement returns their number as `entries`.
  *
  * Executes what `prepareDrainStatements` has prepared in the session.
  */
@@ -166,7 +215,7 @@ function drainSteps(plan: ApplyPlan): string[] {
     `delete from only ${qualified(plan.shadow)} where exists (select from only ${truncations})`,
     deleteShadowRowsSql(plan, wholeLog).text,
     insertRowsSql(plan, wholeLog).text,
-    forgetTruncations(plan),
+    `select count(*) as entries from (\n${logRows(plan, wholeLog, '')}\n) as log`,
   ];
 }
 
@@ -195,9 +244,9 @@ function sourceRows(plan: ApplyPlan, part: LogPart): string {
   return sql`
     select found.tid
     from (
-    select distinct ${identList(log.columns)}
-    from only ${qualified(log.entries)}
-    where ${logWhere(part)}
+    select distinct * from (
+    ${logRows(plan, part, identList(log.columns))}
+    ) as l
     ) as k
     cross join lateral (
     select s.ctid as tid
@@ -209,7 +258,7 @@ function sourceRows(plan: ApplyPlan, part: LogPart): string {
 
 /** Keys as the shadow has them, each once. */
 export function shadowKeys(plan: ApplyPlan, part: LogPart): string {
-  const logged = keysOf(plan, logKeys(plan, part));
+  const logged = keysOf(plan.key, logKeys(plan, part));
   const distinct = `select distinct * from (\n${logged}\n) as k`;
   if (!plan.equalKeysMayPart) return distinct;
   // The row that an entry leads to may look different by now, and then its own key is another one in the shadow.
@@ -220,27 +269,15 @@ export function shadowKeys(plan: ApplyPlan, part: LogPart): string {
     where ctid = any (array(
     ${sourceRows(plan, part)}
     ))`;
-  return `${distinct}\nunion\n${keysOf(plan, current)}`;
-}
-
-/** Maps keys of the source to keys of the shadow, in the shadow's types: the projection may leave the last cast to INSERT. */
-export function keysOf(plan: ApplyPlan, keys: string): string {
-  const mapped = projectionSql(plan.key.projection, { from: `(\n${keys}\n)` });
-  if (plan.key.columns.every((column) => column.type === column.targetType)) return mapped;
-  const columns = plan.key.columns.map(
-    ({ targetName, targetType }) => `${ident(targetName)}::${targetType} as ${ident(targetName)}`,
-  );
-  return `select ${columns.join(', ')}\nfrom (\n${mapped}\n) as mapped`;
+  return `${distinct}\nunion\n${keysOf(plan.key, current)}`;
 }
 
 /** Keys in the log, or a part of it, under the names that they have in the source. */
-export function logKeys(plan: ApplyPlan, part: LogPart | null = null): string {
+export function logKeys(plan: ApplyPlan, part: LogPart): string {
   const columns = plan.key.columns.map(
     (column, index) => `${ident(plan.log.columns[index] ?? '')} as ${ident(column.name)}`,
   );
-  return sql`
-    select ${columns.join(', ')}
-    from only ${qualified(plan.log.entries)}${part === null ? '' : `\nwhere ${logWhere(part)}`}`;
+  return logRows(plan, part, columns.join(', '));
 }
 
 /** A condition: the row of the shadow has this key. */

@@ -13,25 +13,7 @@ export function nextBatchBlocks(blocks: number, batchMs: number): number {
   return Math.round(Math.min(Math.max(Math.min(ideal, blocks * maxGrowth), 1), maxBatchBlocks));
 }
 
-/** Deleted entries that make a VACUUM worth its scan. */
-const worthReclaiming = 10_000;
+/** Deleted entries that make a VACUUM of the active segment worth its scan. */
+export const worthReclaiming = 10_000;
 /** 4 MB. The drain reads the whole log three times, while the application waits. */
 export const smallLogBlocks = 512;
-
-export interface LogSpace {
-  readonly logBlocks: number;
-  /** Entries deleted since the last VACUUM. */
-  readonly deleted: number;
-}
-
-export type Reclaim = 'nothing' | 'reuse' | 'shrink';
-
-/**
- * `reuse`: new entries go where old ones were. `shrink` also gives empty blocks at the end back, which takes ACCESS
- * EXCLUSIVE on the log for a moment and gives it up as soon as a write waits for it: only for a log that is too long to drain.
- * https://www.postgresql.org/docs/current/sql-vacuum.html (TRUNCATE)
- */
-export function reclaim({ logBlocks, deleted }: LogSpace): Reclaim {
-  if (deleted < worthReclaiming) return 'nothing';
-  return logBlocks > smallLogBlocks ? 'shrink' : 'reuse';
-}

@@ -12,9 +12,9 @@ import {
   followTruncateStatements,
   immediateConstraintsSql,
   insertRowsSql,
-  lockSourceSql,
+  lockTablesSql,
   lookSql,
-  type LogPart,
+  type LogSlice,
 } from './apply-sql.js';
 import { clearHoldersSql } from './conflict-sql.js';
 
@@ -41,7 +41,7 @@ export interface BatchResult {
 export async function applyBatch(
   session: Session,
   plan: ApplyPlan,
-  part: LogPart,
+  part: LogSlice,
   options: BatchOptions,
 ): Promise<BatchResult & { readonly conflicted: boolean }> {
   try {
@@ -55,13 +55,13 @@ export async function applyBatch(
 async function applyOnce(
   session: Session,
   plan: ApplyPlan,
-  part: LogPart,
+  part: LogSlice,
   { clearHolders, checkSource }: BatchOptions,
 ): Promise<BatchResult> {
   return await session.transaction(
     async () => {
       // In one message with what must come before the snapshot; LOCK and SET take none.
-      await session.batch([lockSourceSql(plan), ...immediateConstraintsSql(plan)]);
+      await session.batch([lockTablesSql(plan), ...immediateConstraintsSql(plan)]);
       await checkSource?.(session);
       const look = await session.row<{ truncated: boolean; found: boolean; blocks: number }>(
         lookSql(plan, part),

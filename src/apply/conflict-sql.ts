@@ -9,13 +9,13 @@
  */
 import type { Index } from '../catalog/types.js';
 import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
+import { keysOf } from '../keys/key-sql.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {
   incomingRows,
-  keysOf,
   logKeys,
+  logRows,
   logValues,
-  logWhere,
   matchShadow,
   wholeLog,
   type LogPart,
@@ -35,7 +35,7 @@ export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): S
       from holders as h
       where exists (
       select from (
-      ${keysOf(plan, logKeys(plan, wholeLog))}
+      ${keysOf(plan.key, logKeys(plan, wholeLog))}
       ) as k
       where ${matchShadowKeys(plan)}
       )
@@ -64,10 +64,7 @@ export function holderKeysSql(plan: ApplyPlan, index: Index, part: LogPart): Sql
 export function entryKeysSql(plan: ApplyPlan, part: LogPart): SqlQuery {
   const columns = plan.log.columns.map((column, position) => `${ident(column)}::text as k${position + 1}`);
   return {
-    text: sql`
-      select ${columns.join(', ')}
-      from only ${qualified(plan.log.entries)}
-      where ${logWhere(part)}`,
+    text: logRows(plan, part, columns.join(', ')),
     ...logValues(part),
   };
 }

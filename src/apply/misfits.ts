@@ -4,10 +4,10 @@ import { isConflict, isDataError, SqlState, sqlState, type ServerError } from '.
 import { FailedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { applySettings, deleteShadowRowsSql, immediateConstraintsSql } from './apply-sql.js';
+import { applySettings, deleteShadowRowsSql, immediateConstraintsSql, type LogSlice } from './apply-sql.js';
 import { applyBatch, type BatchOptions } from './batch.js';
 import { entryKeysSql, holderKeysSql } from './conflict-sql.js';
-import { halves, type LogRange } from './log-range.js';
+import { halves } from './log-range.js';
 
 /** Enough to see a pattern. */
 const maxSamples = 5;
@@ -37,17 +37,17 @@ export function isRowError(error: unknown): error is ServerError {
 export async function findMisfits(
   session: Session,
   plan: ApplyPlan,
-  range: LogRange,
+  slice: LogSlice,
   options: BatchOptions & { readonly signal?: AbortSignal | undefined },
 ): Promise<{ readonly misfits: Misfit[]; readonly entries: number; readonly timedOut: boolean }> {
   const deadline = Date.now() + searchTimeMs;
   const misfits: Misfit[] = [];
   let entries = 0;
   let timedOut = false;
-  await search(range);
+  await search(slice);
   return { misfits, entries, timedOut };
 
-  async function search(part: LogRange): Promise<void> {
+  async function search(part: LogSlice): Promise<void> {
     options.signal?.throwIfAborted();
     timedOut ||= Date.now() > deadline;
     if (timedOut || misfits.length >= maxSamples) return;
@@ -56,12 +56,12 @@ export async function findMisfits(
       return;
     } catch (error) {
       if (!isRowError(error)) throw error;
-      const parts = halves(part);
+      const parts = halves(part.range);
       if (parts === null) {
         misfits.push(await describe(session, plan, part, error));
         return;
       }
-      for (const half of parts) await search(half);
+      for (const range of parts) await search({ ...part, range });
     }
   }
 }
@@ -69,7 +69,7 @@ export async function findMisfits(
 async function describe(
   session: Session,
   plan: ApplyPlan,
-  part: LogRange,
+  part: LogSlice,
   error: ServerError,
 ): Promise<Misfit> {
   return await session.transaction(
@@ -90,7 +90,7 @@ async function describe(
 async function holderOf(
   session: Session,
   plan: ApplyPlan,
-  part: LogRange,
+  part: LogSlice,
   error: ServerError,
 ): Promise<Record<string, string> | null> {
   const index = plan.conflicts.find((each) => each.name === error.constraint);

@@ -1,20 +1,28 @@
 /**
  * The change log of one migration: which keys were written (invariant 3: keys, not rows), and whether the source was
- * truncated. Both tables live in the schema `ghost` and carry the migration's id, so that two migrations never meet.
+ * truncated. All of its tables live in the schema `ghost` and carry the migration's id, so that two migrations never meet.
+ *
+ * Capture appends to one of two segments. When that has grown it goes on with the other one, and the first is emptied:
+ * applied, or moved into `pending`, which has each key once, and truncated. So the log is bounded by the number of different
+ * keys, and gives its disk back at once: TRUNCATE does not care for old snapshots, VACUUM would.
  */
 import type { Key } from '../plan/types.js';
-import { ident, qualified, sql, type QualifiedName, type SqlQuery } from '../sql/quote.js';
+import { ident, literal, qualified, sql, type QualifiedName, type SqlQuery } from '../sql/quote.js';
 
 export const captureSchema = 'ghost';
 
 export interface ChangeLog {
-  /** One row per written key, columns `k1` ... `kn` in the order of `Key.columns`. */
-  readonly entries: QualifiedName;
+  /** One row per written key, columns `k1` ... `kn` in the order of `Key.columns`. Capture writes to one of them. */
+  readonly segments: readonly [QualifiedName, QualifiedName];
+  /** The same columns, each key once: what was in a segment and cannot be applied yet. Only we write to it. */
+  readonly pending: QualifiedName;
   /**
    * One row per TRUNCATE of the source. A table of its own: "was it truncated?" is then answered from an empty table,
    * and the application's writes keep no index for it.
    */
   readonly truncations: QualifiedName;
+  /** Everything that may hold a key; what is applied first comes first. */
+  readonly parts: readonly QualifiedName[];
   /** `k1` ... `kn`: never the source's own names, which could be anything. */
   readonly columns: readonly string[];
 }
@@ -24,16 +32,20 @@ export function changeLog(id: number, key: Key): ChangeLog {
 }
 
 /** The tables alone, for when nothing is known of the key (status, abort). */
-export function logTables(id: number): Pick<ChangeLog, 'entries' | 'truncations'> {
-  return {
-    entries: { schema: captureSchema, name: `log_${id}` },
-    truncations: { schema: captureSchema, name: `truncations_${id}` },
-  };
+export function logTables(id: number): Omit<ChangeLog, 'columns'> {
+  const table = (name: string): QualifiedName => ({ schema: captureSchema, name: `${name}_${id}` });
+  const segments = [table('log'), table('log_b')] as const;
+  const pending = table('pending');
+  return { segments, pending, truncations: table('truncations'), parts: [pending, ...segments] };
+}
+
+function keyType(id: number): QualifiedName {
+  return { schema: captureSchema, name: `key_${id}` };
 }
 
 /**
- * Creates both tables. The key columns have the source's types and collations, so that comparing with the source
- * needs no conversion, and no index: every index would be paid for by the application's writes.
+ * Creates the tables. The key columns have the source's types and collations, so that comparing with the source
+ * needs no conversion, and the segments no index: every index would be paid for by the application's writes.
  *
  * Autovacuum stays off because apply vacuums the log when it knows that there is something to gain. `vacuum_truncate`
  * is off so that no VACUUM but the one that asks for it takes ACCESS EXCLUSIVE on a table that every write needs.
@@ -44,36 +56,47 @@ export function createLogStatements(id: number, key: Key): string[] {
     const collation = column.collation === null ? '' : ` collate ${column.collation}`;
     return `${ident(log.columns[index] ?? '')} ${column.type}${collation}`;
   });
+  const tables = [...log.parts, log.truncations].map(qualified).join(', ');
   return [
+    ...log.parts.map(
+      (part) => sql`
+        create table ${qualified(part)} (${columns.join(', ')})
+        with (autovacuum_enabled = off, vacuum_truncate = off)`,
+    ),
+    // By their bytes: keys that are equal but look different may be two different keys after the change.
+    `create type ${qualified(keyType(id))} as (${columns.join(', ')})`,
     sql`
-      create table ${qualified(log.entries)} (${columns.join(', ')})
-      with (autovacuum_enabled = off, vacuum_truncate = off)`,
+      create unique index ${ident(`pending_${id}_key`)}
+      on ${qualified(log.pending)} ((row(${log.columns.map(ident).join(', ')})::${qualified(keyType(id))}) record_image_ops)`,
     `create table ${qualified(log.truncations)} (at timestamptz not null default pg_catalog.clock_timestamp())`,
     // PUBLIC has no rights on tables unless default privileges gave them.
-    `revoke all on ${qualified(log.entries)}, ${qualified(log.truncations)} from public`,
+    `revoke all on ${tables} from public`,
   ];
 }
 
 export function dropLogStatements(id: number): string[] {
   const log = logTables(id);
-  return [`drop table if exists ${qualified(log.entries)}, ${qualified(log.truncations)}`];
+  return [
+    `drop table if exists ${[...log.parts, log.truncations].map(qualified).join(', ')}`,
+    `drop type if exists ${qualified(keyType(id))}`,
+  ];
 }
 
 /**
- * Entries not applied yet. Counted while the log is small (8 MB are read in a few milliseconds), else what the server's
- * statistics say, which lag by a second and forget rolled back entries late: for people and throttles, not for decisions.
+ * Entries not applied yet. Counted while a table of the log is small (8 MB are read in a few milliseconds), else what the
+ * server's statistics say, which lag by a second and forget rolled back entries late: for people and throttles, not for
+ * decisions.
  */
 export function backlogSql(id: number): SqlQuery {
-  const entries = qualified(logTables(id).entries);
-  return {
-    text: sql`
-      select case
-        when pg_catalog.pg_relation_size(log.oid) <= 8388608 then (select count(*) from only ${entries})
-        else greatest(pg_catalog.pg_stat_get_live_tuples(log.oid), 0)
-      end as backlog
-      from (select $1::regclass::oid as oid) as log`,
-    values: [entries],
-  };
+  const parts = logTables(id).parts.map(qualified);
+  const counts = parts.map(
+    (part) => sql`
+      (select case
+        when pg_catalog.pg_relation_size(${literal(part)}::regclass) <= 8388608 then (select count(*) from only ${part})
+        else greatest(pg_catalog.pg_stat_get_live_tuples(${literal(part)}::regclass), 0)
+      end)`,
+  );
+  return { text: `select (${counts.join(' + ')})::bigint as backlog` };
 }
 
 /**
@@ -82,4 +105,20 @@ export function backlogSql(id: number): SqlQuery {
  */
 export function forgetTruncationsSql(id: number): SqlQuery {
   return { text: `delete from only ${qualified(logTables(id).truncations)}` };
+}
+
+/**
+ * Moves what is in an idle segment into `pending`, each key once, and gives the segment's disk back: for one transaction
+ * that has the segment for itself.
+ */
+export function compactStatements(log: ChangeLog, segment: QualifiedName): string[] {
+  const columns = log.columns.map(ident).join(', ');
+  return [
+    sql`
+      insert into ${qualified(log.pending)} (${columns})
+      select ${columns}
+      from only ${qualified(segment)}
+      on conflict do nothing`,
+    `truncate only ${qualified(segment)}`,
+  ];
 }

@@ -69,6 +69,18 @@ export const runOptions = {
   )
     .argParser(durationMs({ min: 1000, max: 7 * 86_400_000 }))
     .default(defaults.cutoverDeadlineMs, `${defaults.cutoverDeadlineMs / 60_000}m`),
+  verify: new Option(
+    '--verify <HOW>',
+    'compare every row of the new table before the swap, a twentieth of them, or none',
+  )
+    .choices(['full', 'sample', 'off'] as const)
+    .default(defaults.verify),
+  oldSnapshot: new Option(
+    '--old-snapshot <HOW>',
+    'transactions from before the new table was complete, which may see rows missing: wait for them, warn, or give up',
+  )
+    .choices(['wait', 'warn', 'abort'] as const)
+    .default(defaults.oldSnapshot),
   retryFor: new Option(
     '--retry-for <DURATION>',
     'how long to try to connect again when the connection is lost: 30s, 10m (0s-7d)',

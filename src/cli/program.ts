@@ -9,6 +9,7 @@ import { finalizeCommand } from './commands/finalize.js';
 import { planCommand } from './commands/plan.js';
 import { runCommand } from './commands/run.js';
 import { statusCommand } from './commands/status.js';
+import { verifyCommand } from './commands/verify.js';
 import { describeFailure, failureLines } from './failure.js';
 import type { Invocation } from './invocation.js';
 import { packageVersion } from './version.js';
@@ -59,6 +60,7 @@ Example:
   program.addCommand(planCommand(invocation));
   program.addCommand(runCommand(invocation));
   program.addCommand(statusCommand(invocation));
+  program.addCommand(verifyCommand(invocation));
   program.addCommand(abortCommand(invocation));
   program.addCommand(finalizeCommand(invocation));
   program.addCommand(demoCommand(invocation));

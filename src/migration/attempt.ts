@@ -1,13 +1,15 @@
 /** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
-import { Session } from '../db/session.js';
+import { LogKeeper } from '../capture/log-keeper.js';
+import type { Session } from '../db/session.js';
 import type { Emit, Phase } from '../report/events.js';
 import type { ProgressState } from '../report/progress.js';
 import { displayName } from '../sql/quote.js';
 import { joinRun } from '../state/fence.js';
-import { findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
+import { activeSegmentSql, findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { asCopyPlan, onAnySession, RunSessions, type RunContext } from './context.js';
 import { runSignal, SessionLost } from './interrupt.js';
+import { compacting } from './log-minder.js';
 import { next, type Transition } from './machine.js';
 import { catchUp } from './phases/catch-up.js';
 import { copy } from './phases/copy.js';
@@ -17,6 +19,7 @@ import { prepare } from './phases/prepare.js';
 import { purge } from './phases/purge.js';
 import { settle } from './phases/settle.js';
 import { validate } from './phases/validate.js';
+import { verify } from './phases/verify.js';
 import { Pulse } from './pulse.js';
 import type { MigrateOptions, RunSettings } from './types.js';
 
@@ -61,11 +64,12 @@ type RunningPhase = Exclude<Phase, 'swapped' | 'finalized' | 'aborted'>;
 /** Each phase may be run again from its start; see `machine.ts` for where a resumed run begins. */
 const work: Readonly<Record<RunningPhase, (context: RunContext) => Promise<Transition>>> = {
   prepare,
-  copy,
-  purge,
-  index: buildIndexes,
+  copy: compacting(copy),
+  purge: compacting(purge),
+  index: compacting(buildIndexes),
   'catch-up': catchUp,
-  settle,
+  settle: compacting(settle),
+  verify,
   cutover: swap,
   validate,
 };
@@ -76,12 +80,19 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const { id } = record;
   const sessions = new RunSessions(attempt.options.connection, { id, runNo, pinned: record.plan.settings });
   let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
+  const plan = asCopyPlan(record.plan);
   let context: RunContext = {
     id,
-    plan: asCopyPlan(record.plan),
+    plan,
     schemas: schemasOf(id),
     control,
     sessions,
+    log: new LogKeeper({
+      id,
+      key: plan.key,
+      active: record.activeSegment,
+      storeActive: (segment) => activeSegmentSql(id, segment),
+    }),
     settings: attempt.settings,
     emit,
     signal: attempt.signal,

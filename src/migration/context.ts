@@ -1,5 +1,6 @@
 /** What every phase of one run is handed. */
 import type { TableShape } from '../catalog/types.js';
+import type { LogKeeper } from '../capture/log-keeper.js';
 import type { ConnectionOptions } from '../db/connection.js';
 import { Session } from '../db/session.js';
 import type { Key, Plan, Projection } from '../plan/types.js';
@@ -27,6 +28,7 @@ export interface RunContext {
   /** Holds the runner's lock; reads and writes the state. */
   readonly control: Session;
   readonly sessions: RunSessions;
+  readonly log: LogKeeper;
   readonly settings: RunSettings;
   readonly emit: Emit;
   /** Aborts when the user wants to stop, or when the control session is lost. */

@@ -6,7 +6,7 @@
  *  - `prepare`: its catalog work and its state are undone and done again.
  *  - `index`: rows that were repaired after an index could not be built are still in the shadow as they were, so it
  *    starts at `purge`, which takes them out.
- *  - `settle`, `cutover`: the backlog has grown, so they start at `catch-up`.
+ *  - `settle`, `verify`, `cutover`: the backlog has grown, so they start at `catch-up`.
  */
 import type { Phase } from '../report/events.js';
 
@@ -18,7 +18,8 @@ export const transitions: Readonly<Record<Phase, Readonly<Record<Transition, Pha
   purge: { done: 'index', resumed: 'purge', 'source-moved': null, abort: 'aborted', finalize: null },
   index: { done: 'catch-up', resumed: 'purge', 'source-moved': null, abort: 'aborted', finalize: null },
   'catch-up': { done: 'settle', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
-  settle: { done: 'cutover', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
+  settle: { done: 'verify', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
+  verify: { done: 'cutover', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
   cutover: { done: 'validate', resumed: 'catch-up', 'source-moved': null, abort: 'aborted', finalize: null },
   // Never stored: what is left of it is read from the catalog.
   validate: { done: 'swapped', resumed: null, 'source-moved': null, abort: null, finalize: null },

@@ -16,6 +16,8 @@ export const migrationPoints = [
   'shadow-built',
   'target-stored',
   'capture-on',
+  'log-switched',
+  'log-compacted',
   'copy-restarting',
   'copied',
   'purged',
@@ -24,6 +26,7 @@ export const migrationPoints = [
   'indexes-attached',
   'caught-up',
   'settled',
+  'verified',
   // Before a try for the swap's locks: the backlog is low.
   'cutover-ready',
   // Under the locks, before the source is looked at for the last time.

@@ -32,6 +32,10 @@ export interface RunSettings {
   readonly native: 'auto' | 'never' | 'only';
   /** How long to try to connect again after the connection was lost; 0: not at all. */
   readonly retryForMs: number;
+  /** `sample`: a twentieth of the rows. `off`: the swap goes by the catalog alone. */
+  readonly verify: 'full' | 'sample' | 'off';
+  /** What to do about a transaction whose snapshot is older than the new table's rows: it would see rows missing. */
+  readonly oldSnapshot: 'wait' | 'warn' | 'abort';
 }
 
 export const defaultRunSettings: RunSettings = {
@@ -47,6 +51,8 @@ export const defaultRunSettings: RunSettings = {
   native: 'auto',
   // A restart with crash recovery takes minutes on a big server; a failover, which we refuse, is over sooner.
   retryForMs: 10 * 60_000,
+  verify: 'full',
+  oldSnapshot: 'wait',
 };
 
 export interface MigrateOptions extends CommonOptions {
@@ -57,6 +63,24 @@ export interface MigrateOptions extends CommonOptions {
   readonly settings?: Partial<RunSettings>;
   /** For tests: told, and awaited, between two durable steps. */
   readonly onPoint?: AtPoint;
+}
+
+export interface VerifyOptions extends CommonOptions {
+  readonly settings?: Partial<Pick<RunSettings, 'workers' | 'chunkTimeMs'>> & {
+    readonly mode?: 'full' | 'sample';
+  };
+}
+
+export interface VerifyReport {
+  readonly id: number;
+  readonly table: string;
+  /** The source before the swap, the old table after it. */
+  readonly comparedWith: string;
+  readonly mode: 'full' | 'sample';
+  readonly rows: number;
+  readonly differences: number;
+  readonly leftOut: readonly { readonly column: string; readonly why: string }[];
+  readonly seconds: number;
 }
 
 export interface MigrationResult {

@@ -13,6 +13,7 @@ export const phases = [
   'index',
   'catch-up',
   'settle',
+  'verify',
   'cutover',
   'validate',
   'swapped',
@@ -65,6 +66,26 @@ export interface EventMap {
     readonly keysApplied: number;
     readonly keysPerSecond: number | null;
     readonly batchMs: number;
+  };
+  'verify:progress': {
+    /** Rows of the source that were compared. */
+    readonly rowsDone: number;
+    /** An estimate; null when nobody knows. */
+    readonly rowsTotal: number | null;
+    readonly rowsPerSecond: number | null;
+    readonly etaSeconds: number | null;
+    readonly workers: number;
+    /** How long the last piece took. */
+    readonly pieceMs: number;
+    readonly differences: number;
+  };
+  'verify:done': {
+    readonly mode: 'full' | 'sample';
+    readonly rows: number;
+    readonly differences: number;
+    /** Columns that cannot be compared: their values are others each time. */
+    readonly leftOut: readonly { readonly column: string; readonly why: string }[];
+    readonly seconds: number;
   };
   'cutover:try': { readonly attempt: number; readonly lockTimeoutMs: number };
   'cutover:missed': {

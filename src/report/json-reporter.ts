@@ -6,7 +6,12 @@ import type { Reporter } from './reporter.js';
 /** A chunk may take 10 ms and a run a day; nobody reads progress by the millisecond. */
 const progressEveryMs = 1000;
 
-const progressEvents: ReadonlySet<EventName> = new Set(['copy:progress', 'index:progress', 'apply:progress']);
+const progressEvents: ReadonlySet<EventName> = new Set([
+  'copy:progress',
+  'index:progress',
+  'apply:progress',
+  'verify:progress',
+]);
 
 /**
  * Progress that was left out is told before the next event of another kind, so that the last figures of a phase are

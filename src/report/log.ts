@@ -14,6 +14,7 @@ export function levelOf(event: MigrationEvent): Level {
     case 'copy:progress':
     case 'apply:progress':
     case 'index:progress':
+    case 'verify:progress':
     case 'cutover:try':
       return 'debug';
     default:

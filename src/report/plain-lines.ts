@@ -3,7 +3,7 @@ import type { MigrationEvent } from './events.js';
 import { clock, counted, duration, milliseconds } from './format.js';
 import type { Look } from './paint.js';
 import { currentPhase, initialProgress, type ProgressState, reduceProgress } from './progress.js';
-import { progressLine } from './progress-text.js';
+import { progressLine, verifiedFacts } from './progress-text.js';
 import type { Reporter } from './reporter.js';
 
 export interface PlainLinesOptions {
@@ -63,5 +63,9 @@ function doneFacts(phase: string, state: ProgressState): string {
   if (phase === 'copy' && state.copy !== null) return `, ${counted(state.copy.rowsCopied, 'row')}`;
   if (phase === 'purge' && state.purgedRows !== null)
     return `, ${counted(state.purgedRows, 'row')} written meanwhile taken out`;
+  if (phase === 'verify')
+    return verifiedFacts(state.verified)
+      .map((fact) => `, ${fact}`)
+      .join('');
   return '';
 }

@@ -81,7 +81,19 @@ function doneText(state: ProgressState, view: PhaseView, { symbols }: Look): str
     parts.push(counted(state.index.total, 'index', 'indexes'));
   if (view.phase === 'catch-up' && state.apply !== null)
     parts.push(`${counted(state.apply.keysApplied, 'key')} applied`);
+  if (view.phase === 'verify') parts.push(...verifiedFacts(state.verified));
   return parts.filter((part) => part !== null).join(` ${symbols.separator} `);
+}
+
+/** Also in the log's line for the end of the phase. */
+export function verifiedFacts(verified: ProgressState['verified']): string[] {
+  if (verified === null) return [];
+  const what = verified.mode === 'sample' ? 'a sample: ' : '';
+  const leftOut = verified.leftOut.map(({ column }) => column).join(', ');
+  return [
+    `${what}${counted(verified.rows, 'row')} compared, ${counted(verified.differences, 'difference')}`,
+    ...(leftOut === '' ? [] : [`not compared: ${leftOut}`]),
+  ];
 }
 
 /** Lines, each in parts. */
@@ -89,6 +101,7 @@ function details(state: ProgressState, phase: Phase, look: Look): string[][] {
   const lines: string[][] = [];
   if (phase === 'copy' && state.copy !== null) lines.push(...copyDetails(state.copy));
   if (phase === 'index' && state.index !== null) lines.push(indexDetails(state.index, look));
+  if (phase === 'verify' && state.verify !== null) lines.push(...verifyDetails(state.verify));
   // The backlog grows and shrinks until the swap, whatever else goes on.
   if (state.apply !== null && (phase === 'catch-up' || state.apply.backlog > 0))
     lines.push(applyDetails(state.apply));
@@ -107,6 +120,21 @@ function copyDetails(copy: NonNullable<ProgressState['copy']>): string[][] {
       counted(copy.workers, 'worker'),
       `chunks of ${counted(copy.chunkBlocks, 'block')} in ${duration(copy.chunkMs / 1000)}`,
     ],
+  ];
+}
+
+function verifyDetails(verify: NonNullable<ProgressState['verify']>): string[][] {
+  const total = verify.rowsTotal;
+  return [
+    [
+      ...(total === null || total === 0 ? [] : [`${percent(Math.min(verify.rowsDone, total), total)} %`]),
+      `${counted(verify.rowsDone, 'row')} compared`,
+    ],
+    [
+      ...(verify.rowsPerSecond === null ? [] : [`${count(verify.rowsPerSecond)} rows/s`]),
+      verify.etaSeconds === null ? 'no estimate yet' : `${duration(Math.ceil(verify.etaSeconds))} left`,
+    ],
+    ...(verify.differences === 0 ? [] : [[`${counted(verify.differences, 'difference')} so far`]]),
   ];
 }
 

@@ -40,6 +40,8 @@ export interface ProgressState {
   readonly purgedRows: number | null;
   readonly index: EventMap['index:progress'] | null;
   readonly apply: EventMap['apply:progress'] | null;
+  readonly verify: EventMap['verify:progress'] | null;
+  readonly verified: EventMap['verify:done'] | null;
   readonly lock: LockWait | null;
   /** Why the run is without a connection; null when it has one. */
   readonly retrying: string | null;
@@ -57,6 +59,8 @@ export const initialProgress: ProgressState = {
   purgedRows: null,
   index: null,
   apply: null,
+  verify: null,
+  verified: null,
   lock: null,
   retrying: null,
   finished: false,
@@ -97,6 +101,10 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
       return { ...state, index: event };
     case 'apply:progress':
       return { ...state, apply: event };
+    case 'verify:progress':
+      return { ...state, verify: event };
+    case 'verify:done':
+      return { ...state, verified: event };
     case 'cutover:try':
       return {
         ...state,

@@ -43,6 +43,8 @@ export interface MigrationRecord {
   /** The segment of the change log that capture writes to. */
   readonly activeSegment: number;
   readonly verification: StoredVerification | null;
+  /** Of the swap's transaction, and those that were under way at its commit; null before it. */
+  readonly swap: { readonly xid: string; readonly inProgress: readonly string[] } | null;
 }
 
 /** The last verification that came to its end. */
@@ -75,13 +77,20 @@ interface MigrationRow {
   server: ServerIdentity | null;
   active_segment: number;
   verification: StoredVerification | null;
+  swap_xid: string | null;
+  swap_open: string[];
 }
 
 const columns = sql`
   id, to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
   to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as updated_at,
   schema_name, table_name, source_oid, phase, request, plan, target, fingerprint, filenode, capture,
-  blocks_total, rows_copied, hold_ms, error, run_no, server, active_segment, verification`;
+  blocks_total, rows_copied, hold_ms, error, run_no, server, active_segment, verification, swap_xid,
+  array(
+    select open::xid::text
+    from pg_snapshot_xip(swap_snapshot::pg_snapshot) as open
+    where swap_snapshot is not null and open::xid::text <> swap_xid
+  ) as swap_open`;
 
 function fromRow(row: MigrationRow): MigrationRecord {
   const { fingerprint, filenode, capture } = row;
@@ -107,6 +116,7 @@ function fromRow(row: MigrationRow): MigrationRecord {
     server: row.server,
     activeSegment: row.active_segment,
     verification: row.verification,
+    swap: row.swap_xid === null ? null : { xid: row.swap_xid, inProgress: row.swap_open },
   };
 }
 
@@ -194,7 +204,8 @@ export async function setPhase(session: Session, id: number, phase: Phase): Prom
 export function swappedSql(id: number): string {
   return sql`
     update ghost.migrations
-    set phase = ${literal('swapped')}, error = null, swap_xid = pg_current_xact_id(), swapped_at = clock_timestamp(), updated_at = clock_timestamp()
+    set phase = ${literal('swapped')}, error = null, swap_xid = pg_current_xact_id()::xid::text,
+      swap_snapshot = pg_current_snapshot()::text, swapped_at = clock_timestamp(), updated_at = clock_timestamp()
     where id = ${id}`;
 }
 
@@ -232,9 +243,10 @@ export async function setHold(session: Session, id: number, holdMs: number): Pro
   });
 }
 
+/** The shadow is built, and with it a log whose first segment is the active one. */
 export async function setTarget(session: Session, id: number, target: TableShape): Promise<void> {
   await session.execute({
-    text: `update ghost.migrations set target = $2, updated_at = clock_timestamp() where id = $1`,
+    text: `update ghost.migrations set target = $2, active_segment = 0, updated_at = clock_timestamp() where id = $1`,
     values: [id, JSON.stringify(target)],
   });
 }
@@ -255,6 +267,11 @@ export async function setCopyStart(
       where id = $1`,
     values: [id, mark.fingerprint, mark.filenode, mark.capture, blocksTotal],
   });
+}
+
+/** Part of the transaction that makes capture write to it. */
+export function activeSegmentSql(id: number, segment: number): string {
+  return `update ghost.migrations set active_segment = ${segment} where id = ${id}`;
 }
 
 /** After a change of the catalog that left the definition as it was (a REINDEX, say). */

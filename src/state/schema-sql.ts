@@ -50,7 +50,8 @@ export const createStateSchemaSql: readonly string[] = [
       server jsonb,
       active_segment smallint not null default 0,
       verification jsonb,
-      swap_xid xid8
+      swap_xid text,
+      swap_snapshot text
     )`,
   // A table is in at most one migration at a time.
   sql`
@@ -76,7 +77,8 @@ export const upgradeStateSchemaSql: readonly string[] = [
       add column server jsonb,
       add column active_segment smallint not null default 0,
       add column verification jsonb,
-      add column swap_xid xid8`,
+      add column swap_xid text,
+      add column swap_snapshot text`,
   createProgressSql,
   `revoke all on all tables in schema ghost from public`,
   `comment on schema ghost is '${stateComment}'`,

@@ -1,1 +1,258 @@
+/**
+ * Compares the shadow with the source, row by row as the change maps them, in pieces of one short transaction each. It knows no
+ * policy: it waits for permission, takes the next piece, and feeds back the time.
+ *
+ * A piece whose digests differ is looked at row by row; what differs there is looked at again when the log has been applied
+ * once more. What differs then is a difference (invariant 10).
+ */
+import { retryTransient } from '../db/retry.js';
+import type { Session } from '../db/session.js';
+import { isDataError } from '../db/sqlstate.js';
+import type { EventMap } from '../report/events.js';
+import { qualified } from '../sql/quote.js';
+import { nextSize } from '../throttle/pace.js';
+import { Pieces } from './pieces.js';
+import type { VerifyPlan } from './verify-plan.js';
+import {
+  differencesSql,
+  digestSql,
+  lockSql,
+  shadowKeysSql,
+  type BlockRange,
+  type DifferentRow,
+  type Digest,
+  type Piece,
+} from './verify-sql.js';
+
+/** A piece was compared. */
 export type VerifyPoint = 'range-verified';
+export type VerifyProgress = EventMap['verify:progress'];
+export type VerifyMode = 'full' | 'sample';
+
+/** More keys say no more about what is wrong. */
+export const maxDifferences = 20;
+/** Of a piece that is looked at again; the first look shows the first of them. */
+const recheckLimit = 1000;
+const transientMs = 30_000;
+const rateWindowMs = 1_000;
+
+export interface VerifyOptions {
+  readonly plan: VerifyPlan;
+  /** One worker each, with `verifySettings`; pinned (invariant 13). */
+  readonly sessions: readonly Session[];
+  readonly mode: VerifyMode;
+  /** Target duration of one piece. */
+  readonly chunkTimeMs: number;
+  /** For progress; null when nobody knows. */
+  readonly rowsExpected: number | null;
+  /** Resolves when everything that is in the log now has been applied. */
+  readonly caughtUp: () => Promise<void>;
+  readonly permission?: (signal: AbortSignal | undefined) => Promise<void>;
+  /** Told how long a piece took: a throttle may want a pause. */
+  readonly afterPiece?: (durationMs: number, signal: AbortSignal | undefined) => Promise<void>;
+  readonly onProgress?: (progress: VerifyProgress) => void;
+  readonly at?: (point: VerifyPoint) => Promise<void> | void;
+  readonly signal?: AbortSignal;
+}
+
+export interface VerifyResult {
+  /** Rows of the source that were compared. */
+  readonly rows: number;
+  readonly pieces: number;
+  /** `maxDifferences` at most; then the comparison ended there. */
+  readonly differences: readonly DifferentRow[];
+}
+
+/** @throws what the callbacks throw; the signal's reason */
+export async function verify(options: VerifyOptions): Promise<VerifyResult> {
+  const pieces = await Pieces.of(options.plan, options.sessions, options.mode);
+  const verifier = new Verifier(options, pieces);
+  await Promise.all(options.sessions.map((session) => verifier.work(session)));
+  if (verifier.failure !== null) throw verifier.failure.error;
+  options.signal?.throwIfAborted();
+  return verifier.result;
+}
+
+class Verifier {
+  failure: { readonly error: unknown } | null = null;
+  #rows = 0;
+  #count = 0;
+  #differences: DifferentRow[] = [];
+  #size: number;
+  #startedMs = performance.now();
+
+  constructor(
+    private readonly options: VerifyOptions,
+    private readonly pieces: Pieces,
+  ) {
+    this.#size = pieces.firstSize;
+  }
+
+  get result(): VerifyResult {
+    return { rows: this.#rows, pieces: this.#count, differences: this.#differences.slice(0, maxDifferences) };
+  }
+
+  /** Never rejects: what went wrong is in `failure`. */
+  async work(session: Session): Promise<void> {
+    const { permission, afterPiece, signal, at } = this.options;
+    try {
+      while (!this.#stopped()) {
+        await permission?.(signal);
+        if (this.#stopped()) return;
+        const piece = await this.pieces.next(session, this.#size);
+        if (piece === null) return;
+        const startedMs = performance.now();
+        const rows = await this.#compare(session, piece);
+        const durationMs = performance.now() - startedMs;
+        this.#record(piece, rows, durationMs);
+        await at?.('range-verified');
+        await afterPiece?.(durationMs, signal);
+      }
+    } catch (error) {
+      this.failure ??= { error };
+    }
+  }
+
+  #stopped(): boolean {
+    return (
+      this.failure !== null ||
+      this.options.signal?.aborted === true ||
+      this.#differences.length >= maxDifferences
+    );
+  }
+
+  /** @returns rows of the source */
+  async #compare(session: Session, piece: Piece): Promise<number> {
+    const { caughtUp, signal } = this.options;
+    for (;;) {
+      signal?.throwIfAborted();
+      const digest = await this.#digest(session, piece);
+      if (digest === 'not convertible') return 0;
+      if (digest.truncated) {
+        await caughtUp();
+        continue;
+      }
+      if (!digest.same) await this.#recheck(session, piece);
+      return digest.sourceRows;
+    }
+  }
+
+  async #digest(session: Session, piece: Piece): Promise<Digest | 'not convertible'> {
+    try {
+      return await this.#once(
+        session,
+        async () => await session.row<Digest>(digestSql(this.options.plan, piece)),
+      );
+    } catch (error) {
+      // The shadow's key goes back to the source's type here, and a row that should not be there need not fit.
+      if (piece.kind !== 'shadow blocks' || !isDataError(error)) throw error;
+      await this.#inconvertible(session, piece.blocks);
+      return 'not convertible';
+    }
+  }
+
+  async #recheck(session: Session, piece: Piece): Promise<void> {
+    const { plan, caughtUp } = this.options;
+    const look = async (limit: number): Promise<DifferentRow[]> =>
+      await this.#once(
+        session,
+        async () => await session.rows<DifferentRow>(differencesSql(plan, piece, limit)),
+      );
+    const first = await look(maxDifferences);
+    if (first.length === 0) return;
+    await caughtUp();
+    const seen = new Set(first.map(({ key }) => JSON.stringify(key)));
+    const again = await look(recheckLimit);
+    this.#differences.push(...again.filter(({ key }) => seen.has(JSON.stringify(key))));
+  }
+
+  /** Halves the blocks down to the rows whose key is none of the source's type: those are extra rows. */
+  async #inconvertible(session: Session, blocks: BlockRange): Promise<void> {
+    const { plan } = this.options;
+    if (blocks.to - blocks.from > 1) {
+      const middle = Math.floor((blocks.from + blocks.to) / 2);
+      for (const half of [
+        { from: blocks.from, to: middle },
+        { from: middle, to: blocks.to },
+      ]) {
+        await this.#compare(session, { kind: 'shadow blocks', blocks: half });
+      }
+      return;
+    }
+    if (blocks.tid !== undefined) {
+      const [row] = await session.rows<{ key: string[] }>(shadowKeysSql(plan, blocks));
+      if (row !== undefined) {
+        this.#differences.push({ kind: 'extra', key: row.key, source: null, shadow: null });
+      }
+      return;
+    }
+    for (const { tid } of await session.rows<{ tid: string }>(shadowKeysSql(plan, blocks))) {
+      await this.#compare(session, { kind: 'shadow blocks', blocks: { ...blocks, tid } });
+    }
+  }
+
+  /** In a transaction of one snapshot, taken after the locks. */
+  async #once<T>(session: Session, work: () => Promise<T>): Promise<T> {
+    const { plan, signal } = this.options;
+    return await retryTransient(
+      () =>
+        session.transaction(async () => {
+          await session.batch([lockSql(plan)]);
+          return await work();
+        }),
+      { deadlineMs: transientMs, ...(signal === undefined ? {} : { signal }) },
+    );
+  }
+
+  #record(piece: Piece, rows: number, durationMs: number): void {
+    const { chunkTimeMs, rowsExpected, onProgress, sessions } = this.options;
+    this.#rows += rows;
+    this.#count += 1;
+    this.#size = nextSize(this.#size, { size: this.pieces.sizeOf(piece, rows), durationMs }, chunkTimeMs, {
+      max: this.pieces.maxSize,
+    });
+    const elapsedMs = performance.now() - this.#startedMs;
+    const rowsPerSecond = elapsedMs < rateWindowMs ? null : (this.#rows * 1000) / elapsedMs;
+    const left =
+      rowsExpected === null || this.options.mode === 'sample' ? null : Math.max(0, rowsExpected - this.#rows);
+    onProgress?.({
+      rowsDone: this.#rows,
+      rowsTotal: rowsExpected,
+      rowsPerSecond,
+      etaSeconds:
+        left === null || rowsPerSecond === null || rowsPerSecond === 0 ? null : left / rowsPerSecond,
+      workers: sessions.length,
+      pieceMs: durationMs,
+      differences: this.#differences.length,
+    });
+  }
+}
+
+/** `id=7`, and what is in either table where they differ, for people. */
+export function describeDifference(plan: VerifyPlan, { kind, key, source, shadow }: DifferentRow): string {
+  const name = plan.key.columns
+    .map(({ targetName }, index) => `${targetName}=${key[index] ?? ''}`)
+    .join(', ');
+  switch (kind) {
+    case 'missing':
+      return `${name}: missing in ${qualified(plan.shadow)}`;
+    case 'extra':
+      return `${name}: only in ${qualified(plan.shadow)}`;
+    case 'different': {
+      const columns = plan.compared.flatMap(({ name: column }, index) => {
+        const [is, should] = [shadow?.[index] ?? null, source?.[index] ?? null];
+        return is === should ? [] : [`${column} is ${shown(is)}, must be ${shown(should)}`];
+      });
+      return `${name}: ${columns.length === 0 ? 'differs in its bytes' : columns.join('; ')}`;
+    }
+  }
+}
+
+const longestValue = 60;
+
+function shown(value: string | null): string {
+  if (value === null) return 'NULL';
+  return value.length <= longestValue
+    ? `'${value}'`
+    : `'${value.slice(0, longestValue)}...' (${value.length} characters)`;
+}

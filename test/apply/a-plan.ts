@@ -107,7 +107,7 @@ export function aPlan({ keyType = 'integer', conflicts = [] as readonly Index[] 
     },
     shadow: { schema: 'ghost_new_1', name: 'orders' },
     log: {
-      entries: { schema: 'ghost', name: 'log_1' },
+      parts: [{ schema: 'ghost', name: 'log_1' }],
       truncations: { schema: 'ghost', name: 'truncations_1' },
       columns: ['k1'],
     },

@@ -17,7 +17,8 @@ import { sql } from '../../src/sql/quote.js';
 import { aPlan, uniqueIndex } from './a-plan.js';
 
 const plan = aPlan();
-const part = blocksRange(0, 24);
+const log = { schema: 'ghost', name: 'log_1' };
+const part = { table: log, range: blocksRange(0, 24) };
 const values = ['(0,0)', '(24,0)'];
 
 test('look', () => {
@@ -25,7 +26,9 @@ test('look', () => {
     text: sql`
       select
         exists (select from only "ghost"."truncations_1") as truncated,
-        exists (select from only "ghost"."log_1" where ctid >= $1::tid and ctid < $2::tid) as found,
+        exists (select 
+      from only "ghost"."log_1"
+      where ctid >= $1::tid and ctid < $2::tid) as found,
         (pg_catalog.pg_relation_size('"ghost"."log_1"'::regclass) / current_setting('block_size')::bigint) as blocks`,
     values,
   });
@@ -71,9 +74,11 @@ test('the source’s rows of a part of the log', () => {
       where ctid = any (array(
       select found.tid
       from (
-      select distinct "k1"
+      select distinct * from (
+      select "k1"
       from only "ghost"."log_1"
       where ctid >= $1::tid and ctid < $2::tid
+      ) as l
       ) as k
       cross join lateral (
       select s.ctid as tid
@@ -91,12 +96,18 @@ test('entries', () => {
     text: 'delete from only "ghost"."log_1" where ctid >= $1::tid and ctid < $2::tid',
     values,
   });
-  expect(deleteEntriesSql(plan, wholeLog)).toEqual({
-    text: `delete from only "ghost"."log_1" where ctid >= '(0,0)'::tid`,
-  });
-  expect(entryKeysSql(plan, wholeLog).text).toBe(sql`
+  expect(deleteEntriesSql(plan, { ...part, share: { worker: 1, workers: 3 } }).text).toBe(
+    'delete from only "ghost"."log_1" where ctid >= $1::tid and ctid < $2::tid' +
+      ' and (pg_catalog.hash_record_extended(row("k1"), 0) & 1073741823) % 3 = 1',
+  );
+  const parts = [log, { schema: 'ghost', name: 'pending_1' }];
+  expect(entryKeysSql({ ...plan, log: { ...plan.log, parts } }, wholeLog).text).toBe(sql`
     select "k1"::text as k1
     from only "ghost"."log_1"
+    where ctid >= '(0,0)'::tid
+    union all
+    select "k1"::text as k1
+    from only "ghost"."pending_1"
     where ctid >= '(0,0)'::tid`);
 });
 
@@ -109,6 +120,7 @@ test('purge', () => {
     from (
     select "k1" as "id"
     from only "ghost"."log_1"
+    where ctid >= '(0,0)'::tid
     ) as "orders"
     ) as k
     ) as k
@@ -162,9 +174,11 @@ test('holders of a unique value, with an entry', () => {
       where ctid = any (array(
       select found.tid
       from (
-      select distinct "k1"
+      select distinct * from (
+      select "k1"
       from only "ghost"."log_1"
       where ctid >= $1::tid and ctid < $2::tid
+      ) as l
       ) as k
       cross join lateral (
       select s.ctid as tid

@@ -69,7 +69,7 @@ test.each(tables)('%s', async (_, options) => {
   await using m = await SmallMigration.ready(options);
   await m.write('alter table public.t set (autovacuum_enabled = off)');
   const plan = await m.applyPlan();
-  const part = blocksRange(0, 10);
+  const part = { table: { schema: 'ghost', name: 'log_1' }, range: blocksRange(0, 10) };
   const queries: SqlQuery[] = [
     deleteShadowRowsSql(plan, part),
     insertRowsSql(plan, part),

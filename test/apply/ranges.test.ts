@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nextBatchBlocks, reclaim } from '../../src/apply/batch-size.js';
+import { nextBatchBlocks } from '../../src/apply/batch-size.js';
+import { isOutrun, workersFor, type Pass } from '../../src/apply/pass.js';
 import { blocksRange, halves, tid, type LogRange } from '../../src/apply/log-range.js';
 
 test('positions are blocks and offsets', () => {
@@ -37,8 +38,22 @@ test('batches grow to twice at most, shrink at once, and keep to their limits', 
   expect(nextBatchBlocks(512, 1)).toBe(512);
 });
 
-test('the log is vacuumed when it is worth it, and shortened only when it is long', () => {
-  expect(reclaim({ logBlocks: 10_000, deleted: 100 })).toBe('nothing');
-  expect(reclaim({ logBlocks: 100, deleted: 20_000 })).toBe('reuse');
-  expect(reclaim({ logBlocks: 10_000, deleted: 20_000 })).toBe('shrink');
+const pass = (entries: number, durationMs = 1000): Pass => ({ entries, durationMs });
+
+test('another worker comes when passes do not get shorter', () => {
+  expect(workersFor([pass(100_000)], 1, 4)).toBe(1);
+  expect(workersFor([pass(100_000), pass(40_000)], 1, 4)).toBe(1);
+  expect(workersFor([pass(100_000), pass(60_000)], 1, 4)).toBe(2);
+  expect(workersFor([pass(100_000), pass(60_000)], 4, 4)).toBe(4);
+  expect(workersFor([pass(3_000), pass(3_000)], 1, 4)).toBe(1);
+});
+
+test('apply is outrun when three passes in a row found no less than the one before', () => {
+  expect(isOutrun([pass(50_000), pass(50_000), pass(50_000)])).toBeNull();
+  expect(isOutrun([pass(50_000), pass(50_000), pass(40_000), pass(50_000)])).toBeNull();
+  expect(isOutrun([pass(50_000, 500), pass(60_000, 500), pass(60_000, 500), pass(70_000, 1000)])).toEqual({
+    written: 140_000,
+    applied: 70_000,
+  });
+  expect(isOutrun([pass(100), pass(100), pass(100), pass(100)])).toBeNull();
 });

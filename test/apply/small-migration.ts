@@ -16,6 +16,7 @@ import { applyBatch } from '../../src/apply/batch.js';
 import { blocksRange } from '../../src/apply/log-range.js';
 import { applySettings, purgeSql } from '../../src/apply/apply-sql.js';
 import { changeLog } from '../../src/capture/change-log.js';
+import { LogKeeper } from '../../src/capture/log-keeper.js';
 import { captureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import { readTableShape } from '../../src/catalog/shape.js';
 import type { TableShape } from '../../src/catalog/types.js';
@@ -99,6 +100,13 @@ export class SmallMigration implements AsyncDisposable {
     return migration;
   }
 
+  #keeper: LogKeeper | null = null;
+
+  get keeper(): LogKeeper {
+    this.#keeper ??= new LogKeeper({ id, key: this.key, active: 0, storeActive: () => 'select' });
+    return this.#keeper;
+  }
+
   /** An application's statement. */
   async write(text: string): Promise<pg.QueryResult> {
     return await this.db.query(text);
@@ -158,7 +166,12 @@ export class SmallMigration implements AsyncDisposable {
   }
 
   async catchUp(options: Partial<CatchUpOptions> = {}): Promise<CatchUpResult> {
-    return await catchUp({ plan: await this.applyPlan(), session: this.session, ...options });
+    return await catchUp({
+      plan: await this.applyPlan(),
+      session: this.session,
+      log: this.keeper,
+      ...options,
+    });
   }
 
   /** Applies the nth entry of the log (counted by position, in a log of one block or more) as a batch of its own. */
@@ -168,8 +181,14 @@ export class SmallMigration implements AsyncDisposable {
     );
     const entry = rows[nth - 1] ?? rows.at(-1);
     if (entry === undefined) return;
+    const table = { schema: 'ghost', name: 'log_1' };
     const from = blocksRange(entry.block, entry.block).from + entry.item;
-    await applyBatch(this.session, await this.applyPlan(), { from, to: from + 1 }, { clearHolders: false });
+    await applyBatch(
+      this.session,
+      await this.applyPlan(),
+      { table, range: { from, to: from + 1 } },
+      { clearHolders: false },
+    );
   }
 
   async drain(): Promise<number> {
@@ -210,8 +229,15 @@ export class SmallMigration implements AsyncDisposable {
   /** The keys in the log, sorted. */
   async logged(): Promise<unknown[]> {
     const { rows } = await this.db.query<{ entry: unknown[] }>(`
-      select array(select value from jsonb_each_text(to_jsonb(l)) order by key) as entry from ghost.log_1 as l order by 1`);
+      select array(select value from jsonb_each_text(to_jsonb(l)) order by key) as entry
+      from (select * from ghost.log_1 union all select * from ghost.log_b_1 union all select * from ghost.pending_1) as l
+      order by 1`);
     return rows.map(({ entry }) => (entry.length === 1 ? entry[0] : entry));
+  }
+
+  /** Entries in all tables of the log. */
+  async backlog(): Promise<number> {
+    return (await this.logged()).length;
   }
 
   async count(from: string): Promise<number> {

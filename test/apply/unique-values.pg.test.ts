@@ -64,7 +64,7 @@ test.each(kinds)('%s: values that pass from row to row', async (_, unique) => {
     for (let entry = await m.count('ghost.log_1'); entry >= 1; entry -= 1) await m.applyEntries(entry);
     await m.catchUp();
     expect([what, await m.differences()]).toEqual([what, []]);
-    expect(await m.count('ghost.log_1')).toBe(0);
+    expect(await m.backlog()).toBe(0);
     await m.session.execute('vacuum ghost.log_1');
   }
 });
@@ -111,7 +111,12 @@ test('rows that swap in the middle of a batch', async () => {
   const holder = await m.db.connect();
   await holder.query('select pg_advisory_lock(5)');
   const plan = await m.applyPlan();
-  const batch = applyBatch(m.session, plan, blocksRange(0, 10), { clearHolders: true });
+  const batch = applyBatch(
+    m.session,
+    plan,
+    { table: { schema: 'ghost', name: 'log_1' }, range: blocksRange(0, 10) },
+    { clearHolders: true },
+  );
   await until(() => m.count(`pg_locks where locktype = 'advisory' and not granted`), {
     what: 'the applier stops',
   });

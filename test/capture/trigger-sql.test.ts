@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { backlogSql, changeLog, forgetTruncationsSql } from '../../src/capture/change-log.js';
+import {
+  backlogSql,
+  changeLog,
+  compactStatements,
+  forgetTruncationsSql,
+} from '../../src/capture/change-log.js';
 import { captureStatements, dropCaptureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import type { Key } from '../../src/plan/types.js';
 import { sql } from '../../src/sql/quote.js';
@@ -17,11 +22,17 @@ const table = { schema: 'public', name: 'orders' };
 
 test('capture', () => {
   expect(captureStatements({ id: 7, table, key })).toEqual([
+    ...['pending_7', 'log_7', 'log_b_7'].map(
+      (name) => sql`
+        create table "ghost"."${name}" ("k1" text collate pg_catalog."C", "k2" integer)
+        with (autovacuum_enabled = off, vacuum_truncate = off)`,
+    ),
+    `create type "ghost"."key_7" as ("k1" text collate pg_catalog."C", "k2" integer)`,
     sql`
-      create table "ghost"."log_7" ("k1" text collate pg_catalog."C", "k2" integer)
-      with (autovacuum_enabled = off, vacuum_truncate = off)`,
+      create unique index "pending_7_key"
+      on "ghost"."pending_7" ((row("k1", "k2")::"ghost"."key_7") record_image_ops)`,
     `create table "ghost"."truncations_7" (at timestamptz not null default pg_catalog.clock_timestamp())`,
-    `revoke all on "ghost"."log_7", "ghost"."truncations_7" from public`,
+    `revoke all on "ghost"."pending_7", "ghost"."log_7", "ghost"."log_b_7", "ghost"."truncations_7" from public`,
     sql`
       create function "ghost"."capture_7"() returns trigger
       language plpgsql security definer
@@ -70,24 +81,28 @@ test('taking it off again', () => {
     'drop trigger if exists "ghost_capture_7" on "public"."orders"',
     'drop trigger if exists "ghost_capture_truncate_7" on "public"."orders"',
     'drop function if exists "ghost"."capture_7"(), "ghost"."capture_truncate_7"()',
-    'drop table if exists "ghost"."log_7", "ghost"."truncations_7"',
+    'drop table if exists "ghost"."pending_7", "ghost"."log_7", "ghost"."log_b_7", "ghost"."truncations_7"',
+    'drop type if exists "ghost"."key_7"',
   ]);
 });
 
 test('the log', () => {
+  const [log, other, pending] = ['log_7', 'log_b_7', 'pending_7'].map((name) => ({ schema: 'ghost', name }));
   expect(changeLog(7, key)).toEqual({
-    entries: { schema: 'ghost', name: 'log_7' },
+    segments: [log, other],
+    pending,
+    parts: [pending, log, other],
     truncations: { schema: 'ghost', name: 'truncations_7' },
     columns: ['k1', 'k2'],
   });
   expect(forgetTruncationsSql(7)).toEqual({ text: 'delete from only "ghost"."truncations_7"' });
-  expect(backlogSql(7)).toEqual({
-    text: sql`
-      select case
-        when pg_catalog.pg_relation_size(log.oid) <= 8388608 then (select count(*) from only "ghost"."log_7")
-        else greatest(pg_catalog.pg_stat_get_live_tuples(log.oid), 0)
-      end as backlog
-      from (select $1::regclass::oid as oid) as log`,
-    values: ['"ghost"."log_7"'],
-  });
+  expect(backlogSql(7).text).toContain('(select count(*) from only "ghost"."log_b_7")');
+  expect(compactStatements(changeLog(7, key), { schema: 'ghost', name: 'log_7' })).toEqual([
+    sql`
+      insert into "ghost"."pending_7" ("k1", "k2")
+      select "k1", "k2"
+      from only "ghost"."log_7"
+      on conflict do nothing`,
+    'truncate only "ghost"."log_7"',
+  ]);
 });

@@ -143,7 +143,7 @@ test('a role without any right on our schema writes, under whatever settings', a
   }
   await app.query('delete from public.t where id = 1');
   await app.query('truncate public.t');
-  expect(await m.count('ghost.log_1')).toBe(settings.length * 3 + 1);
+  expect(await m.backlog()).toBe(settings.length * 3 + 1);
   expect(await m.count('ghost.truncations_1')).toBe(1);
 });
 

@@ -67,11 +67,23 @@ function functionNames(id: number): { readonly rows: QualifiedName; readonly tru
   };
 }
 
+/**
+ * Capture goes on in another segment of the log. Each session takes the new text at its next call; one that is in the middle
+ * of a transaction may go on with the old one until the transaction's end.
+ */
+export function switchSegmentStatements(
+  { id, key }: Pick<CaptureFacts, 'id' | 'key'>,
+  segment: number,
+): string[] {
+  const body = rowFunctionBody(changeLog(id, key), key, segment);
+  return [triggerFunction(functionNames(id).rows, body, 'create or replace')];
+}
+
 function captureFunctionStatements({ id, key }: CaptureFacts): string[] {
   const log = changeLog(id, key);
   const functions = functionNames(id);
   return [
-    triggerFunction(functions.rows, rowFunctionBody(log, key)),
+    triggerFunction(functions.rows, rowFunctionBody(log, key, 0)),
     triggerFunction(
       functions.truncate,
       sql`
@@ -89,9 +101,9 @@ function captureFunctionStatements({ id, key }: CaptureFacts): string[] {
  * SET costs 0.6 of the 5 microseconds that the trigger adds to a write (300,000 single-row inserts, PostgreSQL 18). The body
  * would be safe without it, but nobody should have to prove that of a SECURITY DEFINER function.
  */
-function triggerFunction(name: QualifiedName, body: string): string {
+function triggerFunction(name: QualifiedName, body: string, create = 'create'): string {
   return sql`
-    create function ${qualified(name)}() returns trigger
+    ${create} function ${qualified(name)}() returns trigger
     language plpgsql security definer
     set search_path = pg_catalog, pg_temp
     as ${literal(`\n${body}\n`)}`;
@@ -102,11 +114,12 @@ function triggerFunction(name: QualifiedName, body: string): string {
  * pinned path does not have (citext, ltree), and keys that are equal but look different (`1.0` and `1.00`, `a` and `A` in a
  * case-insensitive collation) may be two different keys after the change.
  */
-function rowFunctionBody(log: ChangeLog, key: Key): string {
+function rowFunctionBody(log: ChangeLog, key: Key, segment: number): string {
+  const entries = log.segments[segment === 0 ? 0 : 1];
   const image = (row: 'old' | 'new'): string =>
     key.columns.map((column) => `${row}.${ident(column.name)}`).join(', ');
   const insert = (row: 'old' | 'new'): string =>
-    `insert into ${qualified(log.entries)} (${log.columns.map(ident).join(', ')}) values (${image(row)});`;
+    `insert into ${qualified(entries)} (${log.columns.map(ident).join(', ')}) values (${image(row)});`;
   return sql`
     begin
       if tg_op operator(pg_catalog.=) 'DELETE' then

@@ -29,6 +29,8 @@ export function runCommand(invocation: Invocation) {
     .addOption(runOptions.lockTimeout)
     .addOption(runOptions.maxHold)
     .addOption(runOptions.cutoverDeadline)
+    .addOption(runOptions.verify)
+    .addOption(runOptions.oldSnapshot)
     .addOption(runOptions.retryFor)
     .addOption(runOptions.native)
     .addOption(outputOptions.json)
@@ -55,6 +57,8 @@ export function runCommand(invocation: Invocation) {
                 lockTimeoutMs: values.lockTimeout,
                 maxHoldMs: values.maxHold,
                 cutoverDeadlineMs: values.cutoverDeadline,
+                verify: values.verify,
+                oldSnapshot: values.oldSnapshot,
                 retryForMs: values.retryFor,
                 native: values.native,
               },

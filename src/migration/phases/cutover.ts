@@ -17,7 +17,6 @@ import { cutover } from '../../cutover/cutover.js';
 import { attachDefinitions, detachStatements } from '../../cutover/dependents-sql.js';
 import { swapStatements } from '../../cutover/swap-sql.js';
 import type { Session } from '../../db/session.js';
-import { relaxedCommit } from '../../db/settings.js';
 import { FailedError } from '../../errors.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../../shadow/bare-heap-sql.js';
@@ -25,18 +24,18 @@ import { compareBeforeSwap } from '../../shadow/gate.js';
 import { dropHelperIndexStatements, helperIndexName } from '../../shadow/helper-index-sql.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { setHold, swappedSql } from '../../state/migrations.js';
-import { applyPlanOf } from '../apply-facts.js';
+import { Applier } from '../applier.js';
 import { expectedTarget, helperIndexFacts, limitsOf, type RunContext } from '../context.js';
 import { lockSteps } from '../lock-steps.js';
+import { awaitOldSnapshots, snapshotLimit } from '../old-snapshots.js';
 import type { Transition } from '../machine.js';
 import { compareDefinitions, lookStatement, prepareLook, recordedCheck, toMark } from '../source-check.js';
-import { catchUpOn } from './catch-up.js';
 
 export async function swap(context: RunContext): Promise<Transition> {
   const { control, sessions, id } = context;
   const target = await expectedTarget(context);
-  const apply = await applyPlanOf(context);
-  const applier = await sessions.open('apply', relaxedCommit);
+  await using applier = await Applier.open(context);
+  const apply = applier.plan;
   // The swap's own commit waits for the disk, and for synchronous standbys, like any other.
   const session = await sessions.open('cutover', applySettings);
   try {
@@ -47,14 +46,13 @@ export async function swap(context: RunContext): Promise<Transition> {
     await setHold(control, id, holdMs);
   } finally {
     await sessions.release(session);
-    await sessions.release(applier);
   }
   return 'done';
 }
 
 interface SwapWork {
   readonly session: Session;
-  readonly applier: Session;
+  readonly applier: Applier;
   readonly target: TableShape;
   readonly apply: ApplyPlan;
 }
@@ -66,7 +64,7 @@ async function swapOrExplain(context: RunContext, work: SwapWork): Promise<Locke
     } catch (error) {
       if (!isRowError(error)) throw error;
       // Throws with the row's key, unless the row was put right meanwhile.
-      await catchUpOn(context, work.applier, work.apply);
+      await work.applier.catchUp();
     }
   }
 }
@@ -80,6 +78,7 @@ async function swapOnce(
   await gate(context, target);
   const locks = await lockSteps(control, plan);
   const { definitions } = plan;
+  const snapshots = await snapshotLimit(control, context.settings.cutoverDeadlineMs);
   return cutover({
     id,
     displayTable: displayName(plan.table),
@@ -90,7 +89,8 @@ async function swapOnce(
     locks,
     limits: limitsOf(context),
     catchUp: async () => {
-      await catchUpOn(context, applier, apply);
+      await awaitOldSnapshots(context, snapshots);
+      await applier.catchUp();
       await planDrain(session, apply);
       await context.at('cutover-ready');
     },

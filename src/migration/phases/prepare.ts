@@ -86,9 +86,11 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
  * identity; the shadow has no key before its indexes.
  */
 function publishable({ id, plan, schemas }: RunContext): string[] {
-  const { entries, truncations } = changeLog(id, plan.key);
+  const { parts, truncations } = changeLog(id, plan.key);
   const shadow = { schema: schemas.shadow, name: plan.table.name };
-  return [shadow, entries, truncations].map((name) => `alter table ${qualified(name)} replica identity full`);
+  return [shadow, ...parts, truncations].map(
+    (name) => `alter table ${qualified(name)} replica identity full`,
+  );
 }
 
 async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {

@@ -1,0 +1,63 @@
+/** Apply beside other work, so that the backlog stays small however long that takes; and the way to wait for it. */
+import { sleep } from '../db/wait.js';
+import type { Applier } from './applier.js';
+
+const pauseMs = 250;
+
+export interface Applying {
+  /** Resolves when everything that is in the log now has been applied. */
+  readonly caughtUp: () => Promise<void>;
+  /** Aborts when the work is to stop: the caller's wish, or apply has failed. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `work` while the log is being applied.
+ * @throws what `work` or apply throws
+ */
+export async function whileApplying<T>(
+  applier: Applier,
+  signal: AbortSignal,
+  work: (applying: Applying) => Promise<T>,
+): Promise<T> {
+  const failed = new AbortController();
+  const ended = new AbortController();
+  const waiting: (() => void)[] = [];
+  let wake = new AbortController();
+  const applying = (async () => {
+    try {
+      while (!ended.signal.aborted) {
+        const served = waiting.splice(0);
+        await applier.catchUp();
+        for (const serve of served) serve();
+        if (waiting.length > 0) continue;
+        wake = new AbortController();
+        await sleep(pauseMs, AbortSignal.any([wake.signal, ended.signal])).catch(() => undefined);
+      }
+    } catch (error) {
+      failed.abort(error);
+    } finally {
+      for (const serve of waiting.splice(0)) serve();
+    }
+  })();
+  const combined = AbortSignal.any([signal, failed.signal]);
+  try {
+    return await work({
+      signal: combined,
+      async caughtUp() {
+        combined.throwIfAborted();
+        await new Promise<void>((resolve) => {
+          waiting.push(resolve);
+          wake.abort();
+          combined.addEventListener('abort', () => resolve(), { once: true });
+        });
+        combined.throwIfAborted();
+      },
+    });
+  } finally {
+    ended.abort();
+    await applying;
+    // What `work` threw after that is a consequence.
+    if (failed.signal.aborted && !signal.aborted) throw failed.signal.reason;
+  }
+}

@@ -1,0 +1,122 @@
+/** The pieces of a comparison, one after the other: ranges of the key where both tables are ordered by it alike, else blocks. */
+import type { Session } from '../db/session.js';
+import { literal, qualified, type QualifiedName } from '../sql/quote.js';
+import type { VerifyMode } from './verifier.js';
+import type { VerifyPlan } from './verify-plan.js';
+import { rangeEndSql, type KeyPosition, type Piece } from './verify-sql.js';
+
+/** Rows, or blocks of some 50 rows. */
+const firstRows = 2_000;
+const firstBlocks = 64;
+const maxRows = 500_000;
+const maxBlocks = 16_384;
+/** A sample compares one piece of so many. */
+const sampleEvery = 20;
+
+export abstract class Pieces {
+  static async of(plan: VerifyPlan, sessions: readonly Session[], mode: VerifyMode): Promise<Pieces> {
+    if (plan.order !== null) return new Ranges(plan, mode);
+    const [session] = sessions;
+    if (session === undefined) throw new Error('nobody to compare the tables');
+    return new Blocks(mode, {
+      source: await blocksOf(session, plan.source),
+      shadow: await blocksOf(session, plan.shadow),
+    });
+  }
+
+  /** In the unit of `next`. */
+  abstract readonly firstSize: number;
+  abstract readonly maxSize: number;
+
+  /** null when all are taken. Several workers may ask at the same time. */
+  abstract next(session: Session, size: number): Promise<Piece | null>;
+
+  /** What a piece has turned out to be, in the unit of `next`. */
+  abstract sizeOf(piece: Piece, rows: number): number;
+}
+
+class Ranges extends Pieces {
+  readonly firstSize = firstRows;
+  readonly maxSize = maxRows;
+  #after: KeyPosition | null = null;
+  #ended = false;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly plan: VerifyPlan,
+    private readonly mode: VerifyMode,
+  ) {
+    super();
+  }
+
+  /** Each range begins where the one before it ends, so they are found one at a time. */
+  override next(session: Session, size: number): Promise<Piece | null> {
+    const taken = this.#queue.then(() => this.#take(session, size));
+    this.#queue = taken.catch(() => undefined);
+    return taken;
+  }
+
+  async #take(session: Session, size: number): Promise<Piece | null> {
+    if (this.#ended) return null;
+    if (this.mode === 'sample' && this.#after !== null) {
+      this.#after = await this.#endOf(session, size * (sampleEvery - 1));
+      if (this.#after === null) {
+        this.#ended = true;
+        return null;
+      }
+    }
+    const after = this.#after;
+    const upTo = await this.#endOf(session, size);
+    // The last one has no end: rows that only the shadow has may lie behind all of the source's.
+    this.#ended = upTo === null;
+    this.#after = upTo;
+    return { kind: 'range', range: { after, upTo } };
+  }
+
+  async #endOf(session: Session, rows: number): Promise<KeyPosition | null> {
+    const [found] = await session.rows<Record<string, string>>(rangeEndSql(this.plan, this.#after, rows));
+    return found === undefined ? null : Object.values(found);
+  }
+
+  override sizeOf(_piece: Piece, rows: number): number {
+    return rows;
+  }
+}
+
+class Blocks extends Pieces {
+  readonly firstSize = firstBlocks;
+  readonly maxSize = maxBlocks;
+  #table: 'source' | 'shadow' = 'source';
+  #from = 0;
+
+  constructor(
+    private readonly mode: VerifyMode,
+    private readonly totals: Readonly<Record<'source' | 'shadow', number>>,
+  ) {
+    super();
+  }
+
+  override next(_session: Session, size: number): Promise<Piece | null> {
+    if (this.#from >= this.totals[this.#table]) {
+      if (this.#table === 'shadow') return Promise.resolve(null);
+      this.#table = 'shadow';
+      this.#from = 0;
+    }
+    const total = this.totals[this.#table];
+    if (total === 0) return Promise.resolve(null);
+    const blocks = { from: this.#from, to: Math.min(total, this.#from + size) };
+    this.#from = this.mode === 'sample' ? blocks.to + size * (sampleEvery - 1) : blocks.to;
+    return Promise.resolve({ kind: `${this.#table} blocks`, blocks });
+  }
+
+  override sizeOf(piece: Piece): number {
+    return piece.kind === 'range' ? 0 : piece.blocks.to - piece.blocks.from;
+  }
+}
+
+async function blocksOf(session: Session, table: QualifiedName): Promise<number> {
+  const { blocks } = await session.row<{ blocks: number }>(
+    `select pg_relation_size(${literal(qualified(table))}::regclass) / current_setting('block_size')::bigint as blocks`,
+  );
+  return blocks;
+}

@@ -1,0 +1,174 @@
+/** What is compared, how, and in which pieces: from a migration's plan and the catalog. Pure. */
+import type { KeyOrderColumn } from '../catalog/key-order.js';
+import type { TableShape } from '../catalog/types.js';
+import type { ValueImage } from '../catalog/value-images.js';
+import { keyMatches, type KeyMatch } from '../keys/key-match.js';
+import { shadowValues } from '../keys/shadow-values.js';
+import type { ColumnMapping, Key, Plan, Projection } from '../plan/types.js';
+import { parseExpression } from '../sql/parse.js';
+import { projectedColumns } from '../sql/projection.js';
+import { columnReferences } from '../sql/references.js';
+import { ident, type QualifiedName } from '../sql/quote.js';
+
+export interface ComparedColumn {
+  readonly name: string;
+  /** Over the projection's row, in the shadow's type. */
+  readonly expression: string;
+  readonly image: ValueImage;
+}
+
+/** A column whose value nobody can foresee. */
+export interface LeftOut {
+  readonly column: string;
+  readonly why: string;
+}
+
+/** Rows that may differ without anything being wrong. */
+export type Exclusion =
+  /** Those whose keys are in the change log: it and both tables are read in one snapshot. */
+  | {
+      readonly kind: 'log';
+      readonly parts: readonly QualifiedName[];
+      readonly truncations: QualifiedName;
+      readonly columns: readonly string[];
+    }
+  /** After the swap: those that were written since. Transaction ids as text. */
+  | { readonly kind: 'since-swap'; readonly swapXid: string; readonly inProgress: readonly string[] };
+
+export interface VerifyPlan {
+  /** Before the swap the source; after it the old table. */
+  readonly source: QualifiedName;
+  /** Before the swap the shadow; after it the new table. */
+  readonly shadow: QualifiedName;
+  readonly key: Key;
+  readonly projection: Projection;
+  readonly match: readonly KeyMatch[];
+  readonly compared: readonly ComparedColumn[];
+  readonly leftOut: readonly LeftOut[];
+  readonly exclusion: Exclusion;
+  /**
+   * The key in the order of both tables' indexes: pieces are ranges of it. null when the two are not ordered alike (`integer`
+   * to `text`): then pieces are blocks, and rows are looked up.
+   */
+  readonly order: readonly OrderedKey[] | null;
+}
+
+export interface OrderedKey {
+  readonly source: KeyOrderColumn;
+  readonly shadow: KeyOrderColumn;
+  readonly sourceType: string;
+  readonly targetType: string;
+}
+
+export interface VerifyFacts {
+  readonly plan: Pick<Plan, 'columns'> & {
+    readonly source: TableShape;
+    readonly target: TableShape;
+    readonly key: Key;
+    readonly projection: Projection;
+  };
+  readonly tables: { readonly source: QualifiedName; readonly shadow: QualifiedName };
+  readonly exclusion: Exclusion;
+  readonly images: readonly ValueImage[];
+  readonly sourceOrder: readonly KeyOrderColumn[] | null;
+  readonly shadowOrder: readonly KeyOrderColumn[] | null;
+}
+
+export function verifyPlan({
+  plan,
+  tables,
+  exclusion,
+  images,
+  sourceOrder,
+  shadowOrder,
+}: VerifyFacts): VerifyPlan {
+  const { key, projection, source, target } = plan;
+  const leftOut = leftOutColumns(plan);
+  const skipped = new Set(leftOut.map(({ column }) => column));
+  return {
+    ...tables,
+    key,
+    projection,
+    match: keyMatches(key, source, target),
+    compared: shadowValues(projection, target).flatMap(({ name, expression }) => {
+      const image = images.find(({ column }) => column === name);
+      return skipped.has(name) || image === undefined ? [] : [{ name, expression, image }];
+    }),
+    leftOut,
+    exclusion,
+    order: commonOrder(key, sourceOrder, shadowOrder),
+  };
+}
+
+/** Known to have another value at each evaluation, and what PostgreSQL computes from it. */
+export function leftOutColumns({
+  columns,
+  target,
+  projection,
+}: {
+  readonly columns: readonly ColumnMapping[];
+  readonly target: TableShape;
+  readonly projection: Projection;
+}): LeftOut[] {
+  const given = new Set(projectedColumns(projection));
+  const out = columns.flatMap(({ target: column, how, volatile, expression }): LeftOut[] => {
+    if (column === null) return [];
+    if (volatile === true)
+      return [{ column, why: `computed by ${expression ?? ''}, another value each time` }];
+    if (how !== 'default' || given.has(column)) return [];
+    const value = target.columns.find(({ name }) => name === column)?.default ?? null;
+    return [{ column, why: value === null ? 'filled by an identity' : `filled by its default ${value}` }];
+  });
+  const names = new Set(out.map(({ column }) => column));
+  const generated = target.columns.filter(
+    ({ generated: how, default: expression }) =>
+      how !== 'none' && expression !== null && readsAny(expression, names),
+  );
+  return [...out, ...generated.map(({ name }) => ({ column: name, why: 'generated from such a column' }))];
+}
+
+function readsAny(expression: string, names: ReadonlySet<string>): boolean {
+  return columnReferences(parseExpression(expression).tree).columns.some((path) =>
+    names.has(path.at(-1) ?? ''),
+  );
+}
+
+/** Types of one operator family are ordered alike, and so are integers that become numeric. */
+function commonOrder(
+  key: Key,
+  sourceOrder: readonly KeyOrderColumn[] | null,
+  shadowOrder: readonly KeyOrderColumn[] | null,
+): OrderedKey[] | null {
+  if (sourceOrder === null || shadowOrder === null) return null;
+  const pairs: OrderedKey[] = [];
+  for (const [index, source] of sourceOrder.entries()) {
+    const column = key.columns.find(({ name }) => name === source.column);
+    const shadow = shadowOrder[index];
+    if (column === undefined || shadow === undefined || shadow.column !== column.targetName) return null;
+    const integerToNumeric =
+      source.family === 'pg_catalog.integer_ops' && shadow.family === 'pg_catalog.numeric_ops';
+    if (source.family !== shadow.family && !integerToNumeric) return null;
+    if (source.collation !== shadow.collation) return null;
+    pairs.push({ source, shadow, sourceType: column.type, targetType: column.targetType });
+  }
+  const [first] = pairs;
+  // Rows are compared by one operator; a key that goes up and down needs several.
+  const isUniform = pairs.every(
+    ({ source, shadow }) =>
+      source.greater === first?.source.greater &&
+      shadow.greater === first.shadow.greater &&
+      source.descending === first.source.descending,
+  );
+  return isUniform && pairs.length === key.columns.length ? pairs : null;
+}
+
+/** The exact value, as something that can be hashed. */
+export function imageOf({ how, sendFunction }: ValueImage, value: string): string {
+  if (how === 'value') return value;
+  return how === 'send' ? `${sendFunction}(${value})` : `(${value})::text`;
+}
+
+/** `t."total"` for a row of the shadow. */
+export function shadowValue(row: string, column: string): string {
+  return `${row}.${ident(column)}`;
+}

@@ -1,0 +1,415 @@
+/**
+ * SQL of the comparison. Each statement compares one piece of both tables in one snapshot, and leaves out in that same
+ * snapshot what the log has: a write and its entry commit together, and so do the entry's end and the shadow's row. So a busy
+ * table gives no false alarm, and whatever differs is a difference.
+ *
+ * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
+ */
+import { equals } from '../keys/key-match.js';
+import { keysOf } from '../keys/key-sql.js';
+import { projectionSql } from '../sql/projection.js';
+import { ident, identList, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
+import { imageOf, shadowValue, type OrderedKey, type VerifyPlan } from './verify-plan.js';
+
+/** For sessions that verify: several of them share the work, and statistics must not make a piece a scan of all. */
+export const verifySettings: Readonly<Record<string, string>> = {
+  jit: 'off',
+  max_parallel_workers_per_gather: '0',
+  enable_seqscan: 'off',
+  enable_tidscan: 'on',
+};
+
+/** Values of the source's key as text, in the index's order. */
+export type KeyPosition = readonly string[];
+
+/** Above `after`, up to and with `upTo`; null: no limit on that side. */
+export interface KeyRange {
+  readonly after: KeyPosition | null;
+  readonly upTo: KeyPosition | null;
+}
+
+export interface BlockRange {
+  readonly from: number;
+  readonly to: number;
+  /** This row alone. */
+  readonly tid?: string;
+}
+
+/** A piece of both tables, or of one whose rows are looked up in the other. */
+export type Piece =
+  | { readonly kind: 'range'; readonly range: KeyRange }
+  | { readonly kind: 'source blocks' | 'shadow blocks'; readonly blocks: BlockRange };
+
+export interface Digest {
+  /** The source was truncated, and the shadow has not followed yet: nothing can be compared. */
+  readonly truncated: boolean;
+  readonly sourceRows: number;
+  readonly shadowRows: number;
+  /** Rows that differ, or something that shows that some do. */
+  readonly same: boolean;
+}
+
+/** `missing`: in the source alone. `extra`: in the shadow alone. */
+export interface DifferentRow {
+  readonly kind: 'missing' | 'extra' | 'different';
+  /** Of the shadow's key, as text. */
+  readonly key: readonly string[];
+  /** As text, in the order of `VerifyPlan.compared`; null where there is no row. */
+  readonly source: readonly (string | null)[] | null;
+  readonly shadow: readonly (string | null)[] | null;
+}
+
+/** Before the snapshot: TRUNCATE, which snapshots do not see, is then either over or waits. */
+export function lockSql({ source, shadow, exclusion }: VerifyPlan): string {
+  const tables = [source, shadow, ...(exclusion.kind === 'log' ? exclusion.parts : [])];
+  return `lock table ${tables.map((table) => `only ${qualified(table)}`).join(', ')} in access share mode`;
+}
+
+/**
+ * The key at which a range of that many rows ends, in the source's index; no row when fewer are left. Only the index is read,
+ * where the visibility map allows.
+ */
+export function rangeEndSql(plan: VerifyPlan, after: KeyPosition | null, rows: number): SqlQuery {
+  const order = orderOf(plan);
+  const columns = order.map(({ source }) => `s.${ident(source.column)}`);
+  const sorted = order.map(
+    ({ source }, index) =>
+      `${columns[index]}${collate(source.collation)} using ${source.less}${nullsOf(source)}`,
+  );
+  const values = new Parameters();
+  const where =
+    after === null ? '' : `\nwhere ${compareSource(order, 's', 'greater', values.position(after))}`;
+  return {
+    text: sql`
+      select ${columns.map((column, index) => `${column}::text as k${index + 1}`).join(', ')}
+      from only ${qualified(plan.source)} as s${where}
+      order by ${sorted.join(', ')}
+      offset ${rows - 1}
+      limit 1`,
+    values: values.all,
+  };
+}
+
+export function digestSql(plan: VerifyPlan, piece: Piece): SqlQuery {
+  const values = new Parameters();
+  const truncated = `${truncatedSql(plan)} as truncated`;
+  if (piece.kind === 'range') {
+    const digest = 'count(*) as rows, coalesce(sum(hash), 0) as hash';
+    return {
+      text: sql`
+        select ${truncated}, s.rows as "sourceRows", t.rows as "shadowRows", s.rows = t.rows and s.hash = t.hash as same
+        from (
+        select ${digest} from (
+        ${sourceRows(plan, piece, values, ['hash'])}
+        ) as s
+        ) as s
+        cross join (
+        select ${digest} from (
+        ${shadowRows(plan, piece, values, ['hash'])}
+        ) as t
+        ) as t`,
+      values: values.all,
+    };
+  }
+  const [rows, none] =
+    piece.kind === 'source blocks' ? ['"sourceRows"', '"shadowRows"'] : ['"shadowRows"', '"sourceRows"'];
+  return {
+    text: sql`
+      select ${truncated}, count(*) as ${rows}, 0 as ${none}, count(*) filter (where differs) = 0 as same
+      from (
+      ${lookedUp(plan, piece, values)}
+      ) as looked`,
+    values: values.all,
+  };
+}
+
+/** The rows that differ in a piece, by key; `limit` at most. */
+export function differencesSql(plan: VerifyPlan, piece: Piece, limit: number): SqlQuery {
+  const values = new Parameters();
+  if (piece.kind !== 'range') {
+    return {
+      text: sql`
+        select kind, key, source, shadow
+        from (
+        ${lookedUp(plan, piece, values)}
+        ) as looked
+        where differs
+        order by key
+        limit ${limit}`,
+      values: values.all,
+    };
+  }
+  const parts: readonly Part[] = ['key', 'hash', 'values', 'match'];
+  const on = plan.match.map(({ shadow }, index) =>
+    equals({ ...shadow, column: matchName(index) }, 't', `s.${matchName(index)}`),
+  );
+  return {
+    text: sql`
+      select
+        case when s.key is null then 'extra' when t.key is null then 'missing' else 'different' end as kind,
+        coalesce(s.key, t.key) as key, s.values as source, t.values as shadow
+      from (
+      ${sourceRows(plan, piece, values, parts)}
+      ) as s
+      full join (
+      ${shadowRows(plan, piece, values, parts)}
+      ) as t on ${on.join(' and ')}
+      where s.hash is distinct from t.hash
+      order by 2
+      limit ${limit}`,
+    values: values.all,
+  };
+}
+
+/** Keys of the shadow in a piece of blocks, as text, with each row's position. */
+export function shadowKeysSql(plan: VerifyPlan, blocks: BlockRange): SqlQuery {
+  const keys = plan.key.columns.map(({ targetName }) => `t.${ident(targetName)}::text`);
+  const values = new Parameters();
+  return {
+    text: sql`
+      select array[${keys.join(', ')}] as key, t.ctid::text as tid
+      from only ${qualified(plan.shadow)} as t
+      where ${blocksWhere('t.ctid', blocks, values)}`,
+    values: values.all,
+  };
+}
+
+/** `match`: the key under names of ours, `own`: under its own. */
+type Part = 'key' | 'hash' | 'values' | 'match' | 'own';
+
+/** The source's rows of a piece as the change maps them, without those that may differ. */
+function sourceRows(plan: VerifyPlan, piece: Piece, values: Parameters, parts: readonly Part[]): string {
+  const alias = ident(plan.projection.alias);
+  const columns = plan.compared.map(({ name, expression }) => `${expression} as ${ident(name)}`);
+  const where = [sourceWhere(plan, piece, values), logExclusion(plan, alias)].filter((text) => text !== '');
+  const mapped = projectionSql(plan.projection, {
+    from: `only ${qualified(plan.source)}`,
+    ...(where.length === 0 ? {} : { where: where.join('\nand ') }),
+  });
+  return sql`
+    select ${partsOf(plan, 'm', parts)}
+    from (
+    select ${columns.join(', ')}
+    from (
+    ${mapped}
+    ) as ${alias}
+    ) as m${swapExclusion(plan)}`;
+}
+
+function shadowRows(plan: VerifyPlan, piece: Piece, values: Parameters, parts: readonly Part[]): string {
+  const where = [shadowWhere(plan, piece, values), shadowExclusion(plan)].filter((text) => text !== '');
+  return sql`
+    select ${partsOf(plan, 't', parts)}
+    from only ${qualified(plan.shadow)} as t
+    where ${where.length === 0 ? 'true' : where.join('\nand ')}`;
+}
+
+/** Each row of a piece of one table beside its row in the other. */
+function lookedUp(plan: VerifyPlan, piece: Piece, values: Parameters): string {
+  if (piece.kind === 'shadow blocks') {
+    const where = plan.match.map(({ source }, index) => equals(source, 's', sourceKey(plan, 't', index)));
+    return sql`
+      select 'extra' as kind, t.key, null::text[] as source, t.values as shadow,
+        not exists (select from only ${qualified(plan.source)} as s where ${where.join(' and ')}) as differs
+      from (
+      ${shadowRows(plan, piece, values, ['key', 'values', 'own'])}
+      ) as t`;
+  }
+  const where = plan.match.map(({ shadow }, index) => equals(shadow, 't', `s.${matchName(index)}`));
+  return sql`
+    select case when t.values is null then 'missing' else 'different' end as kind, s.key, s.values as source,
+      t.values as shadow, s.hash is distinct from t.hash as differs
+    from (
+    ${sourceRows(plan, piece, values, ['key', 'hash', 'values', 'match'])}
+    ) as s
+    left join lateral (
+    select ${partsOf(plan, 't', ['hash', 'values'])}
+    from only ${qualified(plan.shadow)} as t
+    where ${where.join(' and ')}
+    offset 0
+    ) as t on true`;
+}
+
+function partsOf(plan: VerifyPlan, row: string, parts: readonly Part[]): string {
+  const texts: Record<Part, () => string> = {
+    key: () =>
+      `array[${plan.key.columns.map(({ targetName }) => `${shadowValue(row, targetName)}::text`).join(', ')}] as key`,
+    hash: () => {
+      const images = plan.compared.map(({ name, image }) => imageOf(image, shadowValue(row, name)));
+      // Hashed once more: a record's hash is linear in those of its columns, so two rows that exchange a value would sum up
+      // to the same.
+      return `pg_catalog.hashint8extended(pg_catalog.hash_record_extended(row(${images.join(', ')}), 0), 0) as hash`;
+    },
+    values: () =>
+      `array[${plan.compared.map(({ name }) => `${shadowValue(row, name)}::text`).join(', ')}]::text[] as values`,
+    match: () =>
+      plan.match
+        .map(({ shadow }, index) => `${shadowValue(row, shadow.column)} as ${matchName(index)}`)
+        .join(', '),
+    own: () => plan.key.columns.map(({ targetName }) => shadowValue(row, targetName)).join(', '),
+  };
+  return parts.map((part) => texts[part]()).join(', ');
+}
+
+/** A name that no column of the user's has. */
+function matchName(index: number): string {
+  return `ghost_key_${index + 1}`;
+}
+
+function sourceWhere(plan: VerifyPlan, piece: Piece, values: Parameters): string {
+  if (piece.kind !== 'range')
+    return piece.kind === 'source blocks' ? blocksWhere('ctid', piece.blocks, values) : '';
+  const order = orderOf(plan);
+  const alias = ident(plan.projection.alias);
+  const { after, upTo } = piece.range;
+  return [
+    ...(after === null ? [] : [compareSource(order, alias, 'greater', values.position(after))]),
+    ...(upTo === null ? [] : [compareSource(order, alias, 'notGreater', values.position(upTo))]),
+  ].join('\nand ');
+}
+
+function shadowWhere(plan: VerifyPlan, piece: Piece, values: Parameters): string {
+  if (piece.kind !== 'range')
+    return piece.kind === 'shadow blocks' ? blocksWhere('t.ctid', piece.blocks, values) : '';
+  const order = orderOf(plan);
+  const { after, upTo } = piece.range;
+  const compare = (operator: 'greater' | 'notGreater', position: readonly string[]): string => {
+    const columns = order.map(({ shadow }) => `t.${ident(shadow.column)}${collate(shadow.collation)}`);
+    // Through the source's type, as the rows themselves went.
+    const bounds = order.map(
+      ({ sourceType, targetType }, index) => `${position[index]}::${sourceType}::${targetType}`,
+    );
+    return compareRows(columns, order[0]?.shadow[operator] ?? '', bounds);
+  };
+  return [
+    ...(after === null ? [] : [compare('greater', values.position(after))]),
+    ...(upTo === null ? [] : [compare('notGreater', values.position(upTo))]),
+  ].join('\nand ');
+}
+
+function compareSource(
+  order: readonly OrderedKey[],
+  row: string,
+  operator: 'greater' | 'notGreater',
+  position: readonly string[],
+): string {
+  const columns = order.map(({ source }) => `${row}.${ident(source.column)}${collate(source.collation)}`);
+  const bounds = order.map(({ sourceType }, index) => `${position[index]}::${sourceType}`);
+  return compareRows(columns, order[0]?.source[operator] ?? '', bounds);
+}
+
+function compareRows(columns: readonly string[], operator: string, bounds: readonly string[]): string {
+  return columns.length === 1
+    ? `${columns[0]} ${operator} ${bounds[0]}`
+    : `row(${columns.join(', ')}) ${operator} row(${bounds.join(', ')})`;
+}
+
+function blocksWhere(ctid: string, { from, to, tid }: BlockRange, values: Parameters): string {
+  if (tid !== undefined) return `${ctid} = ${values.add(tid)}::tid`;
+  const [first, last] = [values.add(`(${from},0)`), values.add(`(${to},0)`)];
+  return `${ctid} >= ${first}::tid and ${ctid} < ${last}::tid`;
+}
+
+function truncatedSql({ exclusion }: VerifyPlan): string {
+  return exclusion.kind === 'log' ? `exists (select from only ${qualified(exclusion.truncations)})` : 'false';
+}
+
+/** Without the source's rows whose key is in the log. */
+function logExclusion(plan: VerifyPlan, row: string): string {
+  const { exclusion, match } = plan;
+  if (exclusion.kind !== 'log') return '';
+  const where = match.map(({ source }, index) =>
+    equals(source, row, `ghost_log.${ident(exclusion.columns[index] ?? '')}`),
+  );
+  return `not exists (select from (\n${logKeys(plan, exclusion.columns.map(ident))}\n) as ghost_log where ${where.join(' and ')})`;
+}
+
+/** Without the old table's rows that were written again in the new one. */
+function swapExclusion(plan: VerifyPlan): string {
+  const { exclusion, match } = plan;
+  if (exclusion.kind !== 'since-swap') return '';
+  const where = match.map(({ shadow }) => equals(shadow, 'n', `m.${ident(shadow.column)}`));
+  return sql`
+
+    where not exists (
+    select from only ${qualified(plan.shadow)} as n
+    where ${where.join(' and ')} and ${isSinceSwap(exclusion, 'n')}
+    )`;
+}
+
+function shadowExclusion(plan: VerifyPlan): string {
+  const { exclusion, match } = plan;
+  if (exclusion.kind === 'since-swap') return `not ${isSinceSwap(exclusion, 't')}`;
+  const names = plan.key.columns.map(
+    ({ name }, index) => `${ident(exclusion.columns[index] ?? '')} as ${ident(name)}`,
+  );
+  const keys = keysOf(plan.key, logKeys(plan, names));
+  const where = match.map(({ shadow }) => equals(shadow, 't', `ghost_log.${ident(shadow.column)}`));
+  const inTheLog = `exists (select from (\n${keys}\n) as ghost_log where ${where.join(' and ')})`;
+  if (plan.order !== null) return `not ${inTheLog}`;
+  // Keys that are equal in the source may be two in the shadow (citext to text): the one in the log leads to both.
+  const back = match.map(({ source }, index) =>
+    equals({ ...source, column: exclusion.columns[index] ?? '' }, 'ghost_back', sourceKey(plan, 't', index)),
+  );
+  return (
+    `not ${inTheLog}\n` +
+    `and not exists (select from (\n${logKeys(plan, exclusion.columns.map(ident))}\n) as ghost_back where ${back.join(' and ')})`
+  );
+}
+
+function logKeys({ exclusion }: VerifyPlan, columns: readonly string[]): string {
+  if (exclusion.kind !== 'log') return '';
+  return exclusion.parts
+    .map((part) => `select ${columns.join(', ')} from only ${qualified(part)}`)
+    .join('\nunion all\n');
+}
+
+/** The nth column of the key of the shadow's row, as the source has it. */
+function sourceKey(plan: VerifyPlan, row: string, index: number): string {
+  const column = plan.key.columns[index];
+  if (column === undefined) throw new Error('no such key column');
+  const value = `${row}.${ident(column.targetName)}`;
+  return column.type === column.targetType ? value : `${value}::${column.type}`;
+}
+
+/** By the transaction that wrote the row: later than the swap's, or one that was under way then. */
+function isSinceSwap(
+  { swapXid, inProgress }: { readonly swapXid: string; readonly inProgress: readonly string[] },
+  row: string,
+): string {
+  const ids = inProgress.map(literal);
+  const wasOpen = ids.length === 0 ? '' : ` or ${row}.xmin::text in (${ids.join(', ')})`;
+  return `(pg_catalog.age(${row}.xmin) < pg_catalog.age(${literal(swapXid)}::xid)${wasOpen})`;
+}
+
+function orderOf({ order }: VerifyPlan): readonly OrderedKey[] {
+  if (order === null) throw new Error('the tables are not ordered alike');
+  return order;
+}
+
+function collate(collation: string | null): string {
+  return collation === null ? '' : ` collate ${collation}`;
+}
+
+/** As the index has them when it is read upwards; otherwise the planner would sort. */
+function nullsOf({ descending, nullsFirst }: OrderedKey['source']): string {
+  return descending === nullsFirst ? ' nulls last' : ' nulls first';
+}
+
+/** Key names, for messages. */
+export function keyNames({ key }: VerifyPlan): string {
+  return identList(key.columns.map(({ targetName }) => targetName));
+}
+
+class Parameters {
+  readonly all: string[] = [];
+
+  add(value: string): string {
+    this.all.push(value);
+    return `$${this.all.length}`;
+  }
+
+  position(position: KeyPosition): string[] {
+    return position.map((value) => this.add(value));
+  }
+}

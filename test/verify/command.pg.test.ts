@@ -1,0 +1,106 @@
+/** `verify ID` at any time before finalize: while nobody runs the migration, while somebody does, and after the swap. */
+import { expect, test } from 'vitest';
+import { finalize, verify } from '../../src/index.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { failure, runChange } from '../support/migration.js';
+import { differences, fillStatement, runWriter, workloadSetup } from '../support/workload.js';
+
+const setup = `create table t (id int primary key, v text, n numeric);
+  insert into t select i, 'v' || i, i from generate_series(1, 5000) as i`;
+const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
+
+async function stopAt(db: TestDatabase, at: string): Promise<void> {
+  const stop = new AbortController();
+  await failure(
+    runChange(db, change, {
+      signal: stop.signal,
+      onPoint: (point) => {
+        if (point === at) stop.abort();
+      },
+    }),
+  );
+}
+
+test('a migration that nobody runs: what is in the log is left out, what is wrong is found', async () => {
+  await using db = await createDatabase(setup);
+  const connection = { url: db.url };
+  await stopAt(db, 'copied');
+  expect(await failure(verify({ connection }, 1))).toMatchObject({ code: 'not-comparable', exitCode: 3 });
+  await stopAt(db, 'settled');
+  await db.query(
+    `update t set v = 'later' where id < 100; delete from t where id = 200; insert into t values (9999, 'new', 1)`,
+  );
+  expect(await verify({ connection }, 1)).toMatchObject({
+    rows: 4900,
+    differences: 0,
+    comparedWith: 'public.t',
+  });
+  await db.query(`update ghost_new_1.t set n = -1 where id = 500`);
+  expect(await failure(verify({ connection }, 1))).toMatchObject({ code: 'differences', exitCode: 4 });
+  await db.query(`truncate t`);
+  expect(await failure(verify({ connection }, 1))).toMatchObject({ code: 'not-comparable' });
+});
+
+test('after the swap the new table is compared with the old one, without what was written since', async () => {
+  await using db = await createDatabase(setup);
+  const connection = { url: db.url };
+  // A transaction that has an id from before the swap, and writes to the table after it.
+  const early = await db.connect();
+  await runChange(db, change, {
+    onPoint: async (point) => {
+      if (point === 'verified') await early.query('begin; select pg_current_xact_id()');
+    },
+  });
+  await early.query(`update t set v = 'early' where id = 77; commit`);
+  await db.query(`update t set v = 'since' where id < 50; insert into t values (10000, 'since', 1)`);
+  expect(await verify({ connection }, 1)).toMatchObject({
+    rows: 5000 - 49 - 1,
+    differences: 0,
+    comparedWith: 'ghost_old_1.t',
+  });
+  await db.query(
+    `update ghost_old_1.t set v = 'wrong' where id = 3000; delete from ghost_old_1.t where id = 3001`,
+  );
+  const error = await failure(verify({ connection }, 1));
+  expect(error).toMatchObject({ code: 'differences' });
+  expect(error.message).toMatch(/id=3000: v is 'v3000', must be 'wrong'/);
+  expect(error.message).toMatch(/id=3001: only in/);
+  await finalize({ connection }, 1);
+  expect(await failure(verify({ connection }, 1))).toMatchObject({ code: 'not-comparable' });
+});
+
+test('a busy table gives no false alarm, in the run or beside it', async () => {
+  await using db = await createDatabase(`${workloadSetup} ${fillStatement(2)}`);
+  const stop = new AbortController();
+  const work = Promise.all([0, 1].map((writer) => runWriter(db, writer, 4711, stop.signal)));
+  const beside: unknown[] = [];
+  try {
+    await runChange(
+      db,
+      { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'] },
+      {
+        settings: { chunkTimeMs: 10 },
+        onPoint: async (point) => {
+          if (point !== 'settled' && point !== 'verified') return;
+          for (let round = 0; round < 5; round += 1) {
+            beside.push(await verify({ connection: { url: db.url }, settings: { chunkTimeMs: 10 } }, 1));
+          }
+        },
+      },
+    );
+  } finally {
+    stop.abort();
+  }
+  const reports = await work;
+  expect(reports.flatMap(({ errors }) => errors)).toEqual([]);
+  expect(beside).toHaveLength(10);
+  expect(beside).toMatchObject(Array.from({ length: 10 }, () => ({ differences: 0 })));
+  const client = await db.connect();
+  expect(
+    await differences(
+      client,
+      'select * from orders',
+      'select id::bigint, code, slot, total, note from mirror',
+    ),
+  ).toEqual([]);
+});
