@@ -133,3 +133,88 @@ function withPlainModes(blocker: Blocker): Blocker {
     ),
   };
 }
+
+/** One transaction's locks on one relation, with what decides whether it gives way or can be made to. */
+export interface LockHolder extends Blocker {
+  /** Of the relation. */
+  readonly oid: number;
+  /** Tells a session's transactions apart; visible to every role, as their times are not. */
+  readonly transaction: string;
+  /** An autovacuum worker that does not give way. False also where its query may not be seen. */
+  readonly wraparound: boolean;
+  /** Of a parallel worker: the session that it works for. */
+  readonly leaderPid: number | null;
+  /** May this session cancel and terminate it? `superuser`: only one of those may. */
+  readonly signal: 'allowed' | 'superuser' | 'no-right';
+}
+
+/**
+ * Who holds locks on the relations, other than the given sessions (`own`); as `holdersOf`, for several relations at once.
+ *
+ * https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SIGNAL says who may signal whom; a process
+ * without a role counts as a superuser's, except for `pg_signal_autovacuum_worker` (18).
+ */
+export async function lockHolders(
+  session: Session,
+  relations: readonly number[],
+  own: readonly number[],
+): Promise<LockHolder[]> {
+  const rows = await session.rows<LockHolder>({ text: lockHoldersSql, values: [[...relations], [...own]] });
+  return rows.map((row) => frozen({ ...row, lockModes: withPlainModes(row).lockModes }));
+}
+
+const lockHoldersSql = `
+  with locks as materialized (
+    select pid, virtualtransaction, locktype, database, relation, transactionid, mode
+    from pg_locks
+    where granted
+  ),
+  held as (
+    select pid, virtualtransaction, relation, array_agg(distinct mode order by mode) as modes
+    from locks
+    where locktype = 'relation'
+      and database = (select oid from pg_database where datname = current_database())
+      and relation = any ($1::oid[])
+      and (pid is null or pid <> all ($2::int[]))
+    group by pid, virtualtransaction, relation
+  ),
+  me as (
+    select
+      coalesce(bool_or(rolsuper) filter (where rolname = current_user), false) as superuser,
+      coalesce(bool_or(pg_has_role(oid, 'usage')) filter (where rolname = 'pg_signal_backend'), false) as backends,
+      coalesce(bool_or(pg_has_role(oid, 'usage')) filter (where rolname = 'pg_signal_autovacuum_worker'), false)
+        as autovacuum
+    from pg_roles
+    where rolname in (current_user, 'pg_signal_backend', 'pg_signal_autovacuum_worker')
+  )
+  select
+    coalesce(h.pid, ${preparedTransactionPid}) as pid,
+    case when h.pid is null then 'prepared transaction' else coalesce(a.backend_type, 'unknown') end
+      as "backendType",
+    coalesce(a.usename::text, p.owner::text) as "user",
+    coalesce(nullif(a.application_name, ''), p.gid) as application,
+    a.state,
+    extract(epoch from clock_timestamp() - coalesce(a.xact_start, p.prepared))::float8 as "transactionSeconds",
+    h.modes as "lockModes",
+    h.relation as oid,
+    h.virtualtransaction as transaction,
+    coalesce(a.backend_type = 'autovacuum worker' and a.query like '%(to prevent wraparound)', false)
+      as wraparound,
+    a.leader_pid as "leaderPid",
+    case
+      when me.superuser or (a.backend_type = 'autovacuum worker' and me.autovacuum) then 'allowed'
+      when coalesce(r.rolsuper, true) then 'superuser'
+      when me.backends or pg_has_role(a.usesysid, 'usage') then 'allowed'
+      else 'no-right'
+    end as signal
+  from held as h
+  cross join me
+  left join pg_stat_activity as a on a.pid = h.pid
+  left join pg_roles as r on r.oid = a.usesysid
+  left join locks as own
+    on h.pid is null
+    and own.pid is null
+    and own.virtualtransaction = h.virtualtransaction
+    and own.locktype = 'transactionid'
+  left join pg_prepared_xacts as p on p.transaction = own.transactionid
+  order by "transactionSeconds" desc nulls last, 1, 8`;

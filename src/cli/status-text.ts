@@ -32,6 +32,7 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
     ['shadow', shadow],
     ['old table', old],
     ['run', runnerText(migration)],
+    ['verified', verifiedText(migration.verification)],
     ['throttled', throttledBy],
     ['error', error === null ? null : `${error.message} (${error.code})`],
     ['hint', error?.hint ?? null],
@@ -58,6 +59,14 @@ function runnerText({
   if (runnerPid !== null) return `backend ${runnerPid}`;
   if (phase === 'swapped' || phase === 'finalized' || phase === 'aborted') return 'ended';
   return error === null || error.code === 'interrupted' ? 'stopped' : 'failed';
+}
+
+function verifiedText(verification: MigrationStatus['verification']): string | null {
+  if (verification === null) return null;
+  const { mode, rows, differences, at } = verification;
+  if (mode === 'off') return `no (--verify off), ${at}`;
+  const what = mode === 'sample' ? 'a sample, ' : '';
+  return `${what}${count(rows)} rows, ${differences === 0 ? 'no difference' : `${count(differences)} differences`}, ${at}`;
 }
 
 /** As options of `run`, with the statements of a file in one line. */

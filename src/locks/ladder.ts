@@ -36,3 +36,11 @@ export function lockTry(attempt: number, limitMs: number): LockTry {
     pauseMs: Math.min(Math.max(firstPauseMs * 4, lockTimeoutMs * pausePerWait), longestPauseMs),
   };
 }
+
+/** A look costs the application nothing, so it may come again sooner than a try. */
+const longestLookPauseMs = 1_000;
+
+/** Pause after the `looks`th look in a row that found that a try would be in vain, before jitter. */
+export function lookPauseMs(looks: number): number {
+  return Math.min(firstPauseMs * 2 ** (looks - 1), longestLookPauseMs);
+}

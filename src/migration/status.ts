@@ -51,6 +51,7 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     paused: false,
     throttledBy: null,
     error: record.error,
+    verification: record.verification,
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
@@ -82,5 +83,5 @@ function nextCommand(record: MigrationRecord, runner: number | null): string {
   if (phase === 'swapped') return `pg-ghost finalize ${id} drops the old table once nobody needs it`;
   if (isEnded(phase)) return 'nothing to do';
   if (runner !== null) return `runs now, in backend ${runner}`;
-  return `the same pg-ghost run command continues it; pg-ghost abort ${id} undoes it`;
+  return `pg-ghost run --resume ${id} continues it, as the same run command does; pg-ghost abort ${id} undoes it`;
 }

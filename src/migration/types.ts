@@ -116,6 +116,13 @@ export interface MigrationStatus {
   readonly throttledBy: string | null;
   /** The error that stopped the last run. */
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  /** The last comparison of the tables that came to its end. */
+  readonly verification: {
+    readonly mode: 'full' | 'sample' | 'off';
+    readonly rows: number;
+    readonly differences: number;
+    readonly at: string;
+  } | null;
   readonly request: ChangeRequest;
   readonly createdAt: string;
   readonly updatedAt: string;

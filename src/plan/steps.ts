@@ -48,6 +48,10 @@ export function copySteps(
     },
     { phase: 'settle', what: 'vacuum and analyze the new table' },
     {
+      phase: 'verify',
+      what: `compare every row of the new table with ${name}, as the change maps it; the log goes on being applied (--verify)`,
+    },
+    {
       phase: 'cutover',
       what: `under one short lock: apply the rest, move ${name} to ghost_old_<id>, and the new table to its place, with all that hangs on it`,
     },
@@ -83,6 +87,7 @@ export function copyLocks(
     lock('prepare', 'SHARE ROW EXCLUSIVE', 'create the trigger that logs keys', brief),
     lock('copy', 'ACCESS SHARE', 'read the rows', 'one chunk at a time'),
     lock('catch-up', 'ACCESS SHARE', 'read the rows that changed', 'one batch at a time'),
+    lock('verify', 'ACCESS SHARE', 'read the rows', 'one piece at a time'),
     ...lockSet.slice(0, Math.max(own, 0)).map(other),
     lock(
       'cutover',

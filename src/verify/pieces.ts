@@ -1,8 +1,7 @@
 /** The pieces of a comparison, one after the other: ranges of the key where both tables are ordered by it alike, else blocks. */
 import type { Session } from '../db/session.js';
 import { literal, qualified, type QualifiedName } from '../sql/quote.js';
-import type { VerifyMode } from './verifier.js';
-import type { VerifyPlan } from './verify-plan.js';
+import type { VerifyMode, VerifyPlan } from './verify-plan.js';
 import { rangeEndSql, type KeyPosition, type Piece } from './verify-sql.js';
 
 /** Rows, or blocks of some 50 rows. */

@@ -12,7 +12,7 @@ import type { EventMap } from '../report/events.js';
 import { qualified } from '../sql/quote.js';
 import { nextSize } from '../throttle/pace.js';
 import { Pieces } from './pieces.js';
-import type { VerifyPlan } from './verify-plan.js';
+import type { VerifyMode, VerifyPlan } from './verify-plan.js';
 import {
   differencesSql,
   digestSql,
@@ -27,7 +27,6 @@ import {
 /** A piece was compared. */
 export type VerifyPoint = 'range-verified';
 export type VerifyProgress = EventMap['verify:progress'];
-export type VerifyMode = 'full' | 'sample';
 
 /** More keys say no more about what is wrong. */
 export const maxDifferences = 20;

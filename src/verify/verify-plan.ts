@@ -10,6 +10,8 @@ import { projectedColumns } from '../sql/projection.js';
 import { columnReferences } from '../sql/references.js';
 import { ident, type QualifiedName } from '../sql/quote.js';
 
+export type VerifyMode = 'full' | 'sample';
+
 export interface ComparedColumn {
   readonly name: string;
   /** Over the projection's row, in the shadow's type. */

@@ -26,6 +26,7 @@ export const aStatus: MigrationStatus = {
   paused: false,
   throttledBy: null,
   error: null,
+  verification: null,
   request: aPlan.request,
   createdAt: '2026-01-02 03:04:05+00',
   updatedAt: '2026-01-02 03:05:05+00',

@@ -50,6 +50,7 @@ export async function invoke(args: readonly string[], options: InvokeOptions = {
     plan: untouched,
     migrate: untouched,
     status: untouched,
+    verify: untouched,
     abort: untouched,
     finalize: untouched,
     ...library,

@@ -28,6 +28,7 @@ migration 7  public.orders → ghost_new_7.orders  0:12
 ○ index
 ○ catch-up
 ○ settle
+○ verify
 ○ cutover
 `.trim(),
   );
@@ -62,9 +63,46 @@ migration 7  public.orders → ghost_new_7.orders  0:00
              backlog 1,204
 ○ catch-up
 ○ settle
+○ verify
 ○ cutover
 `.trim(),
   );
+});
+
+test('comparing the tables, and what came of it', () => {
+  const progress = {
+    rowsDone: 1_500_000,
+    rowsTotal: 3_000_000,
+    rowsPerSecond: 500_000,
+    etaSeconds: 3,
+    workers: 2,
+    pieceMs: 480,
+    differences: 0,
+  };
+  const verifying = [
+    started,
+    event('phase:started', { phase: 'verify' }),
+    event('verify:progress', progress),
+  ];
+  expect(render(...verifying)).toContain(`
+● verify     50 % · 1,500,000 rows compared
+             500,000 rows/s · 3s left`);
+  const leftOut = [{ column: 'token', why: 'filled by its default' }];
+  expect(
+    render(
+      ...verifying,
+      event('verify:done', { mode: 'full', rows: 3_000_000, differences: 0, leftOut, seconds: 6 }),
+      event('phase:done', { phase: 'verify', seconds: 6 }),
+    ),
+  ).toContain('✔ verify     6s · 3,000,000 rows compared, 0 differences · not compared: token');
+});
+
+test('without a connection', () => {
+  const lost = event('run:retrying', { message: 'Connection terminated', forSeconds: 600 });
+  expect(render(started, lost)).toContain('without a connection: Connection terminated; trying again');
+  expect(
+    render(started, lost, event('run:resumed', { attempts: 1, seconds: 1, phase: 'copy' })),
+  ).not.toContain('without');
 });
 
 test('waiting for the lock', () => {
@@ -84,6 +122,7 @@ migration 7  public.orders → ghost_new_7.orders  0:12
 ✔ index
 ✔ catch-up   40,000 keys applied
 ✔ settle
+✔ verify
 ● cutover    backlog 3 · 39,000 keys/s · batches of 120ms
              lock for the swap: try 1: not obtained, next in 250ms
              held by pid 4711 (psql, user app, idle in transaction, open for 32s, AccessShareLock)

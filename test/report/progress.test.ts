@@ -8,16 +8,25 @@ const marks = (...events: Parameters<typeof after>): string =>
     .join('');
 
 test('phases go by one after the other', () => {
-  expect(workPhases).toEqual(['prepare', 'copy', 'purge', 'index', 'catch-up', 'settle', 'cutover']);
-  expect(marks(started)).toBe('cpppppp');
-  expect(marks(started, event('phase:done', { phase: 'prepare', seconds: 0.1 }))).toBe('dpppppp');
-  expect(marks(started, event('phase:started', { phase: 'index' }))).toBe('dddcppp');
-  expect(marks(started, event('phase:started', { phase: 'swapped' }))).toBe('ddddddd');
+  expect(workPhases).toEqual([
+    'prepare',
+    'copy',
+    'purge',
+    'index',
+    'catch-up',
+    'settle',
+    'verify',
+    'cutover',
+  ]);
+  expect(marks(started)).toBe('cppppppp');
+  expect(marks(started, event('phase:done', { phase: 'prepare', seconds: 0.1 }))).toBe('dppppppp');
+  expect(marks(started, event('phase:started', { phase: 'index' }))).toBe('dddcpppp');
+  expect(marks(started, event('phase:started', { phase: 'swapped' }))).toBe('dddddddd');
 });
 
 test('a run that goes on begins in the middle', () => {
   const resumed = event('migration:started', { table: 't', shadow: 's', fresh: false, phase: 'purge' });
-  expect(marks(resumed)).toBe('ddcpppp');
+  expect(marks(resumed)).toBe('ddcppppp');
   expect(after(resumed).phases[0]).toEqual({ phase: 'prepare', mark: 'done', seconds: null });
 });
 
