@@ -37,6 +37,8 @@ export interface CopyOptions {
   readonly checkSource: (session: Session) => Promise<void>;
   /** Awaited before every chunk: pause and throttle. */
   readonly permission?: (signal: AbortSignal | undefined) => Promise<void>;
+  /** After every chunk, told how long it took: a throttle may want a pause. */
+  readonly afterChunk?: (chunkMs: number, signal: AbortSignal | undefined) => Promise<void>;
   readonly onProgress?: (progress: CopyProgress) => void;
   readonly at?: (point: CopyPoint) => Promise<void> | void;
   /** Current chunks are finished and committed, then `runCopy` rejects with the signal's reason. */
@@ -120,7 +122,9 @@ class Copier {
           deadlineMs: transientMs,
         });
         this.#record(blocks, rows, performance.now() - startedMs);
+        const chunkMs = performance.now() - startedMs;
         await this.options.at?.('chunk-copied');
+        if (!this.#stopped()) await this.options.afterChunk?.(chunkMs, this.options.signal);
         return;
       } catch (error) {
         if (!isRowError(error)) throw error;

@@ -12,6 +12,8 @@ import {
   type LockedResult,
 } from '../locks/locked-transaction.js';
 import { blockerLines } from '../locks/describe-blockers.js';
+import type { Killed } from '../locks/kill-blockers.js';
+import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../report/events.js';
 
 export interface CutoverWork {
@@ -34,8 +36,26 @@ export interface CutoverWork {
    */
   readonly finish: () => Promise<number>;
   readonly swap: readonly string[];
+  /** Why there should be no try now, or null. */
+  readonly ready?: () => Promise<string | null>;
+  readonly killBlockers?: { readonly afterMs: number };
+  readonly onKill?: (killed: Killed) => void;
+  readonly onLock?: (entry: LedgerEntry) => void;
+  /** All of it, and then it is taken back. */
+  readonly rehearse?: boolean;
   readonly emit: Emit;
   readonly signal?: AbortSignal;
+}
+
+/** A rehearsal that came to its end; it is thrown so that the transaction is rolled back. */
+class Rehearsed extends Error {
+  constructor(
+    readonly entries: number,
+    readonly holdMs: number,
+    readonly attempts: number,
+  ) {
+    super('rehearsed');
+  }
 }
 
 /**
@@ -44,51 +64,87 @@ export interface CutoverWork {
  */
 export async function cutover(work: CutoverWork): Promise<LockedResult<number>> {
   const { emit } = work;
+  let attempt = 0;
   try {
     const result = await underLock<number>({
       session: work.session,
       watcher: work.watcher,
-      request: { table: work.table, tableOid: work.tableOid, mode: 'ACCESS EXCLUSIVE', ...work.locks },
+      request: {
+        what: work.rehearse === true ? 'the rehearsal of the swap' : 'the swap',
+        table: work.table,
+        tableOid: work.tableOid,
+        mode: 'ACCESS EXCLUSIVE',
+        ...work.locks,
+      },
       limits: work.limits,
       prepare: () => work.catchUp(),
-      work: async () => ({ value: await work.finish(), last: work.swap }),
-      onTry: (step) => emit('cutover:try', { attempt: step.attempt, lockTimeoutMs: step.lockTimeoutMs ?? 0 }),
-      onMissed: (missed) =>
+      work: async () => {
+        const started = performance.now();
+        const entries = await work.finish();
+        if (work.rehearse !== true) return { value: entries, last: work.swap };
+        await work.session.batch(work.swap);
+        throw new Rehearsed(entries, performance.now() - started, attempt);
+      },
+      onTry: (step) => {
+        attempt = step.attempt;
+        emit('cutover:try', { attempt, lockTimeoutMs: step.lockTimeoutMs ?? 0 });
+      },
+      onMiss: (miss) =>
         emit('cutover:missed', {
-          attempt: missed.try.attempt,
-          waitedMs: missed.waitedMs,
-          why: missed.why,
-          blockers: missed.blockers,
-          nextTryMs: missed.nextTryMs,
+          attempt: miss.try.attempt,
+          waitedMs: miss.waitedMs,
+          why: miss.why,
+          reason: miss.reason,
+          tried: miss.tried,
+          blockers: miss.blockers,
+          nextTryMs: miss.nextTryMs,
         }),
+      ...(work.onKill === undefined ? {} : { onKill: work.onKill }),
+      ...(work.ready === undefined ? {} : { ready: work.ready }),
+      ...(work.killBlockers === undefined ? {} : { killBlockers: work.killBlockers }),
+      ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
       ...(work.signal === undefined ? {} : { signal: work.signal }),
     });
     emit('cutover:done', { attempts: result.attempts, holdMs: result.holdMs, drainedKeys: result.value });
     return result;
   } catch (error) {
     if (error instanceof LockNotObtained) throw notObtained(work, error);
+    if (error instanceof Rehearsed) {
+      const { entries, holdMs, attempts } = error;
+      emit('cutover:rehearsed', { holdMs, attempts, drainedKeys: entries });
+      return { value: entries, attempts, holdMs };
+    }
     throw error;
   }
 }
 
 function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObtainedError {
-  const { last } = missed;
-  const reasons = {
+  const { miss, census, ended } = missed;
+  const reasons: Record<typeof miss.why, string> = {
     lock: 'the lock on it was never free',
     deadlock: 'another session waited for us and we for it',
     hold: `the swap took longer than its budget of ${work.limits.maxHoldMs} ms and was rolled back each time`,
+    harm: 'too many sessions would have waited behind us',
+    'old-transaction': 'an old transaction had a lock on it',
+    wraparound: 'an autovacuum to prevent wraparound was at work on it',
+    'not-ready': 'it was not ready',
   };
+  const because = miss.reason === null ? '' : ` (${miss.reason})`;
+  const budget = ended === 'harm' ? '; the harm budget of the run is spent' : '';
   return new CutoverNotObtainedError(
     'cutover-not-obtained',
     `${work.displayTable} was not swapped: in ${missed.attempts} tries over ${Math.round(missed.waitedMs / 1000)} s ` +
-      reasons[last.why] +
-      blockerLines(last.blockers),
+      `${reasons[miss.why]}${because}${budget}` +
+      blockerLines(census.length > 0 ? census : miss.blockers),
     {
       details: {
         attempts: missed.attempts,
         waitedMs: missed.waitedMs,
-        why: last.why,
-        blockers: last.blockers,
+        why: miss.why,
+        reason: miss.reason,
+        ended,
+        harmMs: missed.harmMs,
+        blockers: census.length > 0 ? census : miss.blockers,
       },
       state:
         'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',

@@ -106,6 +106,14 @@ export class Session implements AsyncDisposable {
     return this.#lost.signal;
   }
 
+  /** Hears notifications on a channel, from now to the end of the session. */
+  async listen(channel: string, heard: (payload: string) => void): Promise<void> {
+    this.client.on('notification', (message) => {
+      if (message.channel === channel) heard(message.payload ?? '');
+    });
+    await this.batch([`listen ${ident(channel)}`]);
+  }
+
   /** Session-wide settings; names come from us or from the state, values are quoted. */
   async set(settings: Readonly<Record<string, string>>): Promise<void> {
     const entries = Object.entries(settings);

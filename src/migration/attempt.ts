@@ -1,14 +1,19 @@
 /** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
 import { LogKeeper } from '../capture/log-keeper.js';
 import type { Session } from '../db/session.js';
+import { FailedError } from '../errors.js';
 import type { Emit, Phase } from '../report/events.js';
 import type { ProgressState } from '../report/progress.js';
 import { displayName } from '../sql/quote.js';
 import { joinRun } from '../state/fence.js';
 import { activeSegmentSql, findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
+import type { Reason } from '../throttle/governor.js';
+import { allSignals } from '../throttle/signals.js';
+import { Throttle } from '../throttle/throttle.js';
 import { asCopyPlan, onAnySession, RunSessions, type RunContext } from './context.js';
 import { runSignal, SessionLost } from './interrupt.js';
+import { LedgerBook } from './ledger-book.js';
 import { compacting } from './log-minder.js';
 import { next, type Transition } from './machine.js';
 import { catchUp } from './phases/catch-up.js';
@@ -21,11 +26,11 @@ import { settle } from './phases/settle.js';
 import { validate } from './phases/validate.js';
 import { verify } from './phases/verify.js';
 import { Pulse } from './pulse.js';
-import type { MigrateOptions, RunSettings } from './types.js';
+import type { Steering } from './steering.js';
+import type { MigrateOptions } from './types.js';
 
 export interface Attempt {
   readonly options: MigrateOptions;
-  readonly settings: RunSettings;
   readonly control: Session;
   readonly record: MigrationRecord;
   readonly runNo: number;
@@ -33,6 +38,7 @@ export interface Attempt {
   readonly fresh: boolean;
   readonly emit: Emit;
   readonly progress: () => ProgressState;
+  readonly steering: Steering;
   /** Of the user. */
   readonly signal: AbortSignal;
 }
@@ -76,12 +82,15 @@ const work: Readonly<Record<RunningPhase, (context: RunContext) => Promise<Trans
 
 /** @throws AttemptFailed */
 export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
-  const { control, record, runNo, emit } = attempt;
+  const { control, record, runNo, emit, steering, options } = attempt;
   const { id } = record;
-  const sessions = new RunSessions(attempt.options.connection, { id, runNo, pinned: record.plan.settings });
-  let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
+  const sessions = new RunSessions(options.connection, { id, runNo, pinned: record.plan.settings });
   const plan = asCopyPlan(record.plan);
-  let context: RunContext = {
+  const ledger = new LedgerBook(emit);
+  let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
+  let signal = attempt.signal;
+  let watcher: Session | null = null;
+  const context: RunContext = {
     id,
     plan,
     schemas: schemasOf(id),
@@ -93,19 +102,34 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
       active: record.activeSegment,
       storeActive: (segment) => activeSegmentSql(id, segment),
     }),
-    settings: attempt.settings,
+    steering,
+    ledger,
     emit,
-    signal: attempt.signal,
-    at: async (point) => attempt.options.onPoint?.(point),
+    get settings() {
+      return steering.settings;
+    },
+    get signal() {
+      return signal;
+    },
+    get watcher() {
+      return watcher ?? control;
+    },
+    beforeCutover: options.beforeCutover ?? null,
+    at: async (point) => options.onPoint?.(point),
   };
   const cancel = (): void => void sessions.cancelAll().catch(() => undefined);
-  const { cancelSignal } = attempt.options;
+  const { cancelSignal } = options;
   let pulse: Pulse | null = null;
+  let throttle: Throttle | null = null;
   try {
     await joinRun(control, id, runNo);
     await control.set(record.plan.settings);
-    pulse = new Pulse(await sessions.open('pulse'), id, attempt.progress);
-    context = { ...context, signal: runSignal(attempt.signal, [control, pulse.session]) };
+    watcher = await sessions.open('watch');
+    const heart = await sessions.open('pulse');
+    throttle = await startThrottle(context, await sessions.open('throttle'));
+    steering.throttle = throttle;
+    pulse = new Pulse({ session: heart, id, state: attempt.progress, steering, ledger });
+    signal = runSignal(attempt.signal, [control, heart]);
     cancelSignal?.addEventListener('abort', cancel, { once: true });
     control.lost.addEventListener('abort', cancel, { once: true });
     await context.at('claimed');
@@ -122,9 +146,40 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   } finally {
     cancelSignal?.removeEventListener('abort', cancel);
     control.lost.removeEventListener('abort', cancel);
+    steering.throttle = null;
+    await throttle?.[Symbol.asyncDispose]();
     await pulse?.close();
     await sessions.releaseAll();
   }
+}
+
+async function startThrottle(context: RunContext, session: Session): Promise<Throttle> {
+  const { id, plan, settings, emit } = context;
+  const throttle = new Throttle({
+    session,
+    signals: allSignals({
+      tables: [plan.source.oid],
+      ownApplications: `pg-ghost ${id} `,
+      replicas: settings.replicas,
+    }),
+    limits: settings.limits,
+    stopError: (reasons) => criticalLimit(id, reasons),
+    onChange: (decision) =>
+      emit('throttle', {
+        kind: decision.kind,
+        reasons: decision.kind === 'go' ? [] : decision.reasons.map(({ signal, text }) => ({ signal, text })),
+      }),
+  });
+  await throttle.start();
+  return throttle;
+}
+
+function criticalLimit(id: number, reasons: readonly Reason[]): FailedError {
+  return new FailedError('critical-limit', `stopped: ${reasons.map(({ text }) => text).join('; ')}`, {
+    details: { reasons },
+    state: `the source is untouched, capture goes on; migration ${id} keeps its state`,
+    hint: `pg-ghost run --resume ${id} when that is over, or pg-ghost abort ${id}`,
+  });
 }
 
 function isRunning(phase: Phase): phase is RunningPhase {

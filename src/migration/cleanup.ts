@@ -7,7 +7,8 @@ import { Session } from '../db/session.js';
 import { messageOf, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { blockerLines } from '../locks/describe-blockers.js';
-import { LockNotObtained, underLock, type LockLimits, type Missed } from '../locks/locked-transaction.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import { LockNotObtained, underLock, type LockLimits, type Miss } from '../locks/locked-transaction.js';
 import { displayName, ident, qualified, type QualifiedName } from '../sql/quote.js';
 import { schemasOf } from '../state/schema-sql.js';
 
@@ -18,7 +19,8 @@ export interface CleanupWork {
   readonly table: QualifiedName;
   readonly sourceOid: number;
   readonly limits: LockLimits;
-  readonly onMissed?: (missed: Missed) => void;
+  readonly onMiss?: (miss: Miss) => void;
+  readonly onLock?: (entry: LedgerEntry) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -76,19 +78,25 @@ async function lockedStatements(work: CleanupWork, statements: readonly string[]
     await underLock({
       session: work.session,
       watcher: work.watcher,
-      request: { table: qualified(work.table), tableOid: work.sourceOid, mode: 'ACCESS EXCLUSIVE' },
+      request: {
+        what: 'switching capture off',
+        table: qualified(work.table),
+        tableOid: work.sourceOid,
+        mode: 'ACCESS EXCLUSIVE',
+      },
       limits: work.limits,
       work: () => Promise.resolve({ last: statements, value: undefined }),
-      ...(work.onMissed === undefined ? {} : { onMissed: work.onMissed }),
+      ...(work.onMiss === undefined ? {} : { onMiss: work.onMiss }),
+      ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
       ...(work.signal === undefined ? {} : { signal: work.signal }),
     });
   } catch (error) {
     if (!(error instanceof LockNotObtained)) throw error;
     throw new FailedError(
       'lock-not-obtained',
-      `the capture triggers could not be dropped: ${displayName(work.table)} was never free in ${error.attempts} tries${blockerLines(error.last.blockers)}`,
+      `the capture triggers could not be dropped: ${displayName(work.table)} was never free in ${error.attempts} tries${blockerLines(error.census)}`,
       {
-        details: { blockers: error.last.blockers },
+        details: { blockers: error.census },
         state: 'capture is still on; the application is not affected beyond its small cost',
         hint: `pg-ghost abort ${work.id} again at a quieter moment`,
         cause: error,

@@ -5,12 +5,15 @@ import type { ConnectionOptions } from '../db/connection.js';
 import { Session } from '../db/session.js';
 import type { Key, Plan, Projection } from '../plan/types.js';
 import type { Emit } from '../report/events.js';
+import type { Killed } from '../locks/kill-blockers.js';
 import type { LockLimits } from '../locks/locked-transaction.js';
 import type { HelperIndexFacts } from '../shadow/helper-index-sql.js';
 import { joinRun } from '../state/fence.js';
 import { findMigration } from '../state/migrations.js';
 import type { AtPoint } from './points.js';
-import { defaultRunSettings, type RunSettings } from './types.js';
+import type { LedgerBook } from './ledger-book.js';
+import type { Steering } from './steering.js';
+import { defaultRunSettings, type MigrateOptions, type RunSettings } from './types.js';
 
 /** A plan whose verdict is `copy`: everything that a copy needs is there. */
 export interface CopyPlan extends Plan {
@@ -29,12 +32,19 @@ export interface RunContext {
   readonly control: Session;
   readonly sessions: RunSessions;
   readonly log: LogKeeper;
+  /** What may change while the run is under way. */
+  readonly steering: Steering;
+  readonly ledger: LedgerBook;
+  /** Sees and cancels what another session waits for. */
+  readonly watcher: Session;
+  /** As they are now: `set` changes them. */
   readonly settings: RunSettings;
   readonly emit: Emit;
   /** Aborts when the user wants to stop, or when the control session is lost. */
   readonly signal: AbortSignal;
   /** Between two durable steps; see points.ts. */
   readonly at: (point: Parameters<AtPoint>[0]) => Promise<void>;
+  readonly beforeCutover: MigrateOptions['beforeCutover'] | null;
 }
 
 export function asCopyPlan(plan: Plan): CopyPlan {
@@ -147,8 +157,16 @@ export async function onAnySession<T>(
 
 /** For the swap. */
 export function limitsOf({ settings }: Pick<RunContext, 'settings'>): LockLimits {
-  const { lockTimeoutMs, maxHoldMs, cutoverDeadlineMs } = settings;
-  return { lockTimeoutMs, maxHoldMs, deadlineMs: cutoverDeadlineMs };
+  const { lockTimeoutMs, maxHoldMs, cutoverDeadlineMs, oldTransactionMs, harmPerTryMs, harmPerRunMs } =
+    settings;
+  return {
+    lockTimeoutMs,
+    maxHoldMs,
+    deadlineMs: cutoverDeadlineMs,
+    oldTransactionMs,
+    harmPerTryMs,
+    harmPerRunMs,
+  };
 }
 
 /** For the other locks on the source: a tight budget for the swap must not make these impossible. */
@@ -167,4 +185,16 @@ export async function expectedTarget(context: RunContext): Promise<TableShape> {
   const record = await findMigration(context.control, context.id);
   if (record?.target == null) throw new Error(`migration ${context.id} was never prepared`);
   return record.target;
+}
+
+/** Who is in the way too long is ended, if the user asked for it. */
+export function killing({ settings, emit }: Pick<RunContext, 'settings' | 'emit'>): {
+  readonly killBlockers?: { readonly afterMs: number };
+  readonly onKill: (killed: Killed) => void;
+} {
+  const { killBlockersAfterMs: afterMs } = settings;
+  return {
+    ...(afterMs === null ? {} : { killBlockers: { afterMs } }),
+    onKill: ({ pid, how, why }) => emit('lock:blocker', { pid, how, why }),
+  };
 }

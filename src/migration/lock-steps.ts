@@ -21,11 +21,14 @@ export async function lockSteps(session: Session, plan: CopyPlan): Promise<LockS
   });
   const lockable = new Set(rows.map(({ oid }) => oid));
   const steps = plan.lockSet.map(({ oid, name, kind, mode }): LockStep[] => {
-    if (kind === 'table') return lockable.has(oid) ? [{ kind, oid, table: qualified(name), mode }] : [];
+    if (kind === 'table') {
+      return [{ kind: lockable.has(oid) ? 'table' : 'implicit', oid, table: qualified(name), mode }];
+    }
     const view = plan.definitions.target.views.find((each) => each.oid === oid);
     const type = view?.materialized === true ? 'materialized view' : 'view';
     const owner = ident(view?.owner ?? '');
-    return [{ kind: 'statement', oid, statement: `alter ${type} ${qualified(name)} owner to ${owner}` }];
+    const statement = `alter ${type} ${qualified(name)} owner to ${owner}`;
+    return [{ kind: 'statement', oid, statement, table: qualified(name), mode }];
   });
   const own = plan.lockSet.findIndex(({ oid }) => oid === plan.source.oid);
   return { before: steps.slice(0, own).flat(), after: steps.slice(own + 1).flat() };

@@ -1,40 +1,61 @@
 /**
- * The run's sign of life, on a session of its own: where it stands, every second. A process that is frozen says nothing, and
- * after a while somebody else may take over; one whose pulse session is gone stops as if it had lost the others.
+ * The run's sign of life, on a session of its own: where it stands, every second; and its ear: commands arrive here, and are
+ * answered at once. A process that is frozen says nothing, and after a while somebody else may take over; one whose pulse
+ * session is gone stops as if it had lost the others.
  */
 import { sleep } from '../db/wait.js';
 import type { Session } from '../db/session.js';
 import type { ProgressState } from '../report/progress.js';
+import { commandChannel } from '../state/commands.js';
 import { writeProgress } from '../state/progress.js';
+import type { LedgerBook } from './ledger-book.js';
+import type { Steering } from './steering.js';
 
 const everyMs = 1000;
 /** Without a word for so long, a runner counts as frozen or unreachable: a minute is a long pause for a second's beat. */
 export const staleSeconds = 60;
 
+export interface PulseOptions {
+  readonly session: Session;
+  readonly id: number;
+  readonly state: () => ProgressState;
+  readonly steering: Steering;
+  readonly ledger: LedgerBook;
+}
+
 export class Pulse {
+  readonly session: Session;
   readonly #stop = new AbortController();
   readonly #beating: Promise<void>;
+  #wake = new AbortController();
 
-  constructor(
-    readonly session: Session,
-    id: number,
-    state: () => ProgressState,
-  ) {
-    this.#beating = this.#beat(id, state);
+  constructor(private readonly options: PulseOptions) {
+    this.session = options.session;
+    this.#beating = this.#beat();
   }
 
-  async #beat(id: number, state: () => ProgressState): Promise<void> {
-    const { signal } = this.#stop;
+  async #beat(): Promise<void> {
+    const { session, id, state, steering, ledger } = this.options;
+    const stopped = this.#stop.signal;
     try {
-      for (;;) {
-        await writeProgress(this.session, id, { ...state() });
-        await sleep(everyMs, signal);
+      await session.listen(commandChannel, (payload) => {
+        if (payload === String(id)) this.#wake.abort();
+      });
+      while (!stopped.aborted) {
+        this.#wake = new AbortController();
+        await writeProgress(session, id, { ...state() });
+        await ledger.save(session, id);
+        await steering.answer(session, id);
+        await sleep(everyMs, AbortSignal.any([stopped, this.#wake.signal])).catch(() => undefined);
       }
+      await writeProgress(session, id, { ...state() });
+      await ledger.save(session, id);
     } catch {
-      // Ended by `close`, or the session is lost, which the run is told by the session itself.
+      // The session is lost, and the run is told so by the session itself.
     }
   }
 
+  /** Says the last word. */
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#beating;

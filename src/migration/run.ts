@@ -11,6 +11,7 @@ import { attemptRun, AttemptFailed, type RunOutcome } from './attempt.js';
 import { claimRun } from './claim.js';
 import { failed, takenOver } from './failure.js';
 import { reconnect } from './reconnect.js';
+import { Steering } from './steering.js';
 import type { MigrateOptions, RunSettings } from './types.js';
 
 export type { RunOutcome } from './attempt.js';
@@ -43,6 +44,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
     progress = reduceProgress(progress, { event, id, at: new Date(), ...payload } as never);
     run.emit(event, payload);
   };
+  const steering = new Steering(settings);
   const formerPids = new Set<number>();
   let conflicts = 0;
   let standing = {
@@ -54,7 +56,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
   try {
     for (;;) {
       try {
-        return await attemptRun({ options, settings, emit, progress: () => progress, signal, ...standing });
+        return await attemptRun({ options, steering, emit, progress: () => progress, signal, ...standing });
       } catch (error) {
         if (!(error instanceof AttemptFailed)) throw error;
         const { cause } = error;

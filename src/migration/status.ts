@@ -1,9 +1,13 @@
 /** Where migrations stand, for people and scripts. */
 import { backlogSql } from '../capture/change-log.js';
 import { Session } from '../db/session.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import type { ProgressState } from '../report/progress.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
 import { listMigrations, readChunks, type MigrationRecord } from '../state/migrations.js';
+import { readLocks } from '../state/lock-entries.js';
+import { readProgress } from '../state/progress.js';
 import { hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { resolveMigration } from './find-table.js';
@@ -37,6 +41,7 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
   const chunks = phase === 'copy' ? await readChunks(session, id) : [];
   const copied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
   const { runner } = ended ? { runner: null } : await runPids(session, id);
+  const progress = await progressOf(session, id);
   return {
     id,
     phase,
@@ -48,14 +53,33 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
     backlog: ended || phase === 'prepare' ? 0 : await backlog(session, id),
     runnerPid: runner,
-    paused: false,
-    throttledBy: null,
+    ...heldUp(progress, runner),
     error: record.error,
     verification: record.verification,
+    progress,
+    locks: (await readLocks<LedgerEntry>(session, id)).map(({ at, entry }) => ({ ...entry, at })),
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
     next: nextCommand(record, runner),
+  };
+}
+
+async function progressOf(session: Session, id: number): Promise<MigrationStatus['progress']> {
+  const stored = await readProgress(session, id);
+  if (stored === null) return null;
+  return { ageSeconds: stored.ageSeconds, state: stored.body as unknown as ProgressState };
+}
+
+/** By the run's own last word; nobody is held up where nobody runs. */
+function heldUp(
+  progress: MigrationStatus['progress'],
+  runner: number | null,
+): Pick<MigrationStatus, 'paused' | 'throttledBy'> {
+  const reasons = runner === null ? [] : (progress?.state.throttle ?? []);
+  return {
+    paused: reasons.some((text) => text.startsWith('paused by')),
+    throttledBy: reasons.length === 0 ? null : reasons.join('; '),
   };
 }
 

@@ -1,6 +1,10 @@
 /** What the library's functions take and give. */
 import type { ConnectionOptions } from '../db/connection.js';
+import type { LedgerEntry } from '../locks/ledger.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
+import type { ProgressState } from '../report/progress.js';
+import type { Limits } from '../throttle/limits.js';
+import type { CutoverWindow } from './cutover-window.js';
 import type { EventListener, Phase } from '../report/events.js';
 import type { AtPoint } from './points.js';
 
@@ -36,6 +40,26 @@ export interface RunSettings {
   readonly verify: 'full' | 'sample' | 'off';
   /** What to do about a transaction whose snapshot is older than the new table's rows: it would see rows missing. */
   readonly oldSnapshot: 'wait' | 'warn' | 'abort';
+  /** What copy and verification may cost; apply is never held up. */
+  readonly limits: Limits;
+  /** Replicas that are asked themselves; those that stream from the server are seen without. */
+  readonly replicas: readonly ConnectionOptions[];
+  /** Keep the shadow in sync and do not swap until `cutover` is given. */
+  readonly postponeCutover: boolean;
+  /** When the swap may be tried; null: at any time. */
+  readonly cutoverWindow: CutoverWindow | null;
+  /** While the swap is postponed the tables are compared again so often. */
+  readonly reverifyEveryMs: number;
+  /** No try for a lock while a transaction older than this holds one that is in the way. */
+  readonly oldTransactionMs: number;
+  /** Blocked backends x milliseconds that one try may cost the application by waiting. */
+  readonly harmPerTryMs: number;
+  /** The same for all tries for one lock. */
+  readonly harmPerRunMs: number;
+  /** End who is in the way for longer than this; null: nobody is ever ended. */
+  readonly killBlockersAfterMs: number | null;
+  /** Do everything of the swap and take it back. */
+  readonly rehearse: boolean;
 }
 
 export const defaultRunSettings: RunSettings = {
@@ -53,6 +77,18 @@ export const defaultRunSettings: RunSettings = {
   retryForMs: 10 * 60_000,
   verify: 'full',
   oldSnapshot: 'wait',
+  limits: {},
+  replicas: [],
+  postponeCutover: false,
+  cutoverWindow: null,
+  reverifyEveryMs: 60 * 60_000,
+  // An idle transaction of five seconds is not about to end; waiting behind it would only queue others up.
+  oldTransactionMs: 5_000,
+  // Ten sessions for a tenth of a second: a hiccup that no user sees.
+  harmPerTryMs: 1_000,
+  harmPerRunMs: 30_000,
+  killBlockersAfterMs: null,
+  rehearse: false,
 };
 
 export interface MigrateOptions extends CommonOptions {
@@ -61,6 +97,11 @@ export interface MigrateOptions extends CommonOptions {
   /** The id of a migration to go on with. */
   readonly resume?: number;
   readonly settings?: Partial<RunSettings>;
+  /** Asked before the swap is tried: not ok postpones it. */
+  readonly beforeCutover?: (migration: {
+    readonly id: number;
+    readonly table: string;
+  }) => Promise<{ readonly ok: boolean; readonly said: string }>;
   /** For tests: told, and awaited, between two durable steps. */
   readonly onPoint?: AtPoint;
 }
@@ -126,6 +167,10 @@ export interface MigrationStatus {
   readonly request: ChangeRequest;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** What its run does, and how long ago it said so; null when no run has said anything yet. */
+  readonly progress: { readonly ageSeconds: number; readonly state: ProgressState } | null;
+  /** Every lock on a user's table, and what it cost. */
+  readonly locks: readonly (LedgerEntry & { readonly at: string })[];
   /** The next command for whoever looks at this. */
   readonly next: string;
 }

@@ -87,12 +87,48 @@ export interface EventMap {
     readonly leftOut: readonly { readonly column: string; readonly why: string }[];
     readonly seconds: number;
   };
+  /** How hard copy and verification may work now; told when that changes. */
+  throttle: {
+    readonly kind: 'go' | 'pause' | 'stop';
+    readonly reasons: readonly { readonly signal: string; readonly text: string }[];
+  };
+  /** The swap is not tried now. */
+  'cutover:postponed': { readonly why: string };
+  /** The whole swap was done and taken back. */
+  'cutover:rehearsed': { readonly holdMs: number; readonly attempts: number; readonly drainedKeys: number };
+  /** A lock on a user's table, taken or missed, and what it cost the application. */
+  'lock:taken': {
+    readonly what: string;
+    readonly attempt: number;
+    readonly table: string;
+    readonly mode: string;
+    readonly waitedMs: number;
+    readonly heldMs: number;
+    /** Most backends that waited behind us at one moment. */
+    readonly blocked: number;
+    /** Blocked backends x milliseconds. */
+    readonly blockedMs: number;
+    readonly outcome: 'committed' | 'rolled back' | 'missed';
+  };
+  /** Somebody was in the way for longer than --kill-blockers allows. */
+  'lock:blocker': {
+    readonly pid: number;
+    readonly how: 'cancelled' | 'terminated' | 'spared';
+    readonly why: string;
+  };
   'cutover:try': { readonly attempt: number; readonly lockTimeoutMs: number };
   'cutover:missed': {
     readonly attempt: number;
     readonly waitedMs: number;
-    /** `lock`: somebody held it. `hold`: the swap took longer than its budget and was rolled back. */
-    readonly why: 'lock' | 'hold' | 'deadlock';
+    /**
+     * `lock`: somebody held it. `hold`: the swap took longer than its budget and was rolled back. `harm`: too many waited behind
+     * us. The others are no tries: it was only looked, and would have been in vain.
+     */
+    readonly why: 'lock' | 'hold' | 'deadlock' | 'harm' | 'old-transaction' | 'wraparound' | 'not-ready';
+    /** For people, where there is more to say. */
+    readonly reason: string | null;
+    /** False: nobody waited. */
+    readonly tried: boolean;
     readonly blockers: readonly Blocker[];
     readonly nextTryMs: number;
   };

@@ -10,12 +10,14 @@ export function levelOf(event: MigrationEvent): Level {
     case 'warning':
     case 'copy:restarted':
     case 'run:retrying':
+    case 'lock:blocker':
       return 'warn';
     case 'copy:progress':
     case 'apply:progress':
     case 'index:progress':
     case 'verify:progress':
     case 'cutover:try':
+    case 'lock:taken':
       return 'debug';
     default:
       return 'info';

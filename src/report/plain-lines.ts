@@ -52,6 +52,18 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
       return `the copy starts again: ${event.why}`;
     case 'index:done':
       return `index ${event.index} built in ${duration(event.seconds)}`;
+    case 'throttle':
+      return event.kind === 'go'
+        ? 'no longer held up'
+        : `held up: ${event.reasons.map(({ text }) => text).join('; ')}`;
+    case 'cutover:postponed':
+      return `not swapped yet: ${event.why}`;
+    case 'cutover:rehearsed':
+      return `rehearsed and taken back at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
+    case 'lock:blocker':
+      return `pid ${event.pid} was in the way: ${event.how}, ${event.why}`;
+    case 'warning':
+      return `warning: ${event.message}`;
     case 'cutover:done':
       return `swapped at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
     default:

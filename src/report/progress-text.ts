@@ -29,7 +29,13 @@ export function renderProgress(state: ProgressState, look: Look, now: number): s
 export function progressLine(state: ProgressState, look: Look): string {
   const phase = currentPhase(state);
   if (phase === null) return state.id === null ? 'planning' : 'between two phases';
-  const parts = [phase, ...details(state, phase, look).flat(), ...lockTexts(state.lock)];
+  const parts = [
+    phase,
+    ...details(state, phase, look).flat(),
+    ...state.throttle.map((text) => `held up: ${text}`),
+    ...(state.postponed === null ? [] : [`not swapped yet: ${state.postponed}`]),
+    ...lockTexts(state.lock),
+  ];
   return parts.join(` ${look.symbols.separator} `);
 }
 
@@ -56,6 +62,8 @@ function phaseLines(state: ProgressState, view: PhaseView, look: Look): string[]
   }
   const [first = '', ...rest] = [
     ...details(state, view.phase, look).map((parts) => parts.join(` ${symbols.separator} `)),
+    ...state.throttle.map((text) => `held up: ${text}`),
+    ...(state.postponed === null ? [] : [`not swapped yet: ${state.postponed}`]),
     ...lockTexts(state.lock),
   ];
   const bar = view.phase === 'copy' && state.copy !== null ? `${barOf(state.copy, look)} ` : '';
@@ -157,6 +165,10 @@ const missedWhy = {
   lock: 'not obtained',
   hold: 'took longer than --max-hold and was rolled back',
   deadlock: 'gave way to another session',
+  harm: 'too many waited behind it',
+  'old-transaction': 'not tried, an old transaction has it',
+  wraparound: 'not tried, an autovacuum to prevent wraparound has it',
+  'not-ready': 'not tried',
 } as const;
 
 function lockTexts(lock: LockWait | null): string[] {
@@ -168,11 +180,12 @@ function lockTexts(lock: LockWait | null): string[] {
     );
   }
   if (lock.missed !== null) {
-    const { why, nextTryMs, blockers } = lock.missed;
+    const { why, reason, nextTryMs, blockers } = lock.missed;
     const next =
       lock.timeoutMs === null && nextTryMs !== null ? `, next in ${duration(nextTryMs / 1000)}` : '';
     const tryText = lock.timeoutMs === null ? `lock for ${lock.what}: try ${lock.attempt}` : 'last try';
-    texts.push(`${tryText}: ${missedWhy[why]}${next}`);
+    const because = reason === null ? '' : `, ${reason}`;
+    texts.push(`${tryText}: ${missedWhy[why]}${because}${next}`);
     texts.push(...blockers.slice(0, namesShown).map((blocker) => `held by ${blockerText(blocker)}`));
     if (blockers.length > namesShown) texts.push(`held by ${count(blockers.length - namesShown)} more`);
   }

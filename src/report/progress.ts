@@ -21,6 +21,7 @@ export interface LockWait {
   /** The last try that failed. */
   readonly missed: {
     readonly why: EventMap['cutover:missed']['why'];
+    readonly reason: string | null;
     readonly blockers: EventMap['cutover:missed']['blockers'];
     readonly nextTryMs: number | null;
   } | null;
@@ -43,6 +44,12 @@ export interface ProgressState {
   readonly verify: EventMap['verify:progress'] | null;
   readonly verified: EventMap['verify:done'] | null;
   readonly lock: LockWait | null;
+  /** Why copy and verification are held up; empty when they are not. */
+  readonly throttle: readonly string[];
+  /** Why the swap is not tried now. */
+  readonly postponed: string | null;
+  /** Blocked backends x milliseconds of all locks so far. */
+  readonly harmMs: number;
   /** Why the run is without a connection; null when it has one. */
   readonly retrying: string | null;
   readonly finished: boolean;
@@ -62,6 +69,9 @@ export const initialProgress: ProgressState = {
   verify: null,
   verified: null,
   lock: null,
+  throttle: [],
+  postponed: null,
+  harmMs: 0,
   retrying: null,
   finished: false,
 };
@@ -108,6 +118,7 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
     case 'cutover:try':
       return {
         ...state,
+        postponed: null,
         lock: {
           what: 'the swap',
           attempt: event.attempt,
@@ -123,10 +134,18 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
     case 'native:done':
     case 'migration:done':
       return { ...state, lock: null, finished: true };
+    case 'throttle':
+      return { ...state, throttle: event.kind === 'go' ? [] : event.reasons.map(({ text }) => text) };
+    case 'cutover:postponed':
+      return { ...state, postponed: event.why };
     case 'run:retrying':
       return { ...state, lock: null, retrying: event.message };
     case 'run:resumed':
       return { ...state, retrying: null };
+    case 'lock:taken':
+      return { ...state, harmMs: state.harmMs + event.blockedMs };
+    case 'lock:blocker':
+    case 'cutover:rehearsed':
     case 'plan:ready':
     case 'index:started':
     case 'index:done':
@@ -153,7 +172,7 @@ function missedLock(event: Extract<MigrationEvent, { event: 'cutover:missed' | '
   const { attempt, blockers } = event;
   const missed =
     event.event === 'cutover:missed'
-      ? { why: event.why, blockers, nextTryMs: event.nextTryMs }
-      : { why: 'lock' as const, blockers, nextTryMs: null };
+      ? { why: event.why, reason: event.reason, blockers, nextTryMs: event.nextTryMs }
+      : { why: 'lock' as const, reason: null, blockers, nextTryMs: null };
   return { what: event.event === 'lock:missed' ? event.what : 'the swap', attempt, timeoutMs: null, missed };
 }

@@ -21,6 +21,27 @@ const createProgressSql = sql`
     body jsonb not null
   ) with (fillfactor = 50)`;
 
+/** What somebody asks of a run from elsewhere, and what it answered. */
+const createCommandsSql = sql`
+  create table ghost.commands (
+    id bigint generated always as identity primary key,
+    migration_id integer not null references ghost.migrations on delete cascade,
+    name text not null,
+    arguments jsonb not null,
+    at timestamptz not null default clock_timestamp(),
+    answer jsonb,
+    answered_at timestamptz
+  )`;
+
+/** The lock ledger: what each lock on a user's table cost. */
+const createLocksSql = sql`
+  create table ghost.locks (
+    id bigint generated always as identity primary key,
+    migration_id integer not null references ghost.migrations on delete cascade,
+    at timestamptz not null default clock_timestamp(),
+    entry jsonb not null
+  )`;
+
 export const createStateSchemaSql: readonly string[] = [
   // Two first runs at the same moment: the second waits here and then finds the schema.
   `create schema ghost`,
@@ -66,6 +87,8 @@ export const createStateSchemaSql: readonly string[] = [
       primary key (migration_id, from_block)
     )`,
   createProgressSql,
+  createCommandsSql,
+  createLocksSql,
   `revoke all on all tables in schema ghost from public`,
 ];
 
@@ -80,6 +103,8 @@ export const upgradeStateSchemaSql: readonly string[] = [
       add column swap_xid text,
       add column swap_snapshot text`,
   createProgressSql,
+  createCommandsSql,
+  createLocksSql,
   `revoke all on all tables in schema ghost from public`,
   `comment on schema ghost is '${stateComment}'`,
 ];

@@ -105,7 +105,7 @@ export async function dropEmptyState(session: Session): Promise<void> {
     );
     if (used) return;
     await session.batch([
-      `drop table ghost.progress, ghost.chunks`,
+      `drop table ghost.progress, ghost.commands, ghost.locks, ghost.chunks`,
       `drop table ghost.migrations`,
       `drop schema ghost`,
     ]);

@@ -24,28 +24,32 @@ export async function copy(context: RunContext): Promise<Transition> {
   const record = await stored(context);
   const { mark, blocksTotal } = record;
   if (mark === null || blocksTotal === null) throw new Error('the copy was never started');
-  const { sessions, settings } = context;
-  try {
-    await sessions.use(
-      'copy',
-      settings.workers,
-      async (workers) => {
-        await copyWith(context, workers, { mark, blocksTotal });
-      },
-      relaxedCommit,
-    );
-    return 'done';
-  } catch (error) {
-    if (!(error instanceof SourceMoved)) throw error;
-    await restart(context, mark);
-    return 'source-moved';
+  for (;;) {
+    const { resized } = context.steering;
+    try {
+      await context.sessions.use(
+        'copy',
+        context.settings.workers,
+        async (workers) => {
+          await copyWith(context, workers, { mark, blocksTotal, resized });
+        },
+        relaxedCommit,
+      );
+      return 'done';
+    } catch (error) {
+      // Another number of workers, or another size: what is done stays done.
+      if (resized.aborted && error === resized.reason) continue;
+      if (!(error instanceof SourceMoved)) throw error;
+      await restart(context, mark);
+      return 'source-moved';
+    }
   }
 }
 
 async function copyWith(
   context: RunContext,
   workers: Parameters<typeof runCopy>[0]['sessions'],
-  start: { readonly mark: SourceMark; readonly blocksTotal: number },
+  start: { readonly mark: SourceMark; readonly blocksTotal: number; readonly resized: AbortSignal },
 ): Promise<void> {
   const { control, id, plan, schemas, settings, emit, signal } = context;
   const chunks = await readChunks(control, id);
@@ -67,8 +71,10 @@ async function copyWith(
     checkpoint: ({ blocks, rows }) => chunkDoneSql(id, blocks.from, blocks.to, rows),
     checkSource: (session) => source.check(session),
     onProgress: (progress) => emit('copy:progress', progress),
+    permission: async (stop) => await context.steering.throttle?.permission(stop),
+    afterChunk: async (chunkMs, stop) => await context.steering.throttle?.afterChunk(chunkMs, stop),
     at: context.at,
-    signal,
+    signal: AbortSignal.any([signal, start.resized]),
   });
 }
 

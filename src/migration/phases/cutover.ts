@@ -17,16 +17,20 @@ import { cutover } from '../../cutover/cutover.js';
 import { attachDefinitions, detachStatements } from '../../cutover/dependents-sql.js';
 import { swapStatements } from '../../cutover/swap-sql.js';
 import type { Session } from '../../db/session.js';
-import { FailedError } from '../../errors.js';
+import { CutoverNotObtainedError, FailedError, InterruptedError, PgGhostError } from '../../errors.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../../shadow/bare-heap-sql.js';
 import { compareBeforeSwap } from '../../shadow/gate.js';
 import { dropHelperIndexStatements, helperIndexName } from '../../shadow/helper-index-sql.js';
 import { displayName, qualified } from '../../sql/quote.js';
+import type { Answer } from '../../state/commands.js';
 import { setHold, swappedSql } from '../../state/migrations.js';
 import { Applier } from '../applier.js';
-import { expectedTarget, helperIndexFacts, limitsOf, type RunContext } from '../context.js';
+import { expectedTarget, helperIndexFacts, killing, limitsOf, type RunContext } from '../context.js';
+import { isOpen } from '../cutover-window.js';
 import { lockSteps } from '../lock-steps.js';
+import { awaitCutover, cutoverPatienceMs, pausedBy } from '../postponement.js';
+import { verifyWith } from './verify.js';
 import { awaitOldSnapshots, snapshotLimit } from '../old-snapshots.js';
 import type { Transition } from '../machine.js';
 import { compareDefinitions, lookStatement, prepareLook, recordedCheck, toMark } from '../source-check.js';
@@ -41,7 +45,9 @@ export async function swap(context: RunContext): Promise<Transition> {
   try {
     await prepareDrain(session, apply);
     await prepareLook(context, session);
-    const { holdMs } = await swapOrExplain(context, { session, applier, target, apply });
+    const work = { session, applier, target, apply };
+    const { holdMs } = await swapWhenAllowed(context, work);
+    if (context.settings.rehearse) throw rehearsed(context, holdMs);
     await context.at('swapped');
     await setHold(control, id, holdMs);
   } finally {
@@ -57,10 +63,63 @@ interface SwapWork {
   readonly apply: ApplyPlan;
 }
 
-async function swapOrExplain(context: RunContext, work: SwapWork): Promise<LockedResult<number>> {
+/** Where the window closes before the lock has come, it is tried again in the next one. */
+async function swapWhenAllowed(context: RunContext, work: SwapWork): Promise<LockedResult<number>> {
+  const { applier } = work;
+  for (;;) {
+    if (context.settings.rehearse) return await swapOrExplain(context, work, { rehearse: true });
+    await awaitCutover(context, {
+      applier,
+      reverify: () => verifyWith(context, applier),
+      rehearse: () => rehearse(context, work),
+    });
+    try {
+      return await swapOrExplain(context, work);
+    } catch (error) {
+      const { cutoverWindow: window } = context.settings;
+      const isClosed = window !== null && !isOpen(window, new Date());
+      if (!isClosed || !(error instanceof CutoverNotObtainedError) || context.steering.cutoverWasAskedFor)
+        throw error;
+      context.emit('warning', { code: error.code, message: error.message });
+    }
+  }
+}
+
+async function rehearse(context: RunContext, work: SwapWork): Promise<Answer> {
+  try {
+    const { holdMs, attempts, value } = await swapOrExplain(context, work, { rehearse: true });
+    return {
+      ok: true,
+      said: `rehearsed and taken back at try ${attempts}: the lock would be held for ${holdMs.toFixed(1)} ms, ${value} keys drained`,
+      details: { holdMs, attempts, drainedKeys: value },
+    };
+  } catch (error) {
+    if (!(error instanceof PgGhostError)) throw error;
+    return { ok: false, said: `the swap would fail: ${error.message}`, details: error.toJSON() };
+  }
+}
+
+/** Ends a run that was for the rehearsal alone. */
+function rehearsed({ id }: RunContext, holdMs: number): InterruptedError {
+  return new InterruptedError(
+    'rehearsed',
+    `the swap was rehearsed and taken back: the lock would be held for ${holdMs.toFixed(1)} ms`,
+    {
+      details: { holdMs },
+      state: `nothing was swapped; migration ${id} keeps its state`,
+      hint: `pg-ghost run --resume ${id} goes on to the swap`,
+    },
+  );
+}
+
+async function swapOrExplain(
+  context: RunContext,
+  work: SwapWork,
+  options: { readonly rehearse?: boolean } = {},
+): Promise<LockedResult<number>> {
   for (;;) {
     try {
-      return await swapOnce(context, work);
+      return await swapOnce(context, work, options);
     } catch (error) {
       if (!isRowError(error)) throw error;
       // Throws with the row's key, unless the row was put right meanwhile.
@@ -72,6 +131,7 @@ async function swapOrExplain(context: RunContext, work: SwapWork): Promise<Locke
 async function swapOnce(
   context: RunContext,
   { session, applier, target, apply }: SwapWork,
+  { rehearse: isRehearsal = false }: { readonly rehearse?: boolean },
 ): Promise<LockedResult<number>> {
   const { control, id, plan, schemas, emit, signal } = context;
   const source = await recordedCheck(context);
@@ -85,9 +145,13 @@ async function swapOnce(
     table: qualified(plan.table),
     tableOid: plan.source.oid,
     session,
-    watcher: control,
+    watcher: context.watcher,
     locks,
-    limits: limitsOf(context),
+    limits: { ...limitsOf(context), deadlineMs: cutoverPatienceMs(context) },
+    ready: () => Promise.resolve(pausedBy(context.steering)),
+    ...killing(context),
+    onLock: context.ledger.add,
+    rehearse: isRehearsal,
     catchUp: async () => {
       await awaitOldSnapshots(context, snapshots);
       await applier.catchUp();

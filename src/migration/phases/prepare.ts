@@ -23,7 +23,7 @@ import { cloneStatements } from '../../shadow/clone-sql.js';
 import { displayName, ident, literal, qualified } from '../../sql/quote.js';
 import { setCopyStart, setTarget } from '../../state/migrations.js';
 import { removeMigration } from '../cleanup.js';
-import { shortLockLimits, type RunContext } from '../context.js';
+import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 import { applyChange } from '../plan.js';
 import { compareDefinitions, readMark, warmUp } from '../source-check.js';
@@ -45,16 +45,17 @@ export async function prepare(context: RunContext): Promise<Transition> {
 
 /** Removes whatever prepare may have made. */
 export async function undoPrepare(context: RunContext): Promise<void> {
-  const { control, sessions, id, plan } = context;
+  const { sessions, id, plan } = context;
   const session = await sessions.open('cleanup');
   try {
     await removeMigration({
       session,
-      watcher: control,
+      watcher: context.watcher,
       id,
       table: plan.table,
       sourceOid: plan.source.oid,
       limits: shortLockLimits(context),
+      onLock: context.ledger.add,
     });
   } finally {
     await sessions.release(session);
@@ -94,14 +95,19 @@ function publishable({ id, plan, schemas }: RunContext): string[] {
 }
 
 async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {
-  const { control, sessions, id, plan, emit, signal } = context;
+  const { sessions, id, plan, emit, signal } = context;
   const session = await sessions.open('prepare');
   try {
     await underLock({
       session,
-      watcher: control,
+      watcher: context.watcher,
       // Writers wait for us and we for them, readers do not.
-      request: { table: qualified(plan.table), tableOid: plan.source.oid, mode: 'SHARE ROW EXCLUSIVE' },
+      request: {
+        what: 'switching capture on',
+        table: qualified(plan.table),
+        tableOid: plan.source.oid,
+        mode: 'SHARE ROW EXCLUSIVE',
+      },
       limits: shortLockLimits(context),
       prepare: (attempt) => (attempt === 1 ? warmUp(context, session) : Promise.resolve()),
       work: async (hold) => {
@@ -117,21 +123,23 @@ async function switchCaptureOn(context: RunContext, expected: string | null): Pr
         );
         return { last: [], value: undefined };
       },
-      onMissed: (missed) =>
+      onMiss: (miss) =>
         emit('lock:missed', {
           what: 'switching capture on',
-          attempt: missed.try.attempt,
-          blockers: missed.blockers,
+          attempt: miss.try.attempt,
+          blockers: miss.blockers,
         }),
+      onLock: context.ledger.add,
+      ...killing(context),
       signal,
     });
   } catch (error) {
     if (!(error instanceof LockNotObtained)) throw error;
     throw new FailedError(
       'lock-not-obtained',
-      `capture could not be switched on: ${displayName(plan.table)} was never free of writers in ${error.attempts} tries${blockerLines(error.last.blockers)}`,
+      `capture could not be switched on: ${displayName(plan.table)} was never free of writers in ${error.attempts} tries${blockerLines(error.census)}`,
       {
-        details: { blockers: error.last.blockers, why: error.last.why },
+        details: { blockers: error.census, why: error.miss.why },
         state: 'nothing was changed',
         hint: 'run the same command again when the blockers are gone, or with a longer --cutover-deadline',
         cause: error,

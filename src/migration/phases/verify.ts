@@ -11,6 +11,13 @@ import { differencesFound, verifyPlanOf } from '../verify-facts.js';
 import { findMigration } from '../../state/migrations.js';
 
 export async function verify(context: RunContext): Promise<Transition> {
+  await using applier = await Applier.open(context);
+  await verifyWith(context, applier);
+  return 'done';
+}
+
+/** Once more, while the swap is postponed, with the apply session that is there. */
+export async function verifyWith(context: RunContext, applier: Applier): Promise<void> {
   const { id, control, sessions, settings, emit, at, signal } = context;
   const mode = settings.verify;
   if (mode === 'off') {
@@ -19,7 +26,7 @@ export async function verify(context: RunContext): Promise<Transition> {
       message: 'the rows of the two tables are not compared: --verify off',
     });
     await setVerification(control, id, { mode, rows: 0, differences: 0 });
-    return 'done';
+    return;
   }
   const started = performance.now();
   const plan = await verifyPlanOf(control, {
@@ -29,7 +36,6 @@ export async function verify(context: RunContext): Promise<Transition> {
     swap: null,
   });
   const rowsExpected = (await findMigration(control, id))?.rowsCopied ?? null;
-  await using applier = await Applier.open(context);
   const result = await sessions.use(
     'verify',
     settings.workers,
@@ -41,6 +47,8 @@ export async function verify(context: RunContext): Promise<Transition> {
           mode,
           chunkTimeMs: settings.chunkTimeMs,
           rowsExpected,
+          permission: async (stop) => await context.steering.throttle?.permission(stop),
+          afterPiece: async (ms, stop) => await context.steering.throttle?.afterChunk(ms, stop),
           onProgress: (progress) => emit('verify:progress', progress),
           at,
           ...applying,
@@ -66,5 +74,4 @@ export async function verify(context: RunContext): Promise<Transition> {
     );
   }
   await at('verified');
-  return 'done';
 }

@@ -1,0 +1,24 @@
+/** The lock ledger of a run: told at once, kept in the state a little later. */
+import type { Session } from '../db/session.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import type { Emit } from '../report/events.js';
+import { storeLocks } from '../state/lock-entries.js';
+
+export class LedgerBook {
+  #unsaved: LedgerEntry[] = [];
+
+  constructor(private readonly emit: Emit) {}
+
+  readonly add = (entry: LedgerEntry): void => {
+    this.#unsaved.push(entry);
+    const { oid: _, ...told } = entry;
+    this.emit('lock:taken', told);
+  };
+
+  /** Not while a lock is held: a write of ours has no business there. */
+  async save(session: Session, id: number): Promise<void> {
+    const entries = this.#unsaved;
+    this.#unsaved = [];
+    await storeLocks(session, id, entries);
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Before the swap is tried: it may be postponed by the user, by the hour, by a hook, or by a pause. Until then the log is being
+ * applied and the tables are compared again now and then, so that the swap can come at any moment.
+ */
+import { sleep } from '../db/wait.js';
+import { displayName } from '../sql/quote.js';
+import type { Answer } from '../state/commands.js';
+import type { Applier } from './applier.js';
+import type { RunContext } from './context.js';
+import { isOpen, remaining } from './cutover-window.js';
+
+const everyMs = 300;
+/** A hook that said no is asked again after this. */
+const askAgainMs = 30_000;
+
+export interface Waiting {
+  readonly applier: Applier;
+  /** Compares the tables again; throws when they differ. */
+  readonly reverify: () => Promise<void>;
+  /** Does the swap and takes it back. */
+  readonly rehearse: () => Promise<Answer>;
+}
+
+/** Returns when the swap may be tried. */
+export async function awaitCutover(
+  context: RunContext,
+  { applier, reverify, rehearse }: Waiting,
+): Promise<void> {
+  const { steering, emit, signal, id, plan, beforeCutover } = context;
+  let verifiedMs = performance.now();
+  let askedMs = -Infinity;
+  let hookSaid: string | null = null;
+  let told: string | null = null;
+  steering.isWaiting = true;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const rehearsal = steering.takeRehearsal();
+      if (rehearsal !== null) rehearsal(await rehearse());
+      let why = postponedBy(context);
+      if (why === null && beforeCutover !== null && beforeCutover !== undefined) {
+        if (performance.now() - askedMs > askAgainMs) {
+          askedMs = performance.now();
+          const { ok, said } = await beforeCutover({ id, table: displayName(plan.table) });
+          hookSaid = ok ? null : `a before-cutover hook says no${said === '' ? '' : `: ${said}`}`;
+        }
+        why = hookSaid;
+      }
+      if (why === null) return;
+      if (why !== told) emit('cutover:postponed', { why });
+      told = why;
+      await applier.catchUp();
+      if (performance.now() - verifiedMs > context.settings.reverifyEveryMs) {
+        await reverify();
+        verifiedMs = performance.now();
+      }
+      await sleep(everyMs, signal);
+    }
+  } finally {
+    steering.isWaiting = false;
+  }
+}
+
+function postponedBy({ steering, settings }: RunContext): string | null {
+  const paused = pausedBy(steering);
+  if (paused !== null) return paused;
+  if (steering.cutoverWasAskedFor) return null;
+  if (settings.postponeCutover) return 'postponed until pg-ghost cutover';
+  const { cutoverWindow: window } = settings;
+  return window === null || isOpen(window, new Date()) ? null : `outside of the window ${window.text}`;
+}
+
+/** A person's pause holds the swap up as well; the limits of copy and verification do not. */
+export function pausedBy({ throttle }: RunContext['steering']): string | null {
+  const current = throttle?.current;
+  if (current?.kind !== 'pause') return null;
+  return current.reasons.find(({ signal }) => signal === 'manual')?.text ?? null;
+}
+
+/** How long the swap may be tried from now on. */
+export function cutoverPatienceMs({ settings, steering }: RunContext): number {
+  const { cutoverDeadlineMs, cutoverWindow: window } = settings;
+  return window === null || steering.cutoverWasAskedFor
+    ? cutoverDeadlineMs
+    : Math.min(cutoverDeadlineMs, Math.max(1000, remaining(window, new Date())));
+}

@@ -1,0 +1,76 @@
+/**
+ * Commands to a run from any machine that reaches the database: a row, a notification, and the answer in the row.
+ * https://www.postgresql.org/docs/current/sql-notify.html
+ */
+import type { Session } from '../db/session.js';
+import { sql } from '../sql/quote.js';
+
+export const commandChannel = 'ghost_command';
+
+export type CommandName = 'pause' | 'unpause' | 'set' | 'cutover' | 'rehearse';
+
+export interface Command {
+  readonly id: number;
+  readonly name: CommandName;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
+export interface Answer {
+  readonly ok: boolean;
+  /** What the run did, in one sentence. */
+  readonly said: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** @returns the command's id, to ask for its answer */
+export async function sendCommand(
+  session: Session,
+  migrationId: number,
+  name: CommandName,
+  args: Readonly<Record<string, unknown>>,
+): Promise<number> {
+  const { id } = await session.row<{ id: number }>({
+    text: sql`
+      with sent as (
+        insert into ghost.commands (migration_id, name, arguments) values ($1, $2, $3) returning id
+      )
+      select sent.id, pg_notify($4, $1::text) from sent`,
+    values: [migrationId, name, JSON.stringify(args), commandChannel],
+  });
+  return id;
+}
+
+/** null while the run has not answered. */
+export async function readAnswer(session: Session, commandId: number): Promise<Answer | null> {
+  const [found] = await session.rows<{ answer: Answer | null }>({
+    text: `select answer from ghost.commands where id = $1`,
+    values: [commandId],
+  });
+  return found?.answer ?? null;
+}
+
+/** Nobody has answered: it must not be done by a later run that knows nothing of it. */
+export async function withdrawCommand(session: Session, commandId: number): Promise<void> {
+  await session.execute({
+    text: `delete from ghost.commands where id = $1 and answer is null`,
+    values: [commandId],
+  });
+}
+
+export async function openCommands(session: Session, migrationId: number): Promise<Command[]> {
+  return await session.rows<Command>({
+    text: sql`
+      select id, name, arguments
+      from ghost.commands
+      where migration_id = $1 and answer is null
+      order by id`,
+    values: [migrationId],
+  });
+}
+
+export async function answerCommand(session: Session, commandId: number, answer: Answer): Promise<void> {
+  await session.execute({
+    text: `update ghost.commands set answer = $2, answered_at = clock_timestamp() where id = $1`,
+    values: [commandId, JSON.stringify(answer)],
+  });
+}

@@ -1,0 +1,29 @@
+/** The lock ledger of a migration, as it is kept. */
+import type { Session } from '../db/session.js';
+import { sql } from '../sql/quote.js';
+
+export interface StoredLock<Entry> {
+  readonly at: string;
+  readonly entry: Entry;
+}
+
+export async function storeLocks(session: Session, id: number, entries: readonly object[]): Promise<void> {
+  if (entries.length === 0) return;
+  await session.execute({
+    text: sql`
+      insert into ghost.locks (migration_id, entry)
+      select $1, entry from jsonb_array_elements($2::jsonb) as entry`,
+    values: [id, JSON.stringify(entries)],
+  });
+}
+
+export async function readLocks<Entry>(session: Session, id: number): Promise<StoredLock<Entry>[]> {
+  return await session.rows<StoredLock<Entry>>({
+    text: sql`
+      select to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, entry
+      from ghost.locks
+      where migration_id = $1
+      order by id`,
+    values: [id],
+  });
+}
