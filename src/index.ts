@@ -13,6 +13,11 @@
 export { plan } from './migration/plan.js';
 export { migrate } from './migration/migrate.js';
 export { status } from './migration/status.js';
+export { cutover, pause, set, unpause } from './migration/steer.js';
+export { cutoverWindow, type CutoverWindow } from './migration/cutover-window.js';
+export type { Answer } from './state/commands.js';
+export type { Limits } from './throttle/limits.js';
+export type { LedgerEntry } from './locks/ledger.js';
 export { verify } from './migration/verify.js';
 export { abort } from './migration/abort.js';
 export { finalize } from './migration/finalize.js';

@@ -8,7 +8,7 @@ import type { Output } from './output.js';
 /** The library, as far as the command line uses it. */
 export type Library = Pick<
   typeof import('../index.js'),
-  'plan' | 'migrate' | 'status' | 'verify' | 'abort' | 'finalize'
+  'plan' | 'migrate' | 'status' | 'pause' | 'unpause' | 'set' | 'cutover' | 'verify' | 'abort' | 'finalize'
 >;
 
 export interface Invocation {

@@ -5,7 +5,9 @@ import {
   collect,
   durationMs,
   migrationId,
+  cutoverWindowOf,
   nonEmpty,
+  ratio,
   setExpression,
   type SetExpression,
   wholeNumber,
@@ -97,6 +99,102 @@ export const runOptions = {
   )
     .choices(['auto', 'never', 'only'] as const)
     .default(defaults.native),
+};
+
+const bytes = wholeNumber({ min: 0, max: 1e15 });
+const sessions = wholeNumber({ min: 0, max: 100_000 });
+const milliseconds = wholeNumber({ min: 0, max: 86_400_000 });
+const transactions = wholeNumber({ min: 0, max: 2_147_483_647 });
+
+/** What copy and verification may cost. `--max-...` slows down and pauses, `--critical-...` ends the run with its state kept. */
+export const limitOptions = {
+  maxLag: new Option('--max-lag <MS>', 'pause while a replica is further behind than this').argParser(
+    milliseconds,
+  ),
+  criticalLag: new Option(
+    '--critical-lag <MS>',
+    'stop the run when a replica is further behind than this',
+  ).argParser(milliseconds),
+  maxLagBytes: new Option('--max-lag-bytes <BYTES>', 'the same in bytes of WAL').argParser(bytes),
+  criticalLagBytes: new Option('--critical-lag-bytes <BYTES>', 'the same in bytes of WAL').argParser(bytes),
+  replica: new Option('--replica <URL>', 'a replica to ask itself; may be repeated').argParser<
+    string[] | undefined
+  >(collect(nonEmpty)),
+  maxActive: new Option('--max-active <N>', 'pause while more sessions than this are at work').argParser(
+    sessions,
+  ),
+  criticalActive: new Option(
+    '--critical-active <N>',
+    'stop the run when more sessions are at work',
+  ).argParser(sessions),
+  maxWaiters: new Option(
+    '--max-waiters <N>',
+    'pause while more sessions wait for a lock on the table',
+  ).argParser(sessions),
+  criticalWaiters: new Option('--critical-waiters <N>', 'stop the run when more sessions wait').argParser(
+    sessions,
+  ),
+  maxWalRate: new Option(
+    '--max-wal-rate <BYTES>',
+    'pause while the server writes more WAL a second',
+  ).argParser(bytes),
+  criticalWalRate: new Option('--critical-wal-rate <BYTES>', 'stop the run when it writes more').argParser(
+    bytes,
+  ),
+  maxRetainedWal: new Option(
+    '--max-retained-wal <BYTES>',
+    'pause while a slot or the archiver keeps more WAL',
+  ).argParser(bytes),
+  criticalRetainedWal: new Option(
+    '--critical-retained-wal <BYTES>',
+    'stop the run when one keeps more',
+  ).argParser(bytes),
+  maxXidAge: new Option('--max-xid-age <N>', 'pause while the oldest transaction ID is older').argParser(
+    transactions,
+  ),
+  criticalXidAge: new Option('--critical-xid-age <N>', 'stop the run when it is older').argParser(
+    transactions,
+  ),
+  pauseOnAutovacuum: new Option('--pause-on-autovacuum', 'pause while autovacuum works on the table'),
+  throttleQuery: new Option(
+    '--throttle-query <SQL>',
+    'pause while this query returns true or a number above 0',
+  ).argParser(nonEmpty),
+  pauseFile: new Option('--pause-file <PATH>', 'pause while this file exists').argParser(nonEmpty),
+  nice: new Option(
+    '--nice <RATIO>',
+    'sleep this many times the duration of each chunk after it (0-100)',
+  ).argParser(ratio),
+};
+
+export const cutoverOptions = {
+  postponeCutover: new Option(
+    '--postpone-cutover',
+    'keep the new table in sync, swap when pg-ghost cutover says so',
+  ),
+  cutoverWindow: new Option(
+    '--cutover-window <WINDOW>',
+    'swap only then: "02:00-04:00 Europe/Berlin"',
+  ).argParser(cutoverWindowOf),
+  maxHarm: new Option(
+    '--max-harm <MS>',
+    'blocked sessions x ms that one try for a lock may cost by waiting (0-3600000)',
+  )
+    .argParser(wholeNumber({ min: 0, max: 3_600_000 }))
+    .default(defaults.harmPerTryMs),
+  maxTotalHarm: new Option('--max-total-harm <MS>', 'the same for all tries for one lock (0-36000000)')
+    .argParser(wholeNumber({ min: 0, max: 36_000_000 }))
+    .default(defaults.harmPerRunMs),
+  oldTransaction: new Option(
+    '--old-transaction <DURATION>',
+    'no try for a lock that a transaction older than this stands in the way of (0s-7d)',
+  )
+    .argParser(durationMs({ min: 0, max: 7 * 86_400_000 }))
+    .default(defaults.oldTransactionMs, `${defaults.oldTransactionMs / 1000}s`),
+  killBlockers: new Option(
+    '--kill-blockers <AFTER>',
+    'end sessions that are in the way of a lock for longer than this (0s-7d); nobody is ever ended without it',
+  ).argParser(durationMs({ min: 0, max: 7 * 86_400_000 })),
 };
 
 export const outputOptions = {

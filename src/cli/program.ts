@@ -9,6 +9,7 @@ import { finalizeCommand } from './commands/finalize.js';
 import { planCommand } from './commands/plan.js';
 import { runCommand } from './commands/run.js';
 import { statusCommand } from './commands/status.js';
+import { cutoverCommand, pauseCommand, setCommand, unpauseCommand } from './commands/steer.js';
 import { verifyCommand } from './commands/verify.js';
 import { describeFailure, failureLines } from './failure.js';
 import type { Invocation } from './invocation.js';
@@ -60,6 +61,10 @@ Example:
   program.addCommand(planCommand(invocation));
   program.addCommand(runCommand(invocation));
   program.addCommand(statusCommand(invocation));
+  program.addCommand(pauseCommand(invocation));
+  program.addCommand(unpauseCommand(invocation));
+  program.addCommand(setCommand(invocation));
+  program.addCommand(cutoverCommand(invocation));
   program.addCommand(verifyCommand(invocation));
   program.addCommand(abortCommand(invocation));
   program.addCommand(finalizeCommand(invocation));

@@ -1,6 +1,7 @@
 /** Texts of the command line as values. Each says in one sentence what it takes; the option's name is added outside. */
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import parseDurationText from 'parse-duration';
+import { cutoverWindow, type CutoverWindow } from '../migration/cutover-window.js';
 
 export interface Range {
   readonly min: number;
@@ -66,6 +67,36 @@ export function setExpression(text: string): SetExpression {
 export function nonEmpty(text: string): string {
   if (text.trim() === '') throw new InvalidArgumentError('It must not be empty.');
   return text;
+}
+
+/** `0.5`, `2`. */
+export function ratio(text: string): number {
+  const value = /^\d{1,3}(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= 100)) throw new InvalidArgumentError('It takes a number from 0 to 100.');
+  return value;
+}
+
+export function cutoverWindowOf(text: string): CutoverWindow {
+  try {
+    return cutoverWindow(text);
+  } catch {
+    throw new InvalidArgumentError(
+      'It takes HH:MM-HH:MM and a time zone, such as "02:00-04:00 Europe/Berlin".',
+    );
+  }
+}
+
+export interface Setting {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** `workers=4`. What can be set and to what, the library knows. */
+export function settingOf(text: string): Setting {
+  const [, key, value] = /^([a-z-]+)=(.+)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined)
+    throw new InvalidArgumentError('It takes KEY=VALUE, such as workers=4.');
+  return { key, value };
 }
 
 /** For options that may be repeated. */

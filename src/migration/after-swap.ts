@@ -2,24 +2,29 @@
  * What follows the swap and needs no strong lock on the table: foreign keys are validated, materialized views refreshed. What
  * is left to do is read from the catalog, so it can be called again at any time.
  */
-import { holdersOf } from '../catalog/activity.js';
-import { jittered, sleep } from '../db/wait.js';
 import type { Session } from '../db/session.js';
 import { SqlState, isServerError, sqlState, type ServerError } from '../db/sqlstate.js';
 import { validateForeignKey } from '../ddl/foreign-key-sql.js';
 import { refreshView } from '../ddl/view-sql.js';
 import { FailedError } from '../errors.js';
-import { lockTry } from '../locks/ladder.js';
+import { blockerLines } from '../locks/describe-blockers.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import { lockThenRun } from '../locks/lock-then-run.js';
+import { LockNotObtained } from '../locks/locked-transaction.js';
+import type { LockStep } from '../locks/request.js';
 import { toValidate } from '../plan/definitions/to-validate.js';
 import type { Plan } from '../plan/types.js';
 import type { Emit } from '../report/events.js';
 import { displayName, qualified } from '../sql/quote.js';
+import { defaultRunSettings } from './types.js';
 
 export interface AfterSwapWork {
   readonly session: Session;
   readonly plan: Pick<Plan, 'definitions'>;
   readonly lockTimeoutMs: number;
   readonly deadlineMs: number;
+  readonly watcher?: Session;
+  readonly onLock?: (entry: LedgerEntry) => void;
   readonly emit: Emit;
   readonly signal?: AbortSignal;
 }
@@ -32,8 +37,9 @@ export async function completeSwap(work: AfterSwapWork): Promise<void> {
   const { session } = work;
   for (const each of await pending(work)) {
     try {
-      await withLockTries(work, each);
+      await runLocked(work, each);
     } catch (error) {
+      if (error instanceof LockNotObtained) throw notObtained(error, each);
       if (!isServerError(error)) throw error;
       throw notCompleted(error, each);
     }
@@ -43,8 +49,8 @@ export async function completeSwap(work: AfterSwapWork): Promise<void> {
 
 interface Pending {
   readonly what: string;
-  /** The relation whose lock it needs. */
-  readonly oid: number;
+  /** What the statement locks, in order. */
+  readonly locks: readonly LockStep[];
   readonly statement: string;
   /** The materialized view, quoted. */
   readonly refresh: string | null;
@@ -55,15 +61,26 @@ async function pending({ session, plan }: AfterSwapWork): Promise<Pending[]> {
   const { target } = plan.definitions;
   const result: Pending[] = [];
   for (const key of toValidate(target)) {
-    const [found] = await session.rows<{ oid: number }>({
+    const [found] = await session.rows<{ oid: number; references: number; lockable: boolean }>({
       text: `
-        select conrelid as oid from pg_constraint
+        select conrelid as oid, confrelid as references,
+          has_table_privilege(confrelid, 'update, delete, truncate') as lockable
+        from pg_constraint
         where conrelid = to_regclass($1) and conname = $2 and contype = 'f' and not convalidated`,
       values: [qualified(key.table), key.name],
     });
     if (found === undefined) continue;
-    const what = `foreign key ${key.name} of ${displayName(key.table)}`;
-    result.push({ what, oid: found.oid, statement: validateForeignKey(key), refresh: null });
+    const what = `validating foreign key ${key.name} of ${displayName(key.table)}`;
+    const locks: LockStep[] = [
+      { kind: 'table', oid: found.oid, table: qualified(key.table), mode: 'SHARE UPDATE EXCLUSIVE' },
+      {
+        kind: found.lockable ? 'table' : 'implicit',
+        oid: found.references,
+        table: qualified(key.references),
+        mode: 'ROW SHARE',
+      },
+    ];
+    result.push({ what, locks, statement: validateForeignKey(key), refresh: null });
   }
   for (const view of target.views.filter(({ materialized, populated }) => materialized && populated)) {
     const name = qualified(view.name);
@@ -72,36 +89,41 @@ async function pending({ session, plan }: AfterSwapWork): Promise<Pending[]> {
       values: [name],
     });
     if (found === undefined) continue;
-    const what = `materialized view ${displayName(view.name)}`;
-    result.push({ what, oid: found.oid, statement: refreshView(view), refresh: name });
+    const what = `refreshing materialized view ${displayName(view.name)}`;
+    const locks: LockStep[] = [{ kind: 'implicit', oid: found.oid, table: name, mode: 'ACCESS EXCLUSIVE' }];
+    result.push({ what, locks, statement: refreshView(view), refresh: name });
   }
   return result;
 }
 
 /** The locks keep out no reader and no writer, but whoever waits for one makes others wait behind. */
-async function withLockTries(work: AfterSwapWork, { what, statement, oid }: Pending): Promise<void> {
-  const { session, lockTimeoutMs, deadlineMs, signal, emit } = work;
-  const started = performance.now();
-  for (let attempt = 1; ; attempt += 1) {
-    signal?.throwIfAborted();
-    const step = lockTry(attempt, lockTimeoutMs);
-    try {
-      await session.transaction(async () => {
-        await session.batch([
-          `set local lock_timeout = '${step.lockTimeoutMs ?? 1}ms'`,
-          `set local statement_timeout = 0`,
-        ]);
-        await session.execute(statement);
-      });
-      return;
-    } catch (error) {
-      const state = sqlState(error);
-      if (state !== SqlState.lockNotAvailable && state !== SqlState.deadlockDetected) throw error;
-      if (performance.now() - started > deadlineMs) throw error;
-      emit('lock:missed', { what, attempt, blockers: await holdersOf(session, oid) });
-      await sleep(jittered(step.pauseMs), signal);
-    }
-  }
+async function runLocked(work: AfterSwapWork, { what, statement, locks }: Pending): Promise<void> {
+  const { session, watcher, lockTimeoutMs, deadlineMs, signal, emit, onLock } = work;
+  const { harmPerTryMs, harmPerRunMs } = defaultRunSettings;
+  await lockThenRun({
+    session,
+    what,
+    locks,
+    limits: { lockTimeoutMs, deadlineMs, harmPerTryMs, harmPerRunMs },
+    run: () => session.execute(statement),
+    onMiss: (miss) => emit('lock:missed', { what, attempt: miss.try.attempt, blockers: miss.blockers }),
+    ...(watcher === undefined ? {} : { watcher }),
+    ...(onLock === undefined ? {} : { onLock }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+function notObtained(error: LockNotObtained, { what, statement }: Pending): FailedError {
+  return new FailedError(
+    'lock-not-obtained',
+    `${what}: the lock did not come free in ${error.attempts} tries${blockerLines(error.census)}`,
+    {
+      state: 'the tables are swapped and the new one is in use; this part of the work is left to do',
+      hint: `run the same command again, or by hand: ${statement}`,
+      details: { statement, blockers: error.census },
+      cause: error,
+    },
+  );
 }
 
 function notCompleted(error: ServerError, { what, statement }: Pending): FailedError {

@@ -2,8 +2,13 @@
 import { Session } from '../db/session.js';
 import { SqlState, isServerError, sqlState } from '../db/sqlstate.js';
 import { FailedError, RefusedError } from '../errors.js';
-import { displayName } from '../sql/quote.js';
-import { setPhase } from '../state/migrations.js';
+import { blockerLines } from '../locks/describe-blockers.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import { lockThenRun } from '../locks/lock-then-run.js';
+import { LockNotObtained } from '../locks/locked-transaction.js';
+import { displayName, qualified } from '../sql/quote.js';
+import { storeLocks } from '../state/lock-entries.js';
+import { setPhase, type MigrationRecord } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { dropSchemas, removeLeftovers } from './cleanup.js';
 import { resolveMigration } from './find-table.js';
@@ -13,8 +18,7 @@ import { completeSwap } from './after-swap.js';
 import { createEmitter } from '../report/emitter.js';
 import { defaultRunSettings, type CommonOptions } from './types.js';
 
-/** Somebody may look at the old table: wait a moment for them, but do not make others wait behind us for long. */
-const lockTimeout = '5s';
+const patienceMs = 15_000;
 
 /** Drops the old table. Nothing can be taken back after this. */
 export async function finalize(options: CommonOptions, id: number): Promise<void> {
@@ -26,7 +30,6 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
   await using session = await Session.open({
     connection: options.connection,
     applicationName: `pg-ghost ${id} finalize`,
-    settings: { lock_timeout: lockTimeout },
   });
   breakOffWhenAsked(options, session);
   const record = await resolveMigration(session, id);
@@ -52,16 +55,59 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
     emit: createEmitter([options.onEvent]).withId(id),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
+  const entries: LedgerEntry[] = [];
   try {
     await removeLeftovers(session, id);
-    await session.transaction(() => dropSchemas(session, id, record.table.name));
+    await dropOld(session, record, (entry) => entries.push(entry), options);
   } catch (error) {
     throw notDropped(error, old, id);
   }
   await setPhase(session, id, phase);
+  await storeLocks(session, id, entries);
+}
+
+/** Somebody may look at the old table: they are waited for, but nobody is made to wait behind us for long. */
+async function dropOld(
+  session: Session,
+  { id, table }: MigrationRecord,
+  onLock: (entry: LedgerEntry) => void,
+  { connection, signal }: CommonOptions,
+): Promise<void> {
+  const name = { schema: schemasOf(id).old, name: table.name };
+  const [found] = await session.rows<{ oid: number }>({
+    text: `select to_regclass($1)::oid as oid where to_regclass($1) is not null`,
+    values: [qualified(name)],
+  });
+  await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} watch` });
+  const { lockTimeoutMs, harmPerTryMs, harmPerRunMs } = defaultRunSettings;
+  await lockThenRun({
+    session,
+    watcher,
+    what: `dropping ${displayName(name)}`,
+    locks:
+      found === undefined
+        ? []
+        : [{ kind: 'table', oid: found.oid, table: qualified(name), mode: 'ACCESS EXCLUSIVE' }],
+    limits: { lockTimeoutMs, deadlineMs: patienceMs, harmPerTryMs, harmPerRunMs },
+    run: () => dropSchemas(session, id, table.name),
+    onLock,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 function notDropped(error: unknown, old: string, id: number): unknown {
+  if (error instanceof LockNotObtained) {
+    return new FailedError(
+      'lock-not-obtained',
+      `${old} could not be dropped: it was in use in all of ${error.attempts} tries${blockerLines(error.census)}`,
+      {
+        details: { blockers: error.census },
+        state: 'the new table is in use; the old one is still there',
+        hint: `pg-ghost finalize ${id} again when nobody reads it`,
+        cause: error,
+      },
+    );
+  }
   if (!isServerError(error)) return error;
   const dependents = sqlState(error) === SqlState.dependentObjects;
   return new FailedError(

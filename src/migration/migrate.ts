@@ -19,6 +19,7 @@ import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { completeSwap } from './after-swap.js';
 import { removeLeftovers } from './cleanup.js';
+import { limitsOf } from './context.js';
 import { resolveMigration, resolveTable } from './find-table.js';
 import { runNative } from './native.js';
 import { planOn } from './plan.js';
@@ -277,11 +278,8 @@ async function native(
     tableOid: plan.source.oid,
     session,
     watcher: control,
-    limits: {
-      lockTimeoutMs: settings.lockTimeoutMs,
-      maxHoldMs: settings.maxHoldMs,
-      deadlineMs: settings.cutoverDeadlineMs,
-    },
+    limits: limitsOf({ settings }),
+    settings,
     emit: emitter.emit,
     signal,
   });

@@ -11,6 +11,8 @@ import {
 } from '../locks/locked-transaction.js';
 import { blockerLines } from '../locks/describe-blockers.js';
 import type { Plan } from '../plan/types.js';
+import { killing } from './context.js';
+import type { RunSettings } from './types.js';
 import type { Emit } from '../report/events.js';
 import { displayName, qualified } from '../sql/quote.js';
 
@@ -20,6 +22,7 @@ export interface NativeWork {
   readonly session: Session;
   readonly watcher: Session;
   readonly limits: LockLimits;
+  readonly settings: RunSettings;
   readonly emit: Emit;
   readonly signal: AbortSignal;
 }
@@ -40,15 +43,22 @@ export async function runNative(work: NativeWork): Promise<number> {
     const { holdMs } = await underLock({
       session: work.session,
       watcher: work.watcher,
-      request: { table: qualified(plan.table), tableOid: work.tableOid, mode: strongestMode(plan) },
+      request: {
+        what: 'the change itself',
+        table: qualified(plan.table),
+        tableOid: work.tableOid,
+        mode: strongestMode(plan),
+      },
       limits: work.limits,
       work: () => Promise.resolve({ last: plan.nativeStatements, value: undefined }),
-      onMissed: (missed) =>
+      onMiss: (miss) =>
         emit('lock:missed', {
           what: 'the change itself',
-          attempt: missed.try.attempt,
-          blockers: missed.blockers,
+          attempt: miss.try.attempt,
+          blockers: miss.blockers,
         }),
+      onLock: ({ oid: _, ...entry }) => emit('lock:taken', entry),
+      ...killing(work),
       signal: work.signal,
     });
     emit('native:done', { holdMs });
@@ -76,9 +86,9 @@ export async function runNative(work: NativeWork): Promise<number> {
     if (error instanceof LockNotObtained) {
       throw new FailedError(
         'lock-not-obtained',
-        `${displayName(plan.table)} was not changed: its lock did not come free in ${error.attempts} tries${blockerLines(error.last.blockers)}`,
+        `${displayName(plan.table)} was not changed: its lock did not come free in ${error.attempts} tries${blockerLines(error.census)}`,
         {
-          details: { blockers: error.last.blockers, why: error.last.why },
+          details: { blockers: error.census, why: error.miss.why },
           state: 'nothing was changed',
           hint: 'run the same command again at a quieter moment, or with a longer --cutover-deadline',
           cause: error,

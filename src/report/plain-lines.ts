@@ -62,8 +62,6 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
       return `rehearsed and taken back at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
     case 'lock:blocker':
       return `pid ${event.pid} was in the way: ${event.how}, ${event.why}`;
-    case 'warning':
-      return `warning: ${event.message}`;
     case 'cutover:done':
       return `swapped at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
     default:

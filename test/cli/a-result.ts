@@ -27,6 +27,8 @@ export const aStatus: MigrationStatus = {
   throttledBy: null,
   error: null,
   verification: null,
+  progress: null,
+  locks: [],
   request: aPlan.request,
   createdAt: '2026-01-02 03:04:05+00',
   updatedAt: '2026-01-02 03:05:05+00',

@@ -21,7 +21,20 @@ test.each([
 test('the commands are those of this release', async () => {
   const { stdout } = await invoke(['--help']);
   const commands = [...stdout.text.matchAll(/^ {2}([a-z]+) .*$/gm)].map(([, name]) => name);
-  expect(commands).toEqual(['plan', 'run', 'status', 'verify', 'abort', 'finalize', 'demo', 'help']);
+  expect(commands).toEqual([
+    'plan',
+    'run',
+    'status',
+    'pause',
+    'unpause',
+    'set',
+    'cutover',
+    'verify',
+    'abort',
+    'finalize',
+    'demo',
+    'help',
+  ]);
 });
 
 test.each([

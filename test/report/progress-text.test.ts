@@ -111,7 +111,15 @@ test('waiting for the lock', () => {
       started,
       event('phase:started', { phase: 'cutover' }),
       event('apply:progress', { backlog: 3, keysApplied: 40_000, keysPerSecond: 39_000, batchMs: 120 }),
-      event('cutover:missed', { attempt: 1, waitedMs: 50, why: 'lock', blockers: [blocker], nextTryMs: 250 }),
+      event('cutover:missed', {
+        attempt: 1,
+        waitedMs: 50,
+        why: 'lock',
+        reason: null,
+        tried: true,
+        blockers: [blocker],
+        nextTryMs: 250,
+      }),
     ),
   ).toBe(
     `
@@ -134,7 +142,15 @@ test('trying again', () => {
   const state = after(
     started,
     event('phase:started', { phase: 'cutover' }),
-    event('cutover:missed', { attempt: 1, waitedMs: 50, why: 'hold', blockers: [], nextTryMs: 250 }),
+    event('cutover:missed', {
+      attempt: 1,
+      waitedMs: 50,
+      why: 'hold',
+      reason: null,
+      tried: true,
+      blockers: [],
+      nextTryMs: 250,
+    }),
     event('cutover:try', { attempt: 2, lockTimeoutMs: 100 }),
   );
   expect(progressLine(state, plainLook)).toBe(

@@ -47,6 +47,8 @@ test('a missed lock is remembered during the next try and forgotten with its pha
     attempt: 1,
     waitedMs: 50,
     why: 'lock',
+    reason: null,
+    tried: true,
     blockers: [blocker],
     nextTryMs: 250,
   });

@@ -5,11 +5,20 @@ import { jsonReporter } from '../../report/json-reporter.js';
 import { plainLinesReporter } from '../../report/plain-lines.js';
 import type { Reporter } from '../../report/reporter.js';
 import { terminalReporter } from '../../report/terminal.js';
+import { checkThrottleQuery } from '../../throttle/signals/throttle-query.js';
 import { createCommand, work } from '../command.js';
 import type { Aftermath } from '../interrupts.js';
 import type { Invocation, Outcome } from '../invocation.js';
-import { connectionOptions, outputOptions, runOptions, shapeOptions } from '../options.js';
+import {
+  connectionOptions,
+  cutoverOptions,
+  limitOptions,
+  outputOptions,
+  runOptions,
+  shapeOptions,
+} from '../options.js';
 import { readRequest } from '../request.js';
+import { runSettings } from '../run-settings.js';
 import { summaryLines } from '../summary.js';
 
 export function runCommand(invocation: Invocation) {
@@ -33,12 +42,38 @@ export function runCommand(invocation: Invocation) {
     .addOption(runOptions.oldSnapshot)
     .addOption(runOptions.retryFor)
     .addOption(runOptions.native)
+    .addOption(limitOptions.maxLag)
+    .addOption(limitOptions.criticalLag)
+    .addOption(limitOptions.maxLagBytes)
+    .addOption(limitOptions.criticalLagBytes)
+    .addOption(limitOptions.replica)
+    .addOption(limitOptions.maxActive)
+    .addOption(limitOptions.criticalActive)
+    .addOption(limitOptions.maxWaiters)
+    .addOption(limitOptions.criticalWaiters)
+    .addOption(limitOptions.maxWalRate)
+    .addOption(limitOptions.criticalWalRate)
+    .addOption(limitOptions.maxRetainedWal)
+    .addOption(limitOptions.criticalRetainedWal)
+    .addOption(limitOptions.maxXidAge)
+    .addOption(limitOptions.criticalXidAge)
+    .addOption(limitOptions.pauseOnAutovacuum)
+    .addOption(limitOptions.throttleQuery)
+    .addOption(limitOptions.pauseFile)
+    .addOption(limitOptions.nice)
+    .addOption(cutoverOptions.postponeCutover)
+    .addOption(cutoverOptions.cutoverWindow)
+    .addOption(cutoverOptions.maxHarm)
+    .addOption(cutoverOptions.maxTotalHarm)
+    .addOption(cutoverOptions.oldTransaction)
+    .addOption(cutoverOptions.killBlockers)
     .addOption(outputOptions.json)
     .addOption(outputOptions.logLevel)
     .addOption(outputOptions.logFile)
     .addOption(outputOptions.noColor)
     .action(async (values) => {
       const { stdout, outcome } = invocation;
+      if (values.throttleQuery !== undefined) checkThrottleQuery(values.throttleQuery);
       const isResumedAlone = values.resume !== undefined && values.table === undefined;
       const request = isResumedAlone ? undefined : await readRequest(values);
       const reporter = createReporter(invocation, { json: values.json ?? false, colour: values.color });
@@ -51,17 +86,7 @@ export function runCommand(invocation: Invocation) {
               ...common,
               ...(request === undefined ? {} : { request }),
               ...(values.resume === undefined ? {} : { resume: values.resume }),
-              settings: {
-                workers: values.workers,
-                chunkTimeMs: values.chunkTime,
-                lockTimeoutMs: values.lockTimeout,
-                maxHoldMs: values.maxHold,
-                cutoverDeadlineMs: values.cutoverDeadline,
-                verify: values.verify,
-                oldSnapshot: values.oldSnapshot,
-                retryForMs: values.retryFor,
-                native: values.native,
-              },
+              settings: runSettings(values),
               onEvent: combineListeners([rememberId(outcome), reporter.listener, log]),
             });
             reporter.close();

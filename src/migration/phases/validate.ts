@@ -24,6 +24,8 @@ export async function validate(context: RunContext): Promise<Transition> {
       plan,
       lockTimeoutMs: settings.lockTimeoutMs,
       deadlineMs: settings.cutoverDeadlineMs,
+      ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),
+      onLock: context.ledger.add,
       emit,
       signal,
     }),
