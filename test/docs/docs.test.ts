@@ -15,6 +15,8 @@ import { finalizeCommand } from '../../src/cli/commands/finalize.js';
 import { planCommand } from '../../src/cli/commands/plan.js';
 import { runCommand } from '../../src/cli/commands/run.js';
 import { statusCommand } from '../../src/cli/commands/status.js';
+import { cutoverCommand, pauseCommand, setCommand, unpauseCommand } from '../../src/cli/commands/steer.js';
+import { verifyCommand } from '../../src/cli/commands/verify.js';
 import type { Invocation } from '../../src/cli/invocation.js';
 import { ExitCode } from '../../src/errors.js';
 import { invoke } from '../cli/invoke.js';
@@ -98,9 +100,19 @@ test('every exit code is explained', () => {
   expect(rows).toEqual(Object.values(ExitCode).toSorted((a, b) => a - b));
 });
 
-const commands = [planCommand, runCommand, statusCommand, abortCommand, finalizeCommand, demoCommand].map(
-  (create) => create({} as Invocation),
-);
+const commands = [
+  planCommand,
+  runCommand,
+  statusCommand,
+  pauseCommand,
+  unpauseCommand,
+  setCommand,
+  cutoverCommand,
+  verifyCommand,
+  abortCommand,
+  finalizeCommand,
+  demoCommand,
+].map((create) => create({} as Invocation));
 
 /** `--workers <N>` to its commands and its default, as docs/cli.md has them. */
 function knownOptions(): Map<string, string> {
@@ -164,7 +176,7 @@ test('every event has a section in docs/cli.md, with an example', () => {
     (line) => JSON.parse(line) as Record<string, unknown>,
   );
   const shown = examples.flatMap(({ event }) => (typeof event === 'string' ? [event] : []));
-  expect(sorted(shown)).toEqual(sorted([...events, 'abort:done', 'finalize:done', 'error']));
+  expect(sorted(shown)).toEqual(sorted([...events, 'pause:done', 'unpause:done', 'set:done', 'abort:done', 'finalize:done', 'error']));
 });
 
 /** https://docs.github.com/en/get-started/writing-on-github: section links. */
