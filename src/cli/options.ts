@@ -1,6 +1,7 @@
 /** The options table: names, units, ranges and defaults of everything that several commands take (docs/cli.md). */
 import { Argument, Option } from '@commander-js/extra-typings';
 import { defaultRunSettings } from '../migration/types.js';
+import { hookOption, type Hook } from './hooks.js';
 import {
   collect,
   durationMs,
@@ -93,6 +94,14 @@ export const runOptions = {
     '--resume <ID>',
     'go on with this migration; the change need not be given again',
   ).argParser(migrationId),
+  hook: new Option(
+    '--hook <EVENT=COMMAND>',
+    'run a shell command at started, phase, throttled, before-cutover, after-cutover, done or failed; may be repeated',
+  ).argParser<Hook[] | undefined>(collect(hookOption)),
+  metricsPort: new Option(
+    '--metrics-port <PORT>',
+    'metrics for Prometheus on 127.0.0.1 at this port (0-65535; 0 takes a free one)',
+  ).argParser(wholeNumber({ min: 0, max: 65_535 })),
   native: new Option(
     '--native <HOW>',
     'changes that need no copy: run ALTER TABLE, copy all the same, or refuse to copy',

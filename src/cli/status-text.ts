@@ -1,7 +1,8 @@
-/** Migrations for people: a table of all, or everything about one. Pure. */
+/** Migrations for people: a table of all, everything about one, or what its locks have cost. Pure. */
+import { summarizeLedger } from '../locks/ledger.js';
 import type { MigrationStatus } from '../migration/types.js';
 import type { ChangeRequest } from '../plan/types.js';
-import { count } from '../report/format.js';
+import { count, duration, milliseconds } from '../report/format.js';
 import type { Look } from '../report/paint.js';
 import { grid } from '../report/table.js';
 
@@ -51,7 +52,33 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
   ];
 }
 
-function runnerText({
+/** The lock ledger: one line for each relation in each try. */
+export function lockLines(locks: MigrationStatus['locks'], { paint }: Look): string[] {
+  if (locks.length === 0) return ['no lock on a table was taken yet'];
+  const rows = locks.map((lock) => [
+    lock.at,
+    lock.attempt === 1 ? lock.what : `${lock.what}, try ${lock.attempt}`,
+    lock.table,
+    lock.mode,
+    milliseconds(lock.waitedMs),
+    heldText(lock),
+    count(lock.blocked),
+    // Of all who were blocked together.
+    duration(lock.blockedMs / 1000),
+  ]);
+  const [head = '', ...lines] = grid([
+    ['at', 'what', 'table', 'mode', 'waited', 'held', 'blocked', 'cost'],
+    ...rows,
+  ]);
+  return [paint('dim', head), ...lines, summarizeLedger(locks).sentence];
+}
+
+function heldText({ outcome, heldMs }: MigrationStatus['locks'][number]): string {
+  if (outcome === 'missed') return 'missed';
+  return `${milliseconds(heldMs)}${outcome === 'rolled back' ? ', rolled back' : ''}`;
+}
+
+export function runnerText({
   phase,
   runnerPid,
   error,

@@ -150,7 +150,8 @@ class Figures {
       this.#signals.clear();
       this.#labels = labels;
       // So that the first one is seen as an increase.
-      for (const counter of [this.#keysApplied, this.#lockTries, this.#connectionLost]) counter.inc(labels, 0);
+      for (const counter of [this.#keysApplied, this.#lockTries, this.#connectionLost])
+        counter.inc(labels, 0);
     }
     this.#keysTold = 0;
     this.#lastTry = null;

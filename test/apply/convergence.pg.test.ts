@@ -198,7 +198,8 @@ test('several workers share the keys, unique values that change hands included',
     until: ({ entries }) => entries === 0,
     at: async () => {
       // As much again after each pass, a few times: one worker does not get to the end of it.
-      if ((rounds += 1) % 12 === 0 && rounds < 100) await m.write('update public.t set n = 60001 - n, v = v || 1');
+      if ((rounds += 1) % 12 === 0 && rounds < 100)
+        await m.write('update public.t set n = 60001 - n, v = v || 1');
     },
   });
   expect(opened).toBeGreaterThanOrEqual(1);

@@ -37,6 +37,7 @@ test('for people: the id first, the next command last; warnings on stderr', asyn
     '[0:00] migration 7: public.orders, shadow ghost_new_7.orders',
     '[0:01] copy started',
     '✔ public.orders has its new shape: 3,000,000 rows in 11.2s, lock held 3.1 ms',
+    '  this change cost the application 0.00 blocked-backend-seconds',
     '  the old table is kept as ghost_old_7.orders',
     '  next: pg-ghost finalize 7 drops it, once nobody needs it any more',
   ]);

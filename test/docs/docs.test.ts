@@ -176,7 +176,9 @@ test('every event has a section in docs/cli.md, with an example', () => {
     (line) => JSON.parse(line) as Record<string, unknown>,
   );
   const shown = examples.flatMap(({ event }) => (typeof event === 'string' ? [event] : []));
-  expect(sorted(shown)).toEqual(sorted([...events, 'pause:done', 'unpause:done', 'set:done', 'abort:done', 'finalize:done', 'error']));
+  expect(sorted(shown)).toEqual(
+    sorted([...events, 'pause:done', 'unpause:done', 'set:done', 'abort:done', 'finalize:done', 'error']),
+  );
 });
 
 /** https://docs.github.com/en/get-started/writing-on-github: section links. */

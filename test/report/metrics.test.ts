@@ -56,7 +56,9 @@ test('names, help, types and labels as Prometheus reads them', async () => {
   expect(text).toContain(
     `# HELP pg_ghost_blocks_done Blocks of the source that were copied.\n# TYPE pg_ghost_blocks_done gauge\npg_ghost_blocks_done${labels} 520\n`,
   );
-  expect(text).toContain(`# TYPE pg_ghost_rows_copied_total counter\npg_ghost_rows_copied_total${labels} 1560000\n`);
+  expect(text).toContain(
+    `# TYPE pg_ghost_rows_copied_total counter\npg_ghost_rows_copied_total${labels} 1560000\n`,
+  );
   expect(text).toContain('# TYPE pg_ghost_chunk_seconds histogram\n');
   expect(text).toContain('pg_ghost_chunk_seconds_bucket{le="0.5",migration="7",table="public.orders"} 1\n');
   const kinds = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, kind]) => `${name} ${kind}`);
@@ -181,9 +183,7 @@ test('verification begins again from 0', async () => {
   );
   expect(Object.keys(await samples(metrics))).not.toContain('pg_ghost_rows_verified_total{}');
   metrics.listener(event('verify:progress', { ...verifying, rowsDone: 40, differences: 0 }));
-  metrics.listener(
-    event('verify:done', { mode: 'full', rows: 90, differences: 0, leftOut: [], seconds: 1 }),
-  );
+  metrics.listener(event('verify:done', { mode: 'full', rows: 90, differences: 0, leftOut: [], seconds: 1 }));
   expect(await samples(metrics)).toMatchObject({
     'pg_ghost_rows_verified_total{}': 90,
     'pg_ghost_differences{}': 0,

@@ -7,7 +7,8 @@ import type { Reporter } from '../../report/reporter.js';
 import { terminalReporter } from '../../report/terminal.js';
 import { checkThrottleQuery } from '../../throttle/signals/throttle-query.js';
 import { createCommand, work } from '../command.js';
-import type { Aftermath } from '../interrupts.js';
+import { Company } from '../company.js';
+import { type Aftermath, interruptionOf } from '../interrupts.js';
 import type { Invocation, Outcome } from '../invocation.js';
 import {
   connectionOptions,
@@ -19,7 +20,7 @@ import {
 } from '../options.js';
 import { readRequest } from '../request.js';
 import { runSettings } from '../run-settings.js';
-import { summaryLines } from '../summary.js';
+import { LockCost, summaryLines } from '../summary.js';
 
 export function runCommand(invocation: Invocation) {
   return createCommand('run', invocation)
@@ -41,6 +42,8 @@ export function runCommand(invocation: Invocation) {
     .addOption(runOptions.verify)
     .addOption(runOptions.oldSnapshot)
     .addOption(runOptions.retryFor)
+    .addOption(runOptions.hook)
+    .addOption(runOptions.metricsPort)
     .addOption(runOptions.native)
     .addOption(limitOptions.maxLag)
     .addOption(limitOptions.criticalLag)
@@ -72,7 +75,7 @@ export function runCommand(invocation: Invocation) {
     .addOption(outputOptions.logFile)
     .addOption(outputOptions.noColor)
     .action(async (values) => {
-      const { stdout, outcome } = invocation;
+      const { stdout, stderr, outcome } = invocation;
       if (values.throttleQuery !== undefined) checkThrottleQuery(values.throttleQuery);
       const isResumedAlone = values.resume !== undefined && values.table === undefined;
       const request = isResumedAlone ? undefined : await readRequest(values);
@@ -82,16 +85,32 @@ export function runCommand(invocation: Invocation) {
           invocation,
           values,
           async ({ library, common, log }) => {
-            const result = await library.migrate({
-              ...common,
-              ...(request === undefined ? {} : { request }),
-              ...(values.resume === undefined ? {} : { resume: values.resume }),
-              settings: runSettings(values),
-              onEvent: combineListeners([rememberId(outcome), reporter.listener, log]),
+            const cost = new LockCost();
+            await using company = await Company.gather(invocation, {
+              hooks: values.hook ?? [],
+              metricsPort: values.metricsPort,
+              cancelSignal: common.cancelSignal,
+              log,
             });
+            if (company.metricsUrl !== null) {
+              reporter.above(() => stderr.line(`metrics: ${company.metricsUrl}`));
+            }
+            const result = await company.accompany(
+              {
+                ...common,
+                ...(request === undefined ? {} : { request }),
+                ...(values.resume === undefined ? {} : { resume: values.resume }),
+                settings: runSettings(values),
+                onEvent: combineListeners([rememberId(outcome), reporter.listener, log, cost.listener]),
+              },
+              (options) => library.migrate(options),
+              (error) => interruptionOf(error, common.signal, aftermath(outcome)),
+            );
             reporter.close();
-            if (!outcome.json)
-              summaryLines(result, stdout.look(values.color)).forEach((line) => stdout.line(line));
+            if (!outcome.json) {
+              const lines = summaryLines(result, stdout.look(values.color), cost.blockedMs);
+              lines.forEach((line) => stdout.line(line));
+            }
           },
           {
             finishing: 'stopping after the current chunk',

@@ -1,0 +1,77 @@
+/** Who goes along with a run: hooks, and a server for its metrics. */
+import { combineListeners } from '../report/emitter.js';
+import type { EventListener } from '../report/events.js';
+import { metricsReporter } from '../report/metrics.js';
+import type { MigrateOptions, MigrationResult } from '../migration/types.js';
+import { describeFailure } from './failure.js';
+import { Hooks, type Hook } from './hooks.js';
+import type { Invocation } from './invocation.js';
+import { startMetricsServer, type MetricsServer } from './metrics-server.js';
+
+export interface CompanyOptions {
+  readonly hooks: readonly Hook[];
+  readonly metricsPort: number | undefined;
+  readonly cancelSignal: AbortSignal;
+  readonly log: EventListener;
+}
+
+export class Company implements AsyncDisposable {
+  private constructor(
+    private readonly invocation: Invocation,
+    private readonly options: CompanyOptions,
+    private readonly hooks: Hooks,
+    private readonly metrics: ReturnType<typeof metricsReporter>,
+    private readonly server: MetricsServer | null,
+  ) {}
+
+  /** @throws UsageError `metrics-port` */
+  static async gather(invocation: Invocation, options: CompanyOptions): Promise<Company> {
+    const { env, redact, outcome } = invocation;
+    const metrics = metricsReporter();
+    const server =
+      options.metricsPort === undefined ? null : await startMetricsServer(options.metricsPort, metrics);
+    const hooks = new Hooks(options.hooks, {
+      env,
+      redact,
+      signal: options.cancelSignal,
+      warn: (message) =>
+        options.log({
+          event: 'warning',
+          id: outcome.migrationId,
+          at: new Date(),
+          code: 'hook-failed',
+          message,
+        }),
+    });
+    return new Company(invocation, options, hooks, metrics, server);
+  }
+
+  get metricsUrl(): string | null {
+    return this.server?.url ?? null;
+  }
+
+  /** Runs it with everybody told. @param asTold what a failure is to the user: an interruption is none */
+  async accompany(
+    options: MigrateOptions,
+    migrate: (options: MigrateOptions) => Promise<MigrationResult>,
+    asTold: (error: unknown) => unknown,
+  ): Promise<MigrationResult> {
+    const { hooks, metrics, invocation } = this;
+    const isAsked = this.options.hooks.some(({ event }) => event === 'before-cutover');
+    try {
+      return await migrate({
+        ...options,
+        ...(isAsked ? { beforeCutover: hooks.beforeCutover } : {}),
+        onEvent: combineListeners([options.onEvent, metrics.listener, hooks.listener]),
+      });
+    } catch (error) {
+      hooks.failed(describeFailure(asTold(error), invocation.redact), invocation.outcome.migrationId);
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.hooks.close();
+    await this.server?.[Symbol.asyncDispose]();
+  }
+}
