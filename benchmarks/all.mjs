@@ -2,6 +2,7 @@
 import { copyVsInsert } from './copy-vs-insert.mjs';
 import { cutoverHold, cutoverHoldWithDependents } from './cutover-hold.mjs';
 import { runIfMain } from './lib/main.mjs';
+import { impact } from './impact.mjs';
 import { memory } from './memory.mjs';
 import { runVsAlter } from './run-vs-alter.mjs';
 
@@ -11,4 +12,5 @@ await runIfMain(import.meta.url, 'all', {
   'cutover-hold': cutoverHold,
   'cutover-hold with dependents': cutoverHoldWithDependents,
   memory,
+  impact,
 });

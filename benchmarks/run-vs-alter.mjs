@@ -38,6 +38,10 @@ export async function runVsAlter(lab, { rows, rounds }) {
   }
   const ours = runs.map((run) => run.seconds);
   const ratios = ratio(ours, alters);
+  const [verifies, copies] = ['verify', 'copy'].map((phase) =>
+    runs.map((run) => run.phases[phase] ?? Number.NaN),
+  );
+  const verifyRatios = ratio(verifies ?? [], copies ?? []);
   return {
     lines: [
       {
@@ -47,6 +51,14 @@ export async function runVsAlter(lab, { rows, rounds }) {
         ratio: times(ratios),
         goal: `at most ${goal.toFixed(2)}`,
         met: ratios.median <= goal,
+      },
+      {
+        measure: 'verification of every row',
+        ours: seconds(figure(verifies ?? [])),
+        beside: `the copy before it ${seconds(figure(copies ?? []))}`,
+        ratio: times(verifyRatios),
+        goal: 'at most 1.00',
+        met: verifyRatios.median <= 1,
       },
     ],
     notes: [
@@ -59,6 +71,7 @@ export async function runVsAlter(lab, { rows, rounds }) {
       runSeconds: figure(ours),
       alterSeconds: figure(alters),
       ratio: ratios,
+      verifyRatio: verifyRatios,
       phases: phaseMedians(runs),
       runs,
     },

@@ -14,6 +14,7 @@ const peakMemory = new URL('./peak-memory.mjs', import.meta.url).href;
  * @property {Record<string, number>} phases seconds of each
  * @property {number} rows copied
  * @property {number} holdMs
+ * @property {{ from: number, to: number } | null} cutover when the phase began and when the swap was through; ms since the epoch
  */
 
 /**
@@ -52,6 +53,16 @@ export async function runTool(url, args) {
       events.filter(({ event }) => event === 'phase:done').map((event) => [event.phase, event.seconds]),
     ),
     rows: done.rows,
+    cutover: cutoverOf(events),
     holdMs: done.holdMs,
   };
+}
+
+/** @param {readonly { event: string, phase?: string, at: string }[]} events */
+function cutoverOf(events) {
+  const began = events.find(({ event, phase }) => event === 'phase:started' && phase === 'cutover');
+  const ended = events.find(({ event }) => event === 'cutover:done');
+  return began === undefined || ended === undefined
+    ? null
+    : { from: Date.parse(began.at), to: Date.parse(ended.at) };
 }

@@ -56,14 +56,18 @@ export class Writers {
   #errors = '';
 
   /**
-   * @param {{ url: string, writers: number, rows: number, pgbench: string | null }} options
+   * @param {{ url: string, writers: number, rows: number, pgbench: string | null, rate?: number | null }} options `rate`:
+   *   transactions a second of all of them; as fast as they can without it (pgbench only)
    */
-  static start({ url, writers, rows, pgbench }) {
+  static start({ url, writers, rows, pgbench, rate = null }) {
     const folder = mkdtempSync(join(tmpdir(), 'pg-ghost-bench-'));
     const [program, args] =
       pgbench === null
         ? [process.execPath, [nodeWriters, String(writers), String(rows)]]
-        : [pgbench, pgbenchArguments(folder, writers, rows)];
+        : [
+            pgbench,
+            [...pgbenchArguments(folder, writers, rows), ...(rate === null ? [] : [`--rate=${rate}`])],
+          ];
     const child = spawn(program, args, {
       cwd: folder,
       env: { ...process.env, ...libpqEnvironment(url), DATABASE_URL: url },
@@ -143,14 +147,17 @@ function libpqEnvironment(url) {
  * @returns {Transaction[]}
  */
 function readLogs(folder) {
-  return readdirSync(folder)
-    .filter((file) => file.startsWith('log.'))
-    .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1))
-    .map((line) => line.split(' ').map(Number))
-    .map(([, , took = Number.NaN, , seconds = Number.NaN, microseconds = Number.NaN]) => {
-      const ms = took / 1000;
-      return { startedAt: seconds * 1000 + microseconds / 1000 - ms, ms };
-    });
+  return (
+    readdirSync(folder)
+      .filter((file) => file.startsWith('log.'))
+      .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1))
+      .map((line) => line.split(' ').map(Number))
+      // With a rate there is one more: how late it began. That is in what the transaction took.
+      .map(([, , took = Number.NaN, , seconds = Number.NaN, microseconds = Number.NaN]) => {
+        const ms = took / 1000;
+        return { startedAt: seconds * 1000 + microseconds / 1000 - ms, ms };
+      })
+  );
 }
 
 /**

@@ -188,7 +188,7 @@ class Applier {
     const outcomes = await Promise.allSettled(
       this.#workers.map((session, worker) => this.#batch(session, { ...slice, share: { worker, workers } })),
     );
-    const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
+    const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as Error] : []));
     const unexpected = failures.find((error) => !isRowError(error));
     if (unexpected !== undefined) throw unexpected;
     const results = outcomes.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));

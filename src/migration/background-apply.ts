@@ -41,8 +41,8 @@ export async function whileApplying<T>(
     }
   })();
   const combined = AbortSignal.any([signal, failed.signal]);
-  try {
-    return await work({
+  const result = await settled(
+    work({
       signal: combined,
       async caughtUp() {
         combined.throwIfAborted();
@@ -53,11 +53,20 @@ export async function whileApplying<T>(
         });
         combined.throwIfAborted();
       },
-    });
-  } finally {
-    ended.abort();
-    await applying;
-    // What `work` threw after that is a consequence.
-    if (failed.signal.aborted && !signal.aborted) throw failed.signal.reason;
+    }),
+  );
+  ended.abort();
+  await applying;
+  // What `work` threw after that is a consequence.
+  if (!signal.aborted) failed.signal.throwIfAborted();
+  if ('error' in result) throw result.error;
+  return result.value;
+}
+
+async function settled<T>(work: Promise<T>): Promise<{ readonly value: T } | { readonly error: Error }> {
+  try {
+    return { value: await work };
+  } catch (error) {
+    return { error: error as Error };
   }
 }
