@@ -2,6 +2,8 @@
 import { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import { storeLocks } from '../state/lock-entries.js';
 import { setPhase, settleChunks } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { claimRun } from './claim.js';
@@ -29,6 +31,7 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
   await claimRun({ session, id, mayEnd: () => true, ...(signal === undefined ? {} : { signal }) });
   // Looked at again now that nobody else can move it.
   const record = await mayAbort(session, id);
+  const entries: LedgerEntry[] = [];
   await removeMigration({
     session,
     watcher,
@@ -40,8 +43,10 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
       maxHoldMs: defaultRunSettings.maxHoldMs,
       deadlineMs: defaultRunSettings.cutoverDeadlineMs,
     },
+    onLock: (entry) => entries.push(entry),
     ...(signal === undefined ? {} : { signal }),
   });
+  await storeLocks(session, id, entries);
   await settleChunks(session, id);
   await setPhase(session, id, 'aborted');
 }

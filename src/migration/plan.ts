@@ -1,11 +1,9 @@
-/** `plan`: what a run would do. And the two things that only a run needs from it: the clone, and the change on it. */
-import { findTable } from '../catalog/table.js';
+/** `plan`: what a run would do. */
 import { Session } from '../db/session.js';
-import { readChange } from '../plan/change.js';
 import { makePlan } from '../plan/plan.js';
-import { retargetStatement } from '../plan/retarget-statement.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
 import { cloneStatements } from '../shadow/clone-sql.js';
+import { rehearsePlan } from './rehearse-plan.js';
 import { breakOffWhenAsked, explained } from './server-errors.js';
 import type { PlanOptions } from './types.js';
 
@@ -21,23 +19,12 @@ export async function plan(options: PlanOptions): Promise<Plan> {
       applicationName: 'pg-ghost plan',
     });
     breakOffWhenAsked(options, session);
-    return await planOn(session, options.request);
+    const plan = await planOn(session, options.request);
+    if (options.rehearse !== true || plan.verdict !== 'copy') return plan;
+    return { ...plan, rehearsal: await rehearsePlan(options, plan) };
   });
 }
 
 export async function planOn(session: Session, request: ChangeRequest): Promise<Plan> {
   return makePlan(session, request, { buildClone: cloneStatements });
-}
-
-/** Makes the change on the clone in this schema, in the caller's transaction. @returns the clone's OID */
-export async function applyChange(
-  session: Session,
-  { request, table }: Plan,
-  schema: string,
-): Promise<number> {
-  for (const statement of readChange(request).statements)
-    await session.execute(retargetStatement(statement, schema));
-  const clone = await findTable(session, { schema, name: table.name });
-  if (clone === null) throw new Error('the clone is gone');
-  return clone.oid;
 }

@@ -77,6 +77,14 @@ export function pausedBy({ throttle }: RunContext['steering']): string | null {
   return current.reasons.find(({ signal }) => signal === 'manual')?.text ?? null;
 }
 
+/** Why there should be no try now: paused, or a replica is too far behind to follow the swap soon. */
+export function notReady({ steering }: RunContext): string | null {
+  const current = steering.throttle?.current;
+  if (current?.kind !== 'pause') return null;
+  const kinds = new Set(['manual', 'replica-lag', 'replica-lag-bytes']);
+  return current.reasons.find(({ signal }) => kinds.has(signal))?.text ?? null;
+}
+
 /** How long the swap may be tried from now on. */
 export function cutoverPatienceMs({ settings, steering }: RunContext): number {
   const { cutoverDeadlineMs, cutoverWindow: window } = settings;

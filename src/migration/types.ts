@@ -19,6 +19,8 @@ export interface CommonOptions {
 
 export interface PlanOptions extends CommonOptions {
   readonly request: ChangeRequest;
+  /** Do the whole swap with an empty new table, and take it back. */
+  readonly rehearse?: boolean;
 }
 
 export interface RunSettings {

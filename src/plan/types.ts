@@ -133,6 +133,16 @@ export interface Estimates {
   readonly diskNeededBytes: number;
 }
 
+/** What came of a whole swap that was taken back. */
+export interface Rehearsal {
+  readonly ok: boolean;
+  /** How long the statements of the swap took under the lock; null when it failed. */
+  readonly holdMs: number | null;
+  readonly attempts: number;
+  /** What the swap would fail with. */
+  readonly error: string | null;
+}
+
 /** Settings under which expressions and casts are evaluated, in every session of the migration (invariant 13). */
 export type PinnedSettings = Readonly<Record<string, string>>;
 
@@ -161,6 +171,8 @@ export interface Plan {
   readonly warnings: readonly Warning[];
   readonly estimates: Estimates | null;
   readonly rollback: readonly string[];
+  /** Only when it was asked for. */
+  readonly rehearsal?: Rehearsal;
   readonly settings: PinnedSettings;
   readonly server: { readonly version: number; readonly inRecovery: boolean };
 }

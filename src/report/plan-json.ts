@@ -20,6 +20,7 @@ export function planObject(plan: Plan): Record<string, unknown> {
     warnings,
     estimates,
     rollback: plan.rollback,
+    ...(plan.rehearsal === undefined ? {} : { rehearsal: plan.rehearsal }),
     nativeStatements: plan.nativeStatements,
     key:
       plan.key === null ? null : { index: plan.key.index, columns: plan.key.columns.map(({ name }) => name) },

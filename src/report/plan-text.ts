@@ -1,7 +1,7 @@
 /** A plan for people: the verdict and its reasons first, then what it means, then what to watch out for. Pure. */
 import type { ColumnMapping, Obstacle, Plan, PlannedDependent, PlannedLock } from '../plan/types.js';
 import { displayName } from '../sql/quote.js';
-import { bytes, count, counted, duration } from './format.js';
+import { bytes, count, counted, duration, milliseconds } from './format.js';
 import type { Look, Tone } from './paint.js';
 import { grid, paragraph, table } from './table.js';
 
@@ -21,6 +21,7 @@ export function renderPlan(plan: Plan, look: Look): string {
     ['Size', sizeLines(plan)],
     ['Statements', statements.map((statement) => `  ${statement};`)],
     ['Steps', stepLines(plan, look)],
+    ['Rehearsal', rehearsalLines(plan)],
     ['In the way now', refused ? [] : obstacleLines(plan.obstacles)],
     ['What depends on it', dependentLines(plan.dependents, look)],
     ['Warnings', plan.warnings.flatMap(({ message }) => item('!', message, look))],
@@ -30,6 +31,16 @@ export function renderPlan(plan: Plan, look: Look): string {
     .filter(([, lines]) => lines.length > 0)
     .map(([title, lines]) => (title === null ? lines : [look.paint('bold', title), ...lines]).join('\n'))
     .join('\n\n');
+}
+
+function rehearsalLines({ rehearsal }: Plan): string[] {
+  if (rehearsal === undefined) return [];
+  const { ok, holdMs, attempts, error } = rehearsal;
+  return ok && holdMs !== null
+    ? [
+        `  the whole swap was done with an empty table and taken back: ${milliseconds(holdMs)} under the lock, at try ${attempts}`,
+      ]
+    : [`  the swap would fail: ${error ?? 'for an unknown reason'}`];
 }
 
 function verdictLines(plan: Plan, look: Look): string[] {

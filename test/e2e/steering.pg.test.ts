@@ -3,7 +3,16 @@ import { writeFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cutover, finalize, pause, set, status, unpause, type MigrationEvent } from '../../src/index.js';
+import {
+  cutover,
+  finalize,
+  pause,
+  plan,
+  set,
+  status,
+  unpause,
+  type MigrationEvent,
+} from '../../src/index.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
 import { failure, runChange, type Recorded } from '../support/migration.js';
 import type { RunSettings } from '../../src/index.js';
@@ -179,4 +188,21 @@ test('a hook that says no postpones the swap; every lock is in the ledger', asyn
   ]);
   const [swapped] = await status({ connection: { url: db.url } }, 1);
   expect(swapped?.locks.map(({ what }) => what)).toEqual(['switching capture on', 'the swap']);
+});
+
+test('plan --rehearse does the whole swap with an empty table, and leaves nothing', async () => {
+  await using db = await createDatabase(
+    `${setup}; create view w as select id, v from t; create table child (t_id int references t)`,
+  );
+  const before = (await db.query(`select nspname from pg_namespace order by 1`)).rows;
+  const planned = await plan({
+    connection: { url: db.url },
+    request: { table: 't', alter: change.alter, statements: [], set: [], rewrite: false },
+    rehearse: true,
+  });
+  expect(planned.rehearsal).toMatchObject({ ok: true, attempts: 1, error: null });
+  expect(planned.rehearsal?.holdMs).toBeGreaterThan(0);
+  expect((await db.query(`select nspname from pg_namespace order by 1`)).rows).toEqual(before);
+  expect((await db.query(`select count(*)::int as n from t`)).rows).toEqual([{ n: 20000 }]);
+  await runChange(db, change);
 });

@@ -1,4 +1,5 @@
 /** `pg-ghost plan`: what would happen. Changes nothing. */
+import { Option } from '@commander-js/extra-typings';
 import { ExitCode } from '../../errors.js';
 import { planObject } from '../../report/plan-json.js';
 import { renderPlan } from '../../report/plan-text.js';
@@ -18,6 +19,12 @@ export function planCommand(invocation: Invocation) {
     .addOption(shapeOptions.rewrite)
     .addOption(shapeOptions.matviews)
     .addOption(shapeOptions.allowPublicationAll)
+    .addOption(
+      new Option(
+        '--rehearse',
+        'do the whole swap with an empty new table and take it back; for its moment it locks the table',
+      ),
+    )
     .addOption(outputOptions.json)
     .addOption(outputOptions.logLevel)
     .addOption(outputOptions.logFile)
@@ -26,7 +33,12 @@ export function planCommand(invocation: Invocation) {
       work(invocation, values, async ({ library, common, log }) => {
         const { stdout, outcome } = invocation;
         const request = await readRequest(values);
-        const plan = await library.plan({ ...common, request, onEvent: log });
+        const plan = await library.plan({
+          ...common,
+          request,
+          onEvent: log,
+          ...(values.rehearse === true ? { rehearse: true } : {}),
+        });
         stdout.line(
           outcome.json ? JSON.stringify(planObject(plan)) : renderPlan(plan, stdout.look(outcome.colour)),
         );

@@ -29,7 +29,7 @@ import { Applier } from '../applier.js';
 import { expectedTarget, helperIndexFacts, killing, limitsOf, type RunContext } from '../context.js';
 import { isOpen } from '../cutover-window.js';
 import { lockSteps } from '../lock-steps.js';
-import { awaitCutover, cutoverPatienceMs, pausedBy } from '../postponement.js';
+import { awaitCutover, cutoverPatienceMs, notReady } from '../postponement.js';
 import { verifyWith } from './verify.js';
 import { awaitOldSnapshots, snapshotLimit } from '../old-snapshots.js';
 import type { Transition } from '../machine.js';
@@ -148,7 +148,7 @@ async function swapOnce(
     watcher: context.watcher,
     locks,
     limits: { ...limitsOf(context), deadlineMs: cutoverPatienceMs(context) },
-    ready: () => Promise.resolve(pausedBy(context.steering)),
+    ready: () => Promise.resolve(notReady(context)),
     ...killing(context),
     onLock: context.ledger.add,
     rehearse: isRehearsal,

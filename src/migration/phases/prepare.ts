@@ -25,7 +25,7 @@ import { setCopyStart, setTarget } from '../../state/migrations.js';
 import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
-import { applyChange } from '../plan.js';
+import { applyChange } from '../apply-change.js';
 import { compareDefinitions, readMark, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {

@@ -1,0 +1,116 @@
+/**
+ * `plan --rehearse`: the whole swap with an empty new table, under the real locks, and taken back. For staging: for its moment
+ * it locks the table as the swap will.
+ */
+import { readTableShape } from '../catalog/shape.js';
+import { attachDefinitions, detachStatements } from '../cutover/dependents-sql.js';
+import { swapStatements } from '../cutover/swap-sql.js';
+import { Session } from '../db/session.js';
+import { isServerError } from '../db/sqlstate.js';
+import { ownSchemaComment } from '../catalog/dependents-sql.js';
+import { LockNotObtained, underLock } from '../locks/locked-transaction.js';
+import type { Plan, Rehearsal } from '../plan/types.js';
+import { cloneStatements } from '../shadow/clone-sql.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import { schemasOf } from '../state/schema-sql.js';
+import { dropSchemas } from './cleanup.js';
+import { asCopyPlan, limitsOf, type CopyPlan } from './context.js';
+import { lockSteps } from './lock-steps.js';
+import { applyChange } from './apply-change.js';
+import { defaultRunSettings, type PlanOptions } from './types.js';
+
+/** No migration has this number. */
+const rehearsalId = 0;
+/** Long enough for a busy staging server; nobody waits for a rehearsal all night. */
+const deadlineMs = 60_000;
+
+class TakenBack extends Error {
+  constructor(readonly holdMs: number) {
+    super('taken back');
+  }
+}
+
+/** What came of it; an error of the server is a result, too: the swap would fail with it. */
+export async function rehearsePlan({ connection }: PlanOptions, given: Plan): Promise<Rehearsal> {
+  const plan = asCopyPlan(given);
+  const applicationName = 'pg-ghost rehearsal';
+  await using session = await Session.open({ connection, applicationName, settings: plan.settings });
+  await using watcher = await Session.open({ connection, applicationName });
+  try {
+    const target = await buildEmptyTable(session, plan);
+    return await swapAndTakeBack(session, watcher, { ...plan, target });
+  } catch (error) {
+    if (error instanceof LockNotObtained) {
+      return { ok: false, holdMs: null, attempts: error.attempts, error: 'the lock did not come free' };
+    }
+    if (!isServerError(error)) throw error;
+    return { ok: false, holdMs: null, attempts: 0, error: error.message };
+  } finally {
+    await session.transaction(() => dropSchemas(session, rehearsalId, plan.table.name));
+  }
+}
+
+async function buildEmptyTable(session: Session, plan: CopyPlan): Promise<NonNullable<Plan['target']>> {
+  const { shadow, old } = schemasOf(rehearsalId);
+  // What an earlier rehearsal that was killed has left.
+  await session.transaction(() => dropSchemas(session, rehearsalId, plan.table.name));
+  return await session.transaction(async () => {
+    for (const schema of [shadow, old]) {
+      await session.batch([
+        `create schema ${ident(schema)}`,
+        `revoke all on schema ${ident(schema)} from public`,
+        `comment on schema ${ident(schema)} is ${literal(ownSchemaComment)}`,
+      ]);
+    }
+    await session.batch(cloneStatements(plan.source, shadow));
+    return await readTableShape(session, await applyChange(session, plan, shadow));
+  });
+}
+
+async function swapAndTakeBack(
+  session: Session,
+  watcher: Session,
+  plan: CopyPlan & { readonly target: NonNullable<Plan['target']> },
+): Promise<Rehearsal> {
+  const { shadow, old } = schemasOf(rehearsalId);
+  const { definitions, table } = plan;
+  const statements = swapStatements({
+    table,
+    shadowSchema: shadow,
+    oldSchema: old,
+    source: plan.source,
+    target: plan.target,
+    columns: plan.columns,
+    dropCapture: [],
+    // The clone has all of its constraints.
+    unvalidated: [],
+    detach: detachStatements({ table, ...definitions }),
+    attach: attachDefinitions({ table, target: definitions.target }),
+    markSwapped: 'select 1',
+  });
+  let attempts = 0;
+  try {
+    await underLock({
+      session,
+      watcher,
+      request: {
+        what: 'the rehearsal of the swap',
+        table: qualified(table),
+        tableOid: plan.source.oid,
+        mode: 'ACCESS EXCLUSIVE',
+        ...(await lockSteps(watcher, plan)),
+      },
+      limits: { ...limitsOf({ settings: defaultRunSettings }), deadlineMs },
+      onTry: ({ attempt }) => (attempts = attempt),
+      work: async () => {
+        const started = performance.now();
+        await session.batch(statements);
+        throw new TakenBack(performance.now() - started);
+      },
+    });
+    throw new Error('a rehearsal was committed');
+  } catch (error) {
+    if (!(error instanceof TakenBack)) throw error;
+    return { ok: true, holdMs: error.holdMs, attempts, error: null };
+  }
+}
