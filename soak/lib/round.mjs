@@ -1,0 +1,509 @@
+/** One round: a table, its application, a change, trouble, and then the comparison with what PostgreSQL does natively. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { catalogDifferences, catalogOf, leftovers } from '../catalog.mjs';
+import { changeArguments, randomChange, viewStatements } from './change.mjs';
+import { Load } from './load.mjs';
+import { Random } from './random.mjs';
+import { describeShape, quoted, randomShape } from './shape.mjs';
+import { ToolRun } from './tool.mjs';
+import { describeTrouble, make, moment, randomTroubles } from './trouble.mjs';
+import { BrokenPromise, World, textOf } from './world.mjs';
+
+/** On a machine that does other things as well. */
+const runMs = 180_000;
+const mostAttempts = 25;
+/** A change that PostgreSQL itself does not make is thrown away; that many in a row mean something else. */
+const mostChanges = 30;
+
+/**
+ * @typedef {object} Outcome
+ * @property {'swapped' | 'aborted' | 'skipped'} how
+ * @property {string} [why]
+ * @property {string} shape
+ * @property {string} command
+ * @property {string[]} troubles those that took place
+ * @property {string[]} codes
+ * @property {number} seconds
+ * @property {number} rowsCompared
+ * @property {Load} load
+ */
+
+export class Round {
+  /** What to say when it fails. */
+  shape = '';
+  command = '';
+  /** @type {string[]} */
+  troubles = [];
+  /** @type {string[]} */
+  codes = [];
+  lastOutput = '';
+
+  /**
+   * @param {import('../../dist/demo/embedded-server.js').EmbeddedServer} server
+   * @param {string} program
+   * @param {number} seed
+   */
+  constructor(server, program, seed) {
+    this.database = `soak_${seed}`;
+    this.clone = `${this.database}_clone`;
+    this.world = new World(server, this.database);
+    this.#program = program;
+    this.#random = new Random(seed);
+    this.#adminUrl = server.url();
+    this.#cloneUrl = server.url(this.clone);
+  }
+
+  #program;
+  #random;
+  #adminUrl;
+  #cloneUrl;
+  /** @type {number | null} */
+  #id = null;
+  #isAborted = false;
+  #directory = '';
+
+  /** @returns {Promise<Outcome>} */
+  async run() {
+    const started = performance.now();
+    this.#directory = await mkdtemp(join(tmpdir(), 'pg-ghost-soak-round-'));
+    try {
+      const outcome = await this.#run();
+      return { ...outcome, seconds: (performance.now() - started) / 1000 };
+    } finally {
+      await rm(this.#directory, { recursive: true, force: true });
+      await this.#admin(
+        `drop database if exists ${this.database} with (force)`,
+        `drop database if exists ${this.clone} with (force)`,
+      ).catch(() => undefined);
+    }
+  }
+
+  /** @returns {Promise<Omit<Outcome, 'seconds'>>} */
+  async #run() {
+    const { world } = this;
+    const shape = randomShape(this.#random.fork());
+    this.shape = describeShape(shape);
+    await this.#admin(`create database ${this.database}`);
+    await world.withClient(async (client) => {
+      for (const statement of shape.setup) await client.query(statement);
+      if (shape.hasView)
+        for (const statement of viewStatements(shape, { renamed: new Map() })) await client.query(statement);
+    });
+    await this.#admin(`create database ${this.clone} template ${this.database}`);
+    const change = await this.#possibleChange(shape);
+    const args = await this.#arguments(change);
+    this.command = ['pg-ghost', ...args.map(shellQuoted)].join(' ');
+    const before = await world.withClient(catalogOf);
+    const troubles = randomTroubles(this.#random.fork());
+    for (const trouble of troubles) world.note(`planned: ${describeTrouble(trouble)}`);
+    const load = new Load(world, shape, change, this.#random.fork());
+    const watch = this.#watchPids();
+    await load.start();
+    let why;
+    try {
+      why = await this.#migrate(args, troubles, load);
+      if (why === null && !world.over.aborted)
+        await sleep(this.#random.int(200, 900), undefined, { signal: world.over });
+    } catch (error) {
+      world.fail(error);
+    } finally {
+      await load.stop().catch((error) => world.fail(error));
+      watch.abort();
+    }
+    if (world.broken !== null) throw world.broken;
+    const facts = {
+      shape: this.shape,
+      command: this.command,
+      troubles: this.troubles,
+      codes: this.codes,
+      load,
+    };
+    if (typeof why === 'string') return { ...facts, how: 'skipped', why, rowsCompared: 0 };
+    world.note('comparing');
+    const rowsCompared = this.#isAborted
+      ? await this.#compareAborted(before)
+      : await this.#compareSwapped(shape, change);
+    return { ...facts, how: this.#isAborted ? 'aborted' : 'swapped', rowsCompared };
+  }
+
+  /**
+   * One that PostgreSQL makes, on the rows as they are now; made in the clone.
+   *
+   * @param {import('./shape.mjs').Shape} shape
+   */
+  async #possibleChange(shape) {
+    return await this.world.withClient(
+      async (client) => {
+        for (let tries = 1; ; tries += 1) {
+          const change = randomChange(this.#random.fork(), shape);
+          try {
+            await client.query('begin');
+            if (shape.hasView) await client.query('drop view a_view');
+            for (const statement of [...change.native, ...change.mirror]) await client.query(statement);
+            if (shape.hasView)
+              for (const statement of viewStatements(shape, change)) await client.query(statement);
+            // The tool lets a serial's sequence grow with its column; a native ALTER leaves it behind.
+            const grows = change.alter.some((text) => /ALTER COLUMN k TYPE bigint/.test(text));
+            if (shape.key === 'serial' && grows) await client.query('alter sequence t_k_seq as bigint');
+            await client.query('commit');
+            return change;
+          } catch (error) {
+            await client.query('rollback');
+            this.world.note(`not possible: ${textOf(error)}`);
+            if (tries === mostChanges) throw error;
+          }
+        }
+      },
+      'soak',
+      this.#cloneUrl,
+    );
+  }
+
+  /** @param {import('./change.mjs').Change} change */
+  async #arguments(change) {
+    const random = this.#random;
+    let file = null;
+    if (change.file.length > 0) {
+      file = join(this.#directory, 'change.sql');
+      await writeFile(file, change.file.join('\n'));
+    }
+    return ['run', '--json', ...changeArguments(change, file)].concat(
+      ['--workers', String(random.int(1, 3))],
+      ['--chunk-time', String(random.int(10, 200))],
+      ['--retry-for', '60s', '--cutover-deadline', '60s'],
+      random.chance(0.2) ? ['--verify', 'sample'] : [],
+    );
+  }
+
+  /**
+   * Runs until it is done.
+   *
+   * @param {readonly string[]} args
+   * @param {import('./trouble.mjs').Trouble[]} troubles
+   * @param {Load} load
+   * @returns {Promise<string | null>} why this round is skipped
+   */
+  async #migrate(args, troubles, load) {
+    const { world } = this;
+    const queue = [...troubles];
+    let alreadyRunning = 0;
+    for (let attempts = 1; attempts <= mostAttempts; attempts += 1) {
+      world.over.throwIfAborted();
+      const resumes = this.#id !== null && this.#random.chance(0.3);
+      const options = args.slice(args.indexOf('--workers'));
+      const run = new ToolRun(
+        this.#program,
+        world.url,
+        resumes ? ['run', '--json', '--resume', String(this.#id), ...options] : args,
+      );
+      /** @type {import('./trouble.mjs').Attempt} */
+      const attempt = { run, met: new Set(), disturbed: new Set() };
+      world.note(`run ${attempts}${resumes ? ` --resume ${this.#id}` : ''} (pid ${run.child.pid})`);
+      run.listen((event) => this.#heard(event, load));
+      const armed = queue.splice(0);
+      const left = await this.#disturb(armed, attempt);
+      queue.unshift(...left);
+      const ended = await run.ended;
+      world.over.throwIfAborted();
+      this.codes.push(ended.shown);
+      world.note(
+        `run ${attempts} ended with ${ended.shown}${ended.error === null ? '' : `: ${JSON.stringify(ended.error).slice(0, 500)}`}`,
+      );
+      this.lastOutput = `${run.events
+        .slice(-15)
+        .map((event) => JSON.stringify(event))
+        .join('\n')}\n${ended.stderr}`;
+      if (this.#isAborted) return null;
+      if (ended.code === 0) return await this.#judgeDone(run);
+      if (ended.shown === '3 already-running' && alreadyRunning < 20) {
+        // The server has not noticed yet that the client is gone.
+        alreadyRunning += 1;
+        attempts -= 1;
+        await sleep(300);
+        continue;
+      }
+      if (ended.code === 3 && this.#id === null) return `refused: ${refusalOf(ended)}`;
+      if (ended.code === 5 && !load.isCalm) {
+        load.isCalm = true;
+        continue;
+      }
+      const last = run.events.findLast(({ event }) => event === 'phase:started')?.['phase'];
+      // Nothing is left of it.
+      if (ended.code !== null && last === 'prepare') this.#id = null;
+      if (last === 'prepare' && attempt.met.has('cancel') && ended.shown === '1 capture-interrupted') {
+        world.known.push('an error in prepare told as capture-interrupted');
+        continue;
+      }
+      if (reindexIsInTheWay(ended, attempt)) {
+        world.known.push('REINDEX CONCURRENTLY taken for a change of the table');
+        continue;
+      }
+      this.#judge(ended, attempt);
+    }
+    throw new BrokenPromise(`after ${mostAttempts} runs it is not done`);
+  }
+
+  /**
+   * @param {import('./tool.mjs').ToolEvent} event
+   * @param {Load} load
+   */
+  #heard(event, load) {
+    const { event: name, id } = event;
+    if (typeof id === 'number') this.#id = id;
+    if (name === 'phase:started') {
+      if (event['phase'] === 'cutover') load.cutoverBegan = Math.min(performance.now(), load.cutoverBegan);
+      this.world.note(`phase ${String(event['phase'])}`);
+    } else if (/^lock:|^cutover:(try|missed)/.test(name)) {
+      const facts = ['what', 'attempt', 'outcome', 'why', 'heldMs'].flatMap((key) =>
+        event[key] === undefined ? [] : [JSON.stringify(event[key])],
+      );
+      this.world.note(`${name} ${facts.join(', ')}`);
+    } else if (!/progress|index:|phase:done|plan:ready/.test(name)) {
+      this.world.note(JSON.stringify(event).slice(0, 300));
+    }
+  }
+
+  /**
+   * @param {import('./trouble.mjs').Trouble[]} armed
+   * @param {import('./trouble.mjs').Attempt} attempt
+   * @returns {Promise<import('./trouble.mjs').Trouble[]>} those whose moment has not come
+   */
+  async #disturb(armed, attempt) {
+    const { world } = this;
+    const { run } = attempt;
+    const deadline = setTimeout(() => {
+      world.fail(new BrokenPromise(`pg-ghost run has not ended in ${runMs / 1000} s`));
+    }, runMs);
+    const over = () => run.child.kill('SIGKILL');
+    world.over.addEventListener('abort', over, { once: true });
+    const scene = {
+      world,
+      program: this.#program,
+      attempt,
+      id: this.#id,
+      done: (/** @type {import('./trouble.mjs').TroubleKind} */ kind) => this.troubles.push(kind),
+      aborted: () => (this.#isAborted = true),
+    };
+    // One after the other, so that a server is not restarted twice at a time.
+    let turn = Promise.resolve();
+    /** @type {import('./trouble.mjs').Trouble[]} */
+    const left = [];
+    await Promise.all(
+      armed.map(async (trouble) => {
+        if (!(await moment(trouble, run, world.over))) {
+          left.push(trouble);
+          return;
+        }
+        scene.id = this.#id;
+        turn = turn.then(() => make(trouble, scene)).catch((error) => world.fail(error));
+        await turn;
+      }),
+    );
+    await run.ended;
+    await turn;
+    clearTimeout(deadline);
+    world.over.removeEventListener('abort', over);
+    return left;
+  }
+
+  /**
+   * @param {ToolRun} run
+   * @returns {Promise<string | null>}
+   */
+  async #judgeDone(run) {
+    const plan = run.events.find(({ event }) => event === 'plan:ready');
+    if (plan?.['verdict'] === 'native') return 'native';
+    const { rows } = await this.world.withClient((client) =>
+      client.query('select id, phase from ghost.migrations order by id desc limit 1'),
+    );
+    if (rows[0]?.phase !== 'swapped') throw new BrokenPromise(`run ended with 0 in phase ${rows[0]?.phase}`);
+    this.#id = rows[0].id;
+    return null;
+  }
+
+  /**
+   * A run may only end as is documented for what was done to it.
+   *
+   * @param {import('./tool.mjs').Ended} ended
+   * @param {import('./trouble.mjs').Attempt} attempt
+   */
+  #judge(ended, { disturbed }) {
+    const did = [...disturbed];
+    const has = (/** @type {import('./trouble.mjs').TroubleKind[]} */ ...kinds) =>
+      kinds.some((kind) => disturbed.has(kind));
+    const code = String(ended.error?.['code']);
+    const documented = () => {
+      if (ended.code === null)
+        return has('kill', 'kill and abort') || (has('interrupt') && /SIG(INT|TERM)/.test(ended.shown));
+      if (ended.code === 130) return has('interrupt');
+      if (ended.code === 6) return has('terminate', 'crash', 'restart');
+      if (ended.code !== 1) return false;
+      if (code === 'taken-over') return has('abort', 'kill and abort');
+      if (has('crash', 'restart', 'terminate', 'abort')) {
+        return ['connection-lost', 'cannot-connect', 'trial-failed', 'swap-not-completed'].includes(code);
+      }
+      if (has('cancel')) return ['server-error', 'trial-failed', 'swap-not-completed'].includes(code);
+      return false;
+    };
+    if (documented()) return;
+    throw new BrokenPromise(
+      `pg-ghost run ended with ${ended.shown} after ${did.join(', ') || 'nothing that ends a run'}: ${JSON.stringify(ended.error)}\n${ended.stderr}`,
+    );
+  }
+
+  /** Whose backends are pg-ghost's, for the writers. */
+  #watchPids() {
+    const { world } = this;
+    const watch = new AbortController();
+    const look = async () => {
+      while (!watch.signal.aborted && !world.over.aborted) {
+        try {
+          await world.withClient(async (client) => {
+            while (!watch.signal.aborted && !world.over.aborted) {
+              const { rows } = await client.query(
+                `select pid from pg_stat_activity where datname = current_database() and application_name like 'pg-ghost%'`,
+              );
+              for (const { pid } of rows) world.ghostPids.add(pid);
+              await sleep(100);
+            }
+          }, 'watch');
+        } catch {
+          await sleep(100);
+        }
+      }
+    };
+    void look();
+    return watch;
+  }
+
+  /**
+   * @param {import('./shape.mjs').Shape} shape
+   * @param {import('./change.mjs').Change} change
+   * @returns {Promise<number>}
+   */
+  async #compareSwapped(shape, change) {
+    const { world } = this;
+    const expected = await world.withClient(catalogOf, 'soak', this.#cloneUrl);
+    const finalized = await new ToolRun(this.#program, world.url, ['finalize', String(this.#id), '--json'])
+      .ended;
+    if (finalized.code !== 0) {
+      throw new BrokenPromise(`finalize ended with ${finalized.shown}: ${JSON.stringify(finalized.error)}`);
+    }
+    return await world.withClient(async (client) => {
+      await this.#expectNothingLeft(client);
+      expectSameCatalog(await catalogOf(client), expected, 'the table is not what ALTER TABLE makes');
+      for (const statement of change.mirror) await client.query(statement);
+      if (shape.hasChild) {
+        const { rows } = await client.query(
+          'select count(*)::int as orphans from child as c where not exists (select from t where t.k = c.ref)',
+        );
+        if (rows[0].orphans > 0) throw new BrokenPromise(`${rows[0].orphans} rows reference nothing`);
+      }
+      return await expectSameRows(client);
+    });
+  }
+
+  /**
+   * @param {Map<string, string>} before
+   * @returns {Promise<number>}
+   */
+  async #compareAborted(before) {
+    return await this.world.withClient(async (client) => {
+      await this.#expectNothingLeft(client);
+      expectSameCatalog(await catalogOf(client), before, 'abort has not left the table as it was');
+      return await expectSameRows(client);
+    });
+  }
+
+  /** @param {import('pg').Client} client */
+  async #expectNothingLeft(client) {
+    /** @type {string[]} */
+    let found = [];
+    // A backend whose client has gone needs a moment to go as well.
+    for (let tries = 0; tries < 40; tries += 1) {
+      found = await leftovers(client);
+      if (found.length === 0) return;
+      await sleep(100);
+    }
+    throw new BrokenPromise(`left behind: ${found.join(', ')}`);
+  }
+
+  /** @param {readonly string[]} statements */
+  async #admin(...statements) {
+    await this.world.withClient(
+      async (client) => {
+        for (const statement of statements) await client.query(statement);
+      },
+      'soak',
+      this.#adminUrl,
+    );
+  }
+}
+
+/**
+ * @param {Map<string, string>} actual
+ * @param {Map<string, string>} expected
+ * @param {string} what
+ */
+function expectSameCatalog(actual, expected, what) {
+  const differences = catalogDifferences(actual, expected);
+  if (differences.length > 0) throw new BrokenPromise(`${what}:\n  ${differences.slice(0, 20).join('\n  ')}`);
+}
+
+/**
+ * @param {import('pg').Client} client
+ * @returns {Promise<number>} how many rows there are
+ */
+async function expectSameRows(client) {
+  const { rows: columns } = await client.query(
+    `select attrelid::regclass::text as table, attname::text as name from pg_attribute
+     where attrelid in ('public.t'::regclass, 'm.mirror'::regclass) and attnum > 0 and not attisdropped order by attnum`,
+  );
+  const namesOf = (/** @type {string} */ table) =>
+    columns.flatMap((column) => (column.table === table ? [String(column.name)] : []));
+  const names = namesOf('t').map(quoted).join(', ');
+  const others = namesOf('m.mirror').map(quoted).join(', ');
+  if (names !== others) throw new BrokenPromise(`other columns: ${names}; expected ${others}`);
+  const text = (/** @type {string} */ table) => `select row(${names})::text as row from only ${table}`;
+  const { rows } = await client.query(`
+    (select 'only in the table: ' as side, left(row, 300) as row from (${text('public.t')} except all ${text('m.mirror')}) as x limit 5)
+    union all
+    (select 'only in the mirror: ', left(row, 300) from (${text('m.mirror')} except all ${text('public.t')}) as x limit 5)`);
+  if (rows.length > 0) {
+    throw new BrokenPromise(
+      `the rows differ (${names}):\n  ${rows.map(({ side, row }) => `${side}${row}`).join('\n  ')}`,
+    );
+  }
+  const { rows: counted } = await client.query('select count(*)::int as count from public.t');
+  return counted[0].count;
+}
+
+/** @param {import('./tool.mjs').Ended} ended */
+function refusalOf({ error }) {
+  const reasons = /** @type {{ code: string, message: string }[] | undefined} */ (error?.['reasons']);
+  return reasons?.map(({ code, message }) => `${code} (${message})`).join('; ') ?? String(error?.['message']);
+}
+
+/** @param {string} text */
+function shellQuoted(text) {
+  return /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * Documented not to matter; but its indexes for the time being are taken for somebody's.
+ *
+ * @param {import('./tool.mjs').Ended} ended
+ * @param {import('./trouble.mjs').Attempt} attempt
+ */
+function reindexIsInTheWay({ error }, { met }) {
+  const { differences } = /** @type {{ differences?: string[] }} */ (error?.['details'] ?? {});
+  return (
+    error?.['code'] === 'source-changed' &&
+    met.has('reindex concurrently') &&
+    differences !== undefined &&
+    differences.every((line) => /_cc(new|old)/.test(line))
+  );
+}

@@ -1,0 +1,109 @@
+/** The other side of child.mjs: a run in a process of its own. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { MigrationResult, RunSettings } from '../../src/index.js';
+import type { Point } from '../../src/migration/points.js';
+import { until } from '../support/database.js';
+import { type ChangeInput, request } from '../support/migration.js';
+
+const program = fileURLToPath(new URL('./child.mjs', import.meta.url));
+
+export interface Action {
+  readonly point: Point;
+  readonly nth?: number;
+  readonly action: 'kill' | 'freeze' | 'hold';
+}
+
+export interface Line {
+  readonly point?: Point;
+  readonly nth?: number;
+  readonly event?: string;
+  readonly result?: Omit<MigrationResult, 'plan'>;
+  readonly error?: { readonly code: string; readonly exitCode: number; readonly message: string };
+}
+
+export interface RunnerOptions {
+  readonly url: string;
+  readonly change: ChangeInput;
+  readonly settings?: Partial<RunSettings>;
+  readonly actions?: readonly Action[];
+}
+
+export interface Ending {
+  readonly signal: NodeJS.Signals | null;
+  readonly result: Line['result'];
+  readonly error: Line['error'];
+}
+
+export class Runner implements AsyncDisposable {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #closed: Promise<unknown>;
+  #stdout = '';
+  #stderr = '';
+
+  constructor({ url, change, settings, actions = [] }: RunnerOptions) {
+    const work = {
+      url,
+      request: request(change),
+      settings: { cutoverDeadlineMs: 30_000, ...settings },
+      actions: actions.map((action) => ({ nth: 1, ...action })),
+    };
+    this.#child = spawn(process.execPath, [program, JSON.stringify(work)], {
+      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8' },
+    });
+    this.#child.stdout.on('data', (data) => (this.#stdout += String(data)));
+    this.#child.stderr.on('data', (data) => (this.#stderr += String(data)));
+    // It may be gone before we have written to it.
+    this.#child.stdin.on('error', () => {});
+    this.#closed = once(this.#child, 'close');
+  }
+
+  get lines(): Line[] {
+    const complete = this.#stdout.split('\n').slice(0, -1);
+    return complete.map((line) => JSON.parse(line) as Line);
+  }
+
+  has(point: Point, nth = 1): boolean {
+    return this.lines.some((line) => line.point === point && line.nth === nth);
+  }
+
+  get hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** @throws Error when the run ends without having been there */
+  async reached(point: Point, nth = 1): Promise<void> {
+    await until(() => this.has(point, nth) || this.hasEnded, { what: `the run to reach ${point}` });
+    if (!this.has(point, nth)) {
+      await this.#closed;
+      throw new Error(`the run ended without ${point} (${nth}): ${this.#end()}`);
+    }
+  }
+
+  /** Lets it go on from `hold`. */
+  release(): void {
+    this.#child.stdin.write('go on\n');
+  }
+
+  kill(signal: 'SIGKILL' | 'SIGCONT'): void {
+    this.#child.kill(signal);
+  }
+
+  async ended(): Promise<Ending> {
+    await until(() => this.hasEnded, { what: `the end of the run: ${this.#end()}`, timeoutMs: 50_000 });
+    await this.#closed;
+    if (this.#stderr !== '') throw new Error(`the run wrote to stderr: ${this.#stderr}`);
+    const last = this.lines.at(-1);
+    return { signal: this.#child.signalCode, result: last?.result, error: last?.error };
+  }
+
+  #end(): string {
+    return `${this.#stdout.split('\n').slice(-4).join(' ')} ${this.#stderr}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.hasEnded) this.#child.kill('SIGKILL');
+    await this.#closed;
+  }
+}
