@@ -158,10 +158,12 @@ class Applier {
     return { entries, durationMs: performance.now() - startedMs };
   }
 
+  /** As far as the table goes when the pass comes to it: one that followed the writers would never end behind fast ones. */
   async #passOver(table: QualifiedName): Promise<number> {
     const { permission, signal, at } = this.options;
     let entries = 0;
-    for (let block = 0, end = 1; block < end;) {
+    let end: number | null = null;
+    for (let block = 0; end === null || block < end;) {
       signal?.throwIfAborted();
       await permission?.(signal);
       const batchStartedMs = performance.now();
@@ -169,11 +171,11 @@ class Applier {
       const result = await this.#applyTogether({ table, range: blocksRange(block, block + blocks) });
       const batchMs = performance.now() - batchStartedMs;
       await at?.('batch-applied');
-      end = result.logBlocks;
       entries += result.entries;
       this.#keysApplied += result.entries;
       this.#deletedSinceVacuum += result.entries;
       if (result.truncated) continue;
+      end ??= result.logBlocks;
       block += blocks;
       this.#batchBlocks = nextBatchBlocks(blocks, batchMs);
       this.#report(result, Math.max(0, end - block), Math.min(blocks, Math.max(end, 1)), batchMs);
