@@ -237,10 +237,6 @@ export class Round {
         world.known.push('an error in prepare told as capture-interrupted');
         continue;
       }
-      if (reindexIsInTheWay(ended, attempt)) {
-        world.known.push('REINDEX CONCURRENTLY taken for a change of the table');
-        continue;
-      }
       this.#judge(ended, attempt);
     }
     throw new BrokenPromise(`after ${mostAttempts} runs it is not done`);
@@ -490,20 +486,4 @@ function refusalOf({ error }) {
 /** @param {string} text */
 function shellQuoted(text) {
   return /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
-/**
- * Documented not to matter; but its indexes for the time being are taken for somebody's.
- *
- * @param {import('./tool.mjs').Ended} ended
- * @param {import('./trouble.mjs').Attempt} attempt
- */
-function reindexIsInTheWay({ error }, { met }) {
-  const { differences } = /** @type {{ differences?: string[] }} */ (error?.['details'] ?? {});
-  return (
-    error?.['code'] === 'source-changed' &&
-    met.has('reindex concurrently') &&
-    differences !== undefined &&
-    differences.every((line) => /_cc(new|old)/.test(line))
-  );
 }

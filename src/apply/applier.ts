@@ -176,8 +176,11 @@ class Applier {
       this.#deletedSinceVacuum += result.entries;
       if (result.truncated) continue;
       end ??= result.logBlocks;
+      // An empty or short table says nothing about how long a full batch takes.
+      const wasFull = result.entries > 0 && block + blocks <= result.logBlocks;
       block += blocks;
-      this.#batchBlocks = nextBatchBlocks(blocks, batchMs);
+      const next = nextBatchBlocks(blocks, batchMs);
+      this.#batchBlocks = wasFull ? next : Math.min(blocks, next);
       this.#report(result, Math.max(0, end - block), Math.min(blocks, Math.max(end, 1)), batchMs);
     }
     return entries;

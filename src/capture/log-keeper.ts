@@ -29,6 +29,11 @@ export class LogKeeper {
     this.#active = options.active;
   }
 
+  /** As the state has it: after a connection that broke at the commit of a switch. */
+  restore(active: number): void {
+    this.#active = active;
+  }
+
   get active(): QualifiedName {
     return this.log.segments[this.#active === 0 ? 0 : 1];
   }

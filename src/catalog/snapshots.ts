@@ -4,7 +4,10 @@ import { sql } from '../sql/quote.js';
 import type { Blocker } from '../report/events.js';
 import { frozen } from './freeze.js';
 
-export type SnapshotHolder = Blocker;
+export interface SnapshotHolder extends Blocker {
+  /** This transaction with this snapshot: another snapshot of the same transaction (READ COMMITTED) has another one. */
+  readonly key: string;
+}
 
 export interface SnapshotView {
   readonly holders: readonly SnapshotHolder[];
@@ -13,17 +16,15 @@ export interface SnapshotView {
 }
 
 /**
- * Sessions of this database, other than our own, that hold a snapshot in a transaction that began before this moment. One at
- * READ COMMITTED holds one only while a statement runs; that statement's transaction may be older than its snapshot, and is
- * waited for all the same: it cannot be told from outside.
- *
- * @param before a timestamp as text
+ * Sessions of this database, other than our own, that hold a snapshot now. One at READ COMMITTED holds one only while a
+ * statement runs.
  */
-export async function snapshotsSince(session: Session, before: string): Promise<SnapshotView> {
+export async function readSnapshots(session: Session): Promise<SnapshotView> {
   const holders = await session.rows<SnapshotHolder>({
     text: sql`
       select
         pid,
+        concat_ws(' ', pid, xact_start, backend_xmin) as key,
         coalesce(backend_type, 'unknown') as "backendType",
         usename::text as user,
         nullif(application_name, '') as application,
@@ -35,10 +36,8 @@ export async function snapshotsSince(session: Session, before: string): Promise<
         and pid <> pg_backend_pid()
         and backend_type = 'client backend'
         and backend_xmin is not null
-        and xact_start < $1::timestamptz
         and application_name not like 'pg-ghost %'
       order by xact_start`,
-    values: [before],
   });
   const { unseen } = await session.row<{ unseen: number }>(sql`
     select count(*)::int as unseen

@@ -29,6 +29,7 @@ export const SqlState = {
   crashShutdown: '57P02',
   cannotConnectNow: '57P03',
   idleSessionTimeout: '57P05',
+  idleInTransactionTimeout: '25P03',
   tooManyConnections: '53300',
 } as const;
 
@@ -76,6 +77,7 @@ const lostStates: ReadonlySet<string> = new Set([
   SqlState.crashShutdown,
   SqlState.cannotConnectNow,
   SqlState.idleSessionTimeout,
+  SqlState.idleInTransactionTimeout,
 ]);
 const socketCodes = new Set([
   'ECONNRESET',

@@ -24,6 +24,9 @@ import { Watch } from './watcher.js';
 /** Into a hold. */
 const firstLookMs = 20;
 
+/** Longer than any pause of a healthy process between two messages; nobody should be kept out for longer by a sick one. */
+const leastIdleMs = 2_000;
+
 export interface TryOptions {
   readonly session: Session;
   /** Without one (`null`) nobody counts who waits behind us, and nobody cancels. */
@@ -72,6 +75,8 @@ export class OneTry {
       'begin isolation level read committed',
       `set local lock_timeout = '${lockTimeoutMs}ms'`,
       `set local statement_timeout = '${lockTimeoutMs + maxAcquireMs}ms'`,
+      // Whoever holds the locks may be frozen, and its kernel goes on answering: then the server has to end it.
+      `set local idle_in_transaction_session_timeout = '${Math.max(leastIdleMs, 2 * maxAcquireMs)}ms'`,
       // Autovacuum gives way only to a waiter whose deadlock check has run, so that must come before lock_timeout.
       ...(evictAutovacuum && step.lockTimeoutMs !== null
         ? [`set local deadlock_timeout = '${Math.max(1, Math.floor(step.lockTimeoutMs / 4))}ms'`]

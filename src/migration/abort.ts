@@ -1,4 +1,5 @@
 /** Undoes a migration that has not swapped: the database is as it was found (invariant 1). */
+import { randomUUID } from 'node:crypto';
 import { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
@@ -28,7 +29,13 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
   await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} abort` });
   await mayAbort(session, id);
   // Whoever runs it is ended.
-  await claimRun({ session, id, mayEnd: () => true, ...(signal === undefined ? {} : { signal }) });
+  await claimRun({
+    session,
+    id,
+    owner: randomUUID(),
+    mayEnd: () => true,
+    ...(signal === undefined ? {} : { signal }),
+  });
   // Looked at again now that nobody else can move it.
   const record = await mayAbort(session, id);
   const entries: LedgerEntry[] = [];

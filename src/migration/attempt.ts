@@ -123,10 +123,14 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   let throttle: Throttle | null = null;
   try {
     await joinRun(control, id, runNo);
-    await control.set(record.plan.settings);
-    watcher = await sessions.open('watch');
-    const heart = await sessions.open('pulse');
-    throttle = await startThrottle(context, await sessions.open('throttle'));
+    await control.set({ ...record.plan.settings, application_name: `pg-ghost ${id} control` });
+    const [eye, heart, gauge] = await Promise.all([
+      sessions.open('watch'),
+      sessions.open('pulse'),
+      sessions.open('throttle'),
+    ]);
+    watcher = eye;
+    throttle = await startThrottle(context, gauge);
     steering.throttle = throttle;
     pulse = new Pulse({ session: heart, id, state: attempt.progress, steering, ledger });
     signal = runSignal(attempt.signal, [control, heart]);

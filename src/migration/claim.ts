@@ -29,8 +29,10 @@ export interface Claim {
   readonly id: number;
   /** Whether the backend that has the runner's lock may be ended. */
   readonly mayEnd: (pid: number) => boolean;
-  /** Of a run that goes on after it has lost its connection: nobody may have taken over meanwhile. */
-  readonly runNo?: number;
+  /** A word of this process. */
+  readonly owner: string;
+  /** The process had it before it lost its connection: nobody may have taken over meanwhile. */
+  readonly continues?: boolean;
   /** Stored as the one that the migration lives on; left as it is when not given. */
   readonly server?: ServerIdentity;
   readonly signal?: AbortSignal;
@@ -42,18 +44,17 @@ export interface Claim {
  * @throws RunnerIsAlive, TakenOver; FailedError `run-still-alive` when backends do not go
  */
 export async function claimRun(claim: Claim): Promise<number> {
-  const { session, id, mayEnd, runNo, server = null, signal } = claim;
+  const { session, id, mayEnd, owner, continues = false, server = null, signal } = claim;
   const deadline = performance.now() + timeoutMs;
   while (!(await tryBecomeRunner(session, id))) {
     await refuseIfTakenOver(claim);
     const { runner } = await runPids(session, id);
-    if (runner !== null && !mayEnd(runner))
-      throw runNo === undefined ? new RunnerIsAlive(runner) : new TakenOver(id);
+    if (runner !== null && !mayEnd(runner)) throw continues ? new TakenOver(id) : new RunnerIsAlive(runner);
     await endAndWait(runner === null ? [] : [runner]);
   }
   // Nobody else can be the runner from here on, so what is stored now stays until we change it.
   await refuseIfTakenOver(claim);
-  const number = await nextRun(session, id, server);
+  const number = await nextRun(session, id, owner, server);
   // Whoever joins now finds the new number; whoever has joined before is in the way of this lock.
   while (!(await isAlone(session, id))) {
     const { all }: RunPids = await runPids(session, id);
@@ -68,8 +69,8 @@ export async function claimRun(claim: Claim): Promise<number> {
   }
 }
 
-async function refuseIfTakenOver({ session, id, runNo }: Claim): Promise<void> {
-  if (runNo !== undefined && (await currentRun(session, id)) !== runNo) throw new TakenOver(id);
+async function refuseIfTakenOver({ session, id, owner, continues }: Claim): Promise<void> {
+  if (continues === true && (await currentRun(session, id))?.owner !== owner) throw new TakenOver(id);
 }
 
 function stillAlive(id: number): FailedError {

@@ -15,7 +15,7 @@ import { readMark } from './source-check.js';
 /** @returns the error to throw */
 export async function failed(context: RunContext, phase: Phase, error: unknown): Promise<unknown> {
   const { control, id } = context;
-  const known = (await sourceIsGone(context, error)) ?? describe(context, phase, error);
+  const known = (await sourceIsGone(context, phase, error)) ?? describe(context, phase, error);
   // Not ours any more: whoever has it now keeps its state.
   if (!(known instanceof PgGhostError) || known.code === 'taken-over') return known;
   if (phase === 'prepare' && !control.lost.aborted) {
@@ -44,11 +44,15 @@ function interruptedBeforeCapture(): InterruptedError {
 }
 
 /** Whichever statement was the first to miss it. */
-async function sourceIsGone(context: RunContext, error: unknown): Promise<PgGhostError | null> {
+async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): Promise<PgGhostError | null> {
   if (error instanceof PgGhostError || context.control.lost.aborted) return null;
   return await readMark(context.control, context).then(
     () => null,
-    (found: unknown) => (found instanceof PgGhostError ? found : null),
+    (found: unknown) => {
+      if (!(found instanceof PgGhostError)) return null;
+      // In prepare capture may not be there yet: that is no reason, and would hide the real one.
+      return phase === 'prepare' && found.code !== 'table-gone' ? null : found;
+    },
   );
 }
 

@@ -29,9 +29,9 @@ export class SessionLost extends Error {
 /** Aborts when the user wants to stop, or when one of the sessions is lost; then the reason is `SessionLost`. */
 export function runSignal(user: AbortSignal, sessions: readonly Session[]): AbortSignal {
   const stop = new AbortController();
-  whenAborted(user, () => stop.abort(user.reason));
   for (const { lost } of sessions) whenAborted(lost, () => stop.abort(new SessionLost(lost.reason)));
-  return stop.signal;
+  // Not by a listener: the user's signal outlives every attempt.
+  return AbortSignal.any([user, stop.signal]);
 }
 
 function whenAborted(signal: AbortSignal | undefined, listener: () => void): void {

@@ -6,6 +6,7 @@ import type { Session } from '../db/session.js';
 import { relaxedCommit } from '../db/settings.js';
 import { messageOf } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
+import { findMigration } from '../state/migrations.js';
 import type { RunContext } from './context.js';
 import type { Transition } from './machine.js';
 
@@ -37,7 +38,11 @@ async function mind(context: RunContext, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     try {
       await sleep(everyMs, stop);
-      session ??= await sessions.open('log', relaxedCommit);
+      if (session === null) {
+        session = await sessions.open('log', relaxedCommit);
+        const record = await findMigration(session, context.id);
+        if (record !== null) context.log.restore(record.activeSegment);
+      }
       await tidy(context, session);
     } catch (error) {
       if (session !== null) await sessions.release(session);

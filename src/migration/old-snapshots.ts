@@ -2,60 +2,58 @@
  * Transactions whose snapshot is older than the rows of the new table: one that first touches the table after the swap would see
  * rows missing. Asked before each try for the swap.
  *
- * Rows come to the new table until the end of catch-up, so every snapshot from before the cutover counts, not only those from
- * before the copy. A transaction that has the table open already holds a lock, and keeps the swap waiting by itself.
+ * Rows come to the new table until the log has been applied for the last time, so every snapshot from before that counts, not
+ * only those from before the copy. A transaction that has the table open already holds a lock, and keeps the swap waiting by itself.
  */
-import { snapshotsSince, type SnapshotHolder, type SnapshotView } from '../catalog/snapshots.js';
-import type { Session } from '../db/session.js';
+import { readSnapshots, type SnapshotHolder, type SnapshotView } from '../catalog/snapshots.js';
 import { sleep } from '../db/wait.js';
 import { CutoverNotObtainedError } from '../errors.js';
 import { blockerLines } from '../locks/describe-blockers.js';
+import type { Blocker } from '../report/events.js';
 import { displayName } from '../sql/quote.js';
 import type { RunContext } from './context.js';
 
-const pauseMs = 500;
+const pauseMs = 100;
 const toldEveryMs = 10_000;
 
-/** What is known of the server's snapshots when the cutover begins. */
-export interface SnapshotLimit {
-  /** Nobody whose transaction began later is in question; the server's clock. */
-  readonly before: string;
-  readonly deadline: number;
-}
-
-export async function snapshotLimit(session: Session, deadlineMs: number): Promise<SnapshotLimit> {
-  const { before } = await session.row<{ before: string }>(`select clock_timestamp()::text as before`);
-  return { before, deadline: performance.now() + deadlineMs };
-}
-
 /**
- * Returns when no such snapshot is left, or when the user wanted to be warned only.
+ * Returns when none of the snapshots that are held now is held any more, or when the user wanted to be warned only. To be
+ * called when the log has just been applied: what begins later sees all of that.
+ *
+ * @param deadline by `performance.now()`
  * @throws CutoverNotObtainedError `old-snapshot`
  */
-export async function awaitOldSnapshots(context: RunContext, limit: SnapshotLimit): Promise<void> {
+export async function awaitOldSnapshots(context: RunContext, deadline: number): Promise<void> {
   const { control, settings, emit, signal } = context;
-  let toldMs = -Infinity;
-  for (;;) {
+  const view = await readSnapshots(control);
+  if (view.unseen > 0) emit('warning', unseenWarning(view));
+  let left = view.holders;
+  let toldMs = performance.now();
+  for (let look = 1; left.length > 0; look += 1) {
     signal.throwIfAborted();
-    const view = await snapshotsSince(control, limit.before);
-    if (view.unseen > 0 && toldMs === -Infinity) emit('warning', unseenWarning(view));
-    const { holders } = view;
-    if (holders.length === 0) return;
-    if (settings.oldSnapshot === 'warn') {
-      emit('warning', {
-        code: 'old-snapshot',
-        message: `${holders.length} transactions began before the swap and may see rows missing in the new table${lines(holders)}`,
-      });
-      return;
+    // A statement that was just running is no reason for a word, or for giving up.
+    if (look > 2) {
+      if (settings.oldSnapshot === 'warn') {
+        emit('warning', {
+          code: 'old-snapshot',
+          message: `${left.length} transactions began before the swap and may see rows missing in the new table${blockerLines(left)}`,
+        });
+        return;
+      }
+      if (settings.oldSnapshot === 'abort' || performance.now() > deadline) throw inTheWay(context, left);
+      if (look === 5 || performance.now() - toldMs > toldEveryMs) {
+        toldMs = performance.now();
+        emit('lock:missed', { what: 'the end of old snapshots', attempt: 1, blockers: left.map(withoutKey) });
+      }
     }
-    if (settings.oldSnapshot === 'abort' || performance.now() > limit.deadline)
-      throw inTheWay(context, holders);
-    if (performance.now() - toldMs > toldEveryMs) {
-      toldMs = performance.now();
-      emit('lock:missed', { what: 'the end of old snapshots', attempt: 1, blockers: holders });
-    }
-    await sleep(pauseMs, signal);
+    await sleep(look === 1 ? pauseMs / 10 : pauseMs, signal);
+    const held = new Set((await readSnapshots(control)).holders.map(({ key }) => key));
+    left = left.filter(({ key }) => held.has(key));
   }
+}
+
+function withoutKey({ key: _, ...blocker }: SnapshotHolder): Blocker {
+  return blocker;
 }
 
 function unseenWarning({ unseen }: SnapshotView): { code: string; message: string } {
@@ -68,16 +66,12 @@ function unseenWarning({ unseen }: SnapshotView): { code: string; message: strin
 function inTheWay({ id, plan }: RunContext, holders: readonly SnapshotHolder[]): CutoverNotObtainedError {
   return new CutoverNotObtainedError(
     'old-snapshot',
-    `${displayName(plan.table)} was not swapped: transactions that began before the new table was complete would see rows missing in it${lines(holders)}`,
+    `${displayName(plan.table)} was not swapped: transactions that began before the new table was complete would see rows missing in it${blockerLines(holders)}`,
     {
-      details: { blockers: holders },
+      details: { blockers: holders.map(withoutKey) },
       state:
         'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
       hint: `pg-ghost run --resume ${id} when they have ended; or --old-snapshot warn, if none of them reads this table`,
     },
   );
-}
-
-function lines(holders: readonly SnapshotHolder[]): string {
-  return blockerLines(holders);
 }

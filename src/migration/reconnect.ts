@@ -21,10 +21,11 @@ const longestPauseMs = 5_000;
 export interface Reconnection {
   readonly options: Pick<CommonOptions, 'connection'>;
   readonly id: number;
-  readonly runNo: number;
+  /** The word of this process; see `Claim.owner`. */
+  readonly owner: string;
   readonly server: ServerIdentity;
   /** Control sessions of this process whose backends may still be there. */
-  readonly formerPids: ReadonlySet<number>;
+  readonly formerPids: Set<number>;
   /** How long to go on trying. */
   readonly forMs: number;
   readonly emit: Emit;
@@ -74,7 +75,8 @@ async function tryOnce(work: Reconnection): Promise<Reconnected | null> {
     const runNo = await claimRun({
       session: control,
       id,
-      runNo: work.runNo,
+      owner: work.owner,
+      continues: true,
       mayEnd: (pid) => formerPids.has(pid),
       signal,
     });
@@ -82,6 +84,8 @@ async function tryOnce(work: Reconnection): Promise<Reconnected | null> {
     if (record === null) throw new TakenOver(id);
     return { control, runNo, record };
   } catch (error) {
+    // The server may take a while to notice, and until then it is in the way of the next try.
+    if (control !== null) formerPids.add(control.pid);
     await control?.close();
     if (signal.aborted) throw signal.reason;
     // A standby that answers in the server's place may be promoted yet, and then it is known as another one.

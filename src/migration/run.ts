@@ -1,4 +1,5 @@
 /** Runs a migration to its end, over lost connections and server restarts, for as long as these are worth waiting for. */
+import { randomUUID } from 'node:crypto';
 import type { Session } from '../db/session.js';
 import { isConnectionLost, isTransient } from '../db/sqlstate.js';
 import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
@@ -45,13 +46,21 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
     run.emit(event, payload);
   };
   const steering = new Steering(settings);
+  const owner = randomUUID();
   const formerPids = new Set<number>();
   let conflicts = 0;
   let standing = {
     control: run.control,
     record,
     fresh: run.fresh,
-    runNo: await claimRun({ session: run.control, id, server, mayEnd: (pid) => pid === run.stale, signal }),
+    runNo: await claimRun({
+      session: run.control,
+      id,
+      owner,
+      server,
+      mayEnd: (pid) => pid === run.stale,
+      signal,
+    }),
   };
   try {
     for (;;) {
@@ -68,7 +77,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
           {
             options,
             id,
-            runNo: standing.runNo,
+            owner,
             server,
             formerPids,
             forMs:

@@ -1,5 +1,6 @@
 /** `verify`: compares the tables of a migration, whether somebody runs it or not. Changes nothing. */
 import { Session } from '../db/session.js';
+import { SqlState, sqlState } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { RefusedError } from '../errors.js';
 import { createEmitter } from '../report/emitter.js';
@@ -28,7 +29,15 @@ const applyPauseMs = 1_000;
  * @throws DifferentError `differences`; RefusedError `not-comparable`, `no-such-migration`
  */
 export async function verify(options: VerifyOptions, id: number): Promise<VerifyReport> {
-  return await explained(options, 'nothing was changed', () => compareTables(options, id));
+  return await explained(options, 'nothing was changed', async () => {
+    try {
+      return await compareTables(options, id);
+    } catch (error) {
+      // The tables were swapped meanwhile: what is to be compared has other names now.
+      if (sqlState(error) !== SqlState.undefinedTable) throw error;
+      return await compareTables(options, id);
+    }
+  });
 }
 
 async function compareTables(options: VerifyOptions, id: number): Promise<VerifyReport> {

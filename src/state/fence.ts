@@ -39,16 +39,22 @@ export async function tryBecomeRunner(session: Session, id: number): Promise<boo
 export async function joinRun(session: Session, id: number, runNo: number): Promise<void> {
   await session.rows({ text: `select pg_advisory_lock_shared($1, $2)`, values: [sessionLock, id] });
   // After the lock: whoever stored another number before this look waits for this session to be gone.
-  if ((await currentRun(session, id)) !== runNo) throw new TakenOver(id);
+  if ((await currentRun(session, id))?.runNo !== runNo) throw new TakenOver(id);
 }
 
-/** The number of the last run; null when there is no such migration. */
-export async function currentRun(session: Session, id: number): Promise<number | null> {
-  const [found] = await session.rows<{ run_no: number }>({
-    text: `select run_no from ghost.migrations where id = $1`,
+export interface CurrentRun {
+  readonly runNo: number;
+  /** The process that stored it, by a word of its own: the answer to its own number may have been lost. */
+  readonly owner: string | null;
+}
+
+/** The last run; null when there is no such migration. */
+export async function currentRun(session: Session, id: number): Promise<CurrentRun | null> {
+  const [found] = await session.rows<CurrentRun>({
+    text: `select run_no as "runNo", run_owner as owner from ghost.migrations where id = $1`,
     values: [id],
   });
-  return found?.run_no ?? null;
+  return found ?? null;
 }
 
 /** True once no session of a former run is left. Call before `joinRun`. */

@@ -209,15 +209,20 @@ export function swappedSql(id: number): string {
     where id = ${id}`;
 }
 
-/** A new run begins: @returns its number */
-export async function nextRun(session: Session, id: number, server: ServerIdentity | null): Promise<number> {
+/** A new run begins, of this process (`owner`). @returns its number */
+export async function nextRun(
+  session: Session,
+  id: number,
+  owner: string,
+  server: ServerIdentity | null,
+): Promise<number> {
   const { run_no: runNo } = await session.row<{ run_no: number }>({
     text: sql`
       update ghost.migrations
-      set run_no = run_no + 1, server = coalesce($2, server)
+      set run_no = run_no + 1, run_owner = $3, server = coalesce($2, server)
       where id = $1
       returning run_no`,
-    values: [id, server === null ? null : JSON.stringify(server)],
+    values: [id, server === null ? null : JSON.stringify(server), owner],
   });
   return runNo;
 }

@@ -68,6 +68,7 @@ export const createStateSchemaSql: readonly string[] = [
       swapped_at timestamptz,
       error jsonb,
       run_no integer not null default 0,
+      run_owner text,
       server jsonb,
       active_segment smallint not null default 0,
       verification jsonb,
@@ -97,6 +98,7 @@ export const upgradeStateSchemaSql: readonly string[] = [
   sql`
     alter table ghost.migrations
       add column run_no integer not null default 0,
+      add column run_owner text,
       add column server jsonb,
       add column active_segment smallint not null default 0,
       add column verification jsonb,

@@ -66,7 +66,7 @@ function count(events: readonly MigrationEvent[], name: MigrationEvent['event'])
   return events.filter(({ event }) => event === name).length;
 }
 
-describe.concurrent(
+describe(
   'the connection is cut around the commit of the swap, and the run goes on by itself',
   { timeout: 120_000 },
   () => {

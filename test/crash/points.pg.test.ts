@@ -75,7 +75,7 @@ test('each point has a case', () => {
   expect(Object.keys(cases)).toEqual(expect.arrayContaining([...migrationPoints]));
 });
 
-describe.concurrent('killed, and the same command again', { timeout: 120_000 }, () => {
+describe('killed, and the same command again', { timeout: 120_000 }, () => {
   for (const [index, [name, { nth = 1, provokedBy, goesOn = false, copy }]] of Object.entries(
     cases,
   ).entries()) {

@@ -74,11 +74,10 @@ export class Runner implements AsyncDisposable {
 
   /** @throws Error when the run ends without having been there */
   async reached(point: Point, nth = 1): Promise<void> {
-    await until(() => this.has(point, nth) || this.hasEnded, { what: `the run to reach ${point}` });
-    if (!this.has(point, nth)) {
-      await this.#closed;
-      throw new Error(`the run ended without ${point} (${nth}): ${this.#end()}`);
-    }
+    await this.#until(() => this.has(point, nth) || this.hasEnded, `the run to reach ${point}`);
+    if (this.has(point, nth)) return;
+    await this.#closed;
+    throw new Error(`the run ended without ${point} (${nth}): ${this.#end()}`);
   }
 
   /** Lets it go on from `hold`. */
@@ -91,11 +90,19 @@ export class Runner implements AsyncDisposable {
   }
 
   async ended(): Promise<Ending> {
-    await until(() => this.hasEnded, { what: `the end of the run: ${this.#end()}`, timeoutMs: 50_000 });
+    await this.#until(() => this.hasEnded, 'the end of the run');
     await this.#closed;
     if (this.#stderr !== '') throw new Error(`the run wrote to stderr: ${this.#stderr}`);
     const last = this.lines.at(-1);
     return { signal: this.#child.signalCode, result: last?.result, error: last?.error };
+  }
+
+  async #until(condition: () => boolean, what: string): Promise<void> {
+    try {
+      await until(condition, { what, timeoutMs: 50_000 });
+    } catch (cause) {
+      throw new Error(`in vain: ${what}; it was at ${this.#end()}`, { cause });
+    }
   }
 
   #end(): string {

@@ -61,6 +61,7 @@ describe('makePlan', () => {
       'index',
       'catch-up',
       'settle',
+      'verify',
       'cutover',
     ]);
     expect(plan.locks).toContainEqual(

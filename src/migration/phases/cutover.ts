@@ -31,7 +31,7 @@ import { isOpen } from '../cutover-window.js';
 import { lockSteps } from '../lock-steps.js';
 import { awaitCutover, cutoverPatienceMs, notReady } from '../postponement.js';
 import { verifyWith } from './verify.js';
-import { awaitOldSnapshots, snapshotLimit } from '../old-snapshots.js';
+import { awaitOldSnapshots } from '../old-snapshots.js';
 import type { Transition } from '../machine.js';
 import { compareDefinitions, lookStatement, prepareLook, recordedCheck, toMark } from '../source-check.js';
 
@@ -138,7 +138,7 @@ async function swapOnce(
   await gate(context, target);
   const locks = await lockSteps(control, plan);
   const { definitions } = plan;
-  const snapshots = await snapshotLimit(control, context.settings.cutoverDeadlineMs);
+  const snapshotsUntil = performance.now() + cutoverPatienceMs(context);
   return cutover({
     id,
     displayTable: displayName(plan.table),
@@ -153,7 +153,8 @@ async function swapOnce(
     onLock: context.ledger.add,
     rehearse: isRehearsal,
     catchUp: async () => {
-      await awaitOldSnapshots(context, snapshots);
+      await applier.catchUp();
+      await awaitOldSnapshots(context, snapshotsUntil);
       await applier.catchUp();
       await planDrain(session, apply);
       await context.at('cutover-ready');
