@@ -49,8 +49,6 @@ async function soak() {
     deadlocks: 0,
     rows: 0,
   };
-  /** @type {string[]} */
-  const known = [];
   /** @type {Record<string, number>} */
   const troubles = {};
   /** @type {Record<string, number>} */
@@ -93,7 +91,6 @@ async function soak() {
       ok = false;
       await report(round, number, seed, error);
     }
-    known.push(...round.world.known);
     for (const kind of round.troubles) troubles[kind] = (troubles[kind] ?? 0) + 1;
     for (const code of round.codes) codes[code] = (codes[code] ?? 0) + 1;
   }
@@ -104,7 +101,6 @@ async function soak() {
   );
   console.log(`troubles: ${listed(troubles)}`);
   console.log(`runs ended with: ${listed(codes)}`);
-  if (known.length > 0) console.log(`known: ${listed(tally(known))}`);
   return ok ? 0 : 1;
 }
 
@@ -142,14 +138,6 @@ async function serverLog() {
 /** @param {Round} round */
 function timelineOf({ world }) {
   return world.timeline.map(({ at, what }) => `  ${at.toFixed(2).padStart(7)}  ${what}`).join('\n');
-}
-
-/** @param {readonly string[]} names */
-function tally(names) {
-  /** @type {Record<string, number>} */
-  const counts = {};
-  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
-  return counts;
 }
 
 /** @param {Record<string, number>} counts */

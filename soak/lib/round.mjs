@@ -233,10 +233,6 @@ export class Round {
       const last = run.events.findLast(({ event }) => event === 'phase:started')?.['phase'];
       // Nothing is left of it.
       if (ended.code !== null && last === 'prepare') this.#id = null;
-      if (last === 'prepare' && attempt.met.has('cancel') && ended.shown === '1 capture-interrupted') {
-        world.known.push('an error in prepare told as capture-interrupted');
-        continue;
-      }
       this.#judge(ended, attempt);
     }
     throw new BrokenPromise(`after ${mostAttempts} runs it is not done`);

@@ -19,8 +19,6 @@ export class World {
   serverIsDown = false;
   /** Backends of pg-ghost, also of those that are gone: who was at the other end of a deadlock? */
   ghostPids = new Set(/** @type {number[]} */ ([]));
-  /** What happened that should not, and that we know of. @type {string[]} */
-  known = [];
   #started = performance.now();
   #stop = new AbortController();
 
