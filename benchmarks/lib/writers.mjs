@@ -152,9 +152,9 @@ function readLogs(folder) {
       .filter((file) => file.startsWith('log.'))
       .flatMap((file) => readFileSync(join(folder, file), 'utf8').split('\n').slice(0, -1))
       .map((line) => line.split(' ').map(Number))
-      // With a rate there is one more: how late it began. That is in what the transaction took.
-      .map(([, , took = Number.NaN, , seconds = Number.NaN, microseconds = Number.NaN]) => {
-        const ms = took / 1000;
+      // With a rate there is one more: how late it began. It is in the time, but no query took that long.
+      .map(([, , took = Number.NaN, , seconds = Number.NaN, microseconds = Number.NaN, lag = 0]) => {
+        const ms = (took - lag) / 1000;
         return { startedAt: seconds * 1000 + microseconds / 1000 - ms, ms };
       })
   );
