@@ -4,10 +4,11 @@
  * Whoever reads the log in a snapshot locks all of its tables first (ACCESS SHARE): what is moved or truncated here is either
  * gone before that snapshot or stays until it is. Nobody waits for us: a segment that somebody has open is left alone.
  */
+import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { Key } from '../plan/types.js';
-import { literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { qualified, type QualifiedName } from '../sql/quote.js';
 import { changeLog, compactStatements, type ChangeLog } from './change-log.js';
 import { switchSegmentStatements } from './triggers/trigger-sql.js';
 
@@ -48,10 +49,7 @@ export class LogKeeper {
   }
 
   async blocks(session: Session, table: QualifiedName): Promise<number> {
-    const { blocks } = await session.row<{ blocks: number }>(
-      `select pg_relation_size(${literal(qualified(table))}::regclass) / current_setting('block_size')::bigint as blocks`,
-    );
-    return blocks;
+    return await readBlocksOf(session, table);
   }
 
   /**

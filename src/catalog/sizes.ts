@@ -1,5 +1,6 @@
 /** How large a table is. */
 import type { Session } from '../db/session.js';
+import { literal, qualified, type QualifiedName } from '../sql/quote.js';
 import { frozen } from './freeze.js';
 
 export interface TableSizes {
@@ -37,5 +38,13 @@ export async function readBlocks(session: Session, oid: number): Promise<number>
     text: `select pg_relation_size($1::oid::regclass) / current_setting('block_size')::int8 as blocks`,
     values: [oid],
   });
+  return blocks;
+}
+
+/** The same for a table by its name. */
+export async function readBlocksOf(session: Session, table: QualifiedName): Promise<number> {
+  const { blocks } = await session.row<{ blocks: number }>(
+    `select pg_relation_size(${literal(qualified(table))}::regclass) / current_setting('block_size')::int8 as blocks`,
+  );
   return blocks;
 }

@@ -5,6 +5,7 @@
 import { sleep } from '../db/wait.js';
 import { displayName } from '../sql/quote.js';
 import type { Answer } from '../state/commands.js';
+import type { Reason } from '../throttle/governor.js';
 import type { Applier } from './applier.js';
 import type { RunContext } from './context.js';
 import { isOpen, remaining } from './cutover-window.js';
@@ -62,7 +63,7 @@ export async function awaitCutover(
 }
 
 function postponedBy({ steering, settings }: RunContext): string | null {
-  const paused = pausedBy(steering);
+  const paused = heldUpBy(steering, ['manual']);
   if (paused !== null) return paused;
   if (steering.cutoverWasAskedFor) return null;
   if (settings.postponeCutover) return 'postponed until pg-ghost cutover';
@@ -70,19 +71,16 @@ function postponedBy({ steering, settings }: RunContext): string | null {
   return window === null || isOpen(window, new Date()) ? null : `outside of the window ${window.text}`;
 }
 
-/** A person's pause holds the swap up as well; the limits of copy and verification do not. */
-export function pausedBy({ throttle }: RunContext['steering']): string | null {
-  const current = throttle?.current;
-  if (current?.kind !== 'pause') return null;
-  return current.reasons.find(({ signal }) => signal === 'manual')?.text ?? null;
-}
-
 /** Why there should be no try now: paused, or a replica is too far behind to follow the swap soon. */
 export function notReady({ steering }: RunContext): string | null {
-  const current = steering.throttle?.current;
+  return heldUpBy(steering, ['manual', 'replica-lag', 'replica-lag-bytes']);
+}
+
+/** The limits of copy and verification do not hold the swap up, but for these. */
+function heldUpBy({ throttle }: RunContext['steering'], signals: readonly Reason['signal'][]): string | null {
+  const current = throttle?.current;
   if (current?.kind !== 'pause') return null;
-  const kinds = new Set(['manual', 'replica-lag', 'replica-lag-bytes']);
-  return current.reasons.find(({ signal }) => kinds.has(signal))?.text ?? null;
+  return current.reasons.find(({ signal }) => signals.includes(signal))?.text ?? null;
 }
 
 /** How long the swap may be tried from now on. */

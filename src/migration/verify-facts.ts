@@ -5,7 +5,7 @@ import type { TableShape } from '../catalog/types.js';
 import { readValueImages } from '../catalog/value-images.js';
 import type { Session } from '../db/session.js';
 import { DifferentError } from '../errors.js';
-import { displayName, type QualifiedName } from '../sql/quote.js';
+import { displayName } from '../sql/quote.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { describeDifference, maxDifferences, type VerifyResult } from '../verify/verifier.js';
 import { verifyPlan, type Exclusion, type VerifyPlan } from '../verify/verify-plan.js';
@@ -33,12 +33,12 @@ export async function verifyPlanOf(session: Session, subject: VerifySubject): Pr
     tables,
     exclusion: exclusionOf(subject),
     images: await readValueImages(session, tables.shadow),
-    sourceOrder: await orderOf(
+    sourceOrder: await readKeyOrder(
       session,
       tables.source,
       columns.map((column) => column.name),
     ),
-    shadowOrder: await orderOf(
+    shadowOrder: await readKeyOrder(
       session,
       tables.shadow,
       columns.map((column) => column.targetName),
@@ -50,14 +50,6 @@ function exclusionOf({ id, plan, swap }: VerifySubject): Exclusion {
   if (swap !== null) return { kind: 'since-swap', swapXid: swap.xid, inProgress: swap.inProgress };
   const { parts, truncations, columns } = changeLog(id, plan.key);
   return { kind: 'log', parts, truncations, columns };
-}
-
-async function orderOf(
-  session: Session,
-  table: QualifiedName,
-  columns: readonly string[],
-): ReturnType<typeof readKeyOrder> {
-  return await readKeyOrder(session, table, columns);
 }
 
 /** Nothing is swapped past this (invariant 10). */

@@ -1,6 +1,6 @@
 /** The pieces of a comparison, one after the other: ranges of the key where both tables are ordered by it alike, else blocks. */
+import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
-import { literal, qualified, type QualifiedName } from '../sql/quote.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
 import { rangeEndSql, type KeyPosition, type Piece } from './verify-sql.js';
 
@@ -18,8 +18,8 @@ export abstract class Pieces {
     const [session] = sessions;
     if (session === undefined) throw new Error('nobody to compare the tables');
     return new Blocks(mode, {
-      source: await blocksOf(session, plan.source),
-      shadow: await blocksOf(session, plan.shadow),
+      source: await readBlocksOf(session, plan.source),
+      shadow: await readBlocksOf(session, plan.shadow),
     });
   }
 
@@ -111,11 +111,4 @@ class Blocks extends Pieces {
   override sizeOf(piece: Piece): number {
     return piece.kind === 'range' ? 0 : piece.blocks.to - piece.blocks.from;
   }
-}
-
-async function blocksOf(session: Session, table: QualifiedName): Promise<number> {
-  const { blocks } = await session.row<{ blocks: number }>(
-    `select pg_relation_size(${literal(qualified(table))}::regclass) / current_setting('block_size')::bigint as blocks`,
-  );
-  return blocks;
 }

@@ -8,7 +8,7 @@
 import { equals } from '../keys/key-match.js';
 import { keysOf } from '../keys/key-sql.js';
 import { projectionSql } from '../sql/projection.js';
-import { ident, identList, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
+import { ident, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import { imageOf, shadowValue, type OrderedKey, type VerifyPlan } from './verify-plan.js';
 
 /** For sessions that verify: several of them share the work, and statistics must not make a piece a scan of all. */
@@ -394,11 +394,6 @@ function collate(collation: string | null): string {
 /** As the index has them when it is read upwards; otherwise the planner would sort. */
 function nullsOf({ descending, nullsFirst }: OrderedKey['source']): string {
   return descending === nullsFirst ? ' nulls last' : ' nulls first';
-}
-
-/** Key names, for messages. */
-export function keyNames({ key }: VerifyPlan): string {
-  return identList(key.columns.map(({ targetName }) => targetName));
 }
 
 class Parameters {
