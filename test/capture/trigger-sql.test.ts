@@ -36,18 +36,17 @@ test('capture', () => {
     sql`
       create function "ghost"."capture_7"() returns trigger
       language plpgsql security definer
-      set search_path = pg_catalog, pg_temp
       as '
       begin
-        if tg_op operator(pg_catalog.=) ''DELETE'' then
-          insert into "ghost"."log_7" ("k1", "k2") values (old."region", old."Id");
-          return null;
-        end if;
-        insert into "ghost"."log_7" ("k1", "k2") values (new."region", new."Id");
         if tg_op operator(pg_catalog.=) ''UPDATE'' then
-          if row(old."region", old."Id")::record operator(pg_catalog.*<>) row(new."region", new."Id")::record then
+          insert into "ghost"."log_7" ("k1", "k2") values (new."region", new."Id");
+          if row(old."region", old."Id")::pg_catalog.record operator(pg_catalog.*<>) row(new."region", new."Id")::pg_catalog.record then
             insert into "ghost"."log_7" ("k1", "k2") values (old."region", old."Id");
           end if;
+        elsif tg_op operator(pg_catalog.=) ''INSERT'' then
+          insert into "ghost"."log_7" ("k1", "k2") values (new."region", new."Id");
+        else
+          insert into "ghost"."log_7" ("k1", "k2") values (old."region", old."Id");
         end if;
         return null;
       end
@@ -55,7 +54,6 @@ test('capture', () => {
     sql`
       create function "ghost"."capture_truncate_7"() returns trigger
       language plpgsql security definer
-      set search_path = pg_catalog, pg_temp
       as '
       begin
         insert into "ghost"."truncations_7" default values;

@@ -147,17 +147,37 @@ test('a role without any right on our schema writes, under whatever settings', a
   expect(await m.count('ghost.truncations_1')).toBe(1);
 });
 
-test('a writer cannot put operators of its own in our way', async () => {
+test('a writer cannot put operators, types or functions of its own in our way', async () => {
   await using m = await SmallMigration.start(plain);
   const app = await writer(m);
   await m.write('create schema evil; grant all on schema evil to public');
   await app.query(`
     create function evil.eq(text, text) returns bool language plpgsql as 'begin raise exception ''evil''; end';
+    create function evil.differ(record, record) returns bool language plpgsql as 'begin raise exception ''evil''; end';
+    create function evil.differ(anyelement, anyelement) returns bool language plpgsql as 'begin raise exception ''evil''; end';
+    create function evil.clock_timestamp() returns timestamptz language plpgsql as 'begin raise exception ''evil''; end';
     create operator evil.= (leftarg = text, rightarg = text, function = evil.eq);
+    create operator evil.*<> (leftarg = record, rightarg = record, function = evil.differ);
+    create operator evil.*<> (leftarg = anyelement, rightarg = anyelement, function = evil.differ);
+    create type evil.record as (evil int, more int);
+    create type evil.text as (evil int);
+    create type evil.trigger as (evil int);
+    create type evil.timestamptz as (evil int);
     set search_path = evil, pg_catalog`);
-  await expect(app.query(`select 'a'::text = 'a'::text`)).rejects.toThrow('evil');
-  await app.query(`update public.t set v = 'x' where id operator(pg_catalog.=) 2`);
-  expect(await m.logged()).toEqual(['2']);
+  await expect(app.query(`select 'a'::pg_catalog.text = 'a'::pg_catalog.text`)).rejects.toThrow('evil');
+  await expect(app.query('select row(1)::pg_catalog.record *<> row(2)::pg_catalog.record')).rejects.toThrow(
+    'evil',
+  );
+  await expect(app.query('select row(1)::record')).rejects.toMatchObject({ code: '42846' });
+  const one = 'operator(pg_catalog.=) 1';
+  await app.query(`
+    insert into public.t values (7, 'x');
+    update public.t set v = 'x' where id operator(pg_catalog.=) 2;
+    update public.t set id = 9 where id ${one};
+    delete from public.t where id operator(pg_catalog.=) 9`);
+  expect(await m.logged()).toEqual(['1', '2', '7', '9', '9']);
+  await app.query('truncate public.t');
+  expect(await m.count('ghost.truncations_1')).toBe(1);
 });
 
 test('domains, which may refuse NULL, and keys under odd names', async () => {
