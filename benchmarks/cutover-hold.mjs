@@ -11,7 +11,8 @@ import { runIfMain } from './lib/main.mjs';
 import { count, milliseconds, progress } from './lib/output.mjs';
 import { figure } from './lib/statistics.mjs';
 import { table } from './lib/table.mjs';
-import { findPgbench, longest, Writers } from './lib/writers.mjs';
+import { findPgbench } from './lib/pgbench.mjs';
+import { longest, Writers } from './lib/writers.mjs';
 
 const goalMs = 10;
 /** With 3 foreign keys to the table, 5 views over it and 10 indexes. */

@@ -10,7 +10,7 @@ const goal = 1;
 
 /** @type {import('./lib/main.mjs').Benchmark} */
 export async function runVsAlter(lab, { rows, rounds }) {
-  const { size } = await lab.template(rows);
+  const size = await lab.size(rows);
   /** @type {import('./lib/tool.mjs').ToolRun[]} */
   const runs = [];
   /** @type {number[]} */

@@ -1,6 +1,7 @@
 /** The server that is measured, and fresh databases on it. */
 import pg from 'pg';
 import { startEmbeddedServer } from '../../dist/demo/embedded-server.js';
+import { initialize } from './pgbench.mjs';
 import { fillTable, tableSize } from './table.mjs';
 
 /**
@@ -18,7 +19,7 @@ const embeddedSettings = {
 const prefix = 'pg_ghost_bench';
 
 export class Lab {
-  /** @type {Map<number, { name: string, size: Awaited<ReturnType<typeof tableSize>> }>} */
+  /** @type {Map<string, unknown>} name of the database -> what its making gave */
   #templates = new Map();
   #copies = 0;
 
@@ -76,23 +77,12 @@ export class Lab {
   }
 
   /**
-   * A database with a filled table that nobody changes; made once.
+   * How large the table is that `withTable` gives.
    *
    * @param {number} rows
    */
-  async template(rows) {
-    const known = this.#templates.get(rows);
-    if (known !== undefined) return known;
-    const name = `${prefix}_${rows}`;
-    await this.#drop(name);
-    await this.admin.query(`create database ${name}`);
-    const size = await withClient(this.url(name), async (client) => {
-      await fillTable(client, rows);
-      return await tableSize(client);
-    });
-    const template = { name, size };
-    this.#templates.set(rows, template);
-    return template;
+  async size(rows) {
+    return await this.#template(nameOf('table', rows), (url) => makeTable(url, rows));
   }
 
   /**
@@ -104,7 +94,48 @@ export class Lab {
    * @returns {Promise<T>}
    */
   async withTable(rows, work) {
-    const { name: template } = await this.template(rows);
+    return await this.#withCopy(nameOf('table', rows), (url) => makeTable(url, rows), work);
+  }
+
+  /**
+   * The same with the tables of pgbench.
+   *
+   * @template T
+   * @param {string} pgbench the program
+   * @param {number} scale 100,000 rows each
+   * @param {(url: string) => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async withPgbench(pgbench, scale, work) {
+    return await this.#withCopy(nameOf('pgbench', scale), (url) => initialize(pgbench, url, scale), work);
+  }
+
+  /**
+   * A database that nobody changes; made once.
+   *
+   * @template T
+   * @param {string} name
+   * @param {(url: string) => Promise<T>} make
+   * @returns {Promise<T>}
+   */
+  async #template(name, make) {
+    if (!this.#templates.has(name)) {
+      await this.#drop(name);
+      await this.admin.query(`create database ${name}`);
+      this.#templates.set(name, await make(this.url(name)));
+    }
+    return /** @type {T} */ (this.#templates.get(name));
+  }
+
+  /**
+   * @template T
+   * @param {string} template
+   * @param {(url: string) => Promise<unknown>} make
+   * @param {(url: string) => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #withCopy(template, make, work) {
+    await this.#template(template, make);
     this.#copies += 1;
     const name = `${prefix}_copy_${this.#copies}`;
     await this.#drop(name);
@@ -143,10 +174,29 @@ export class Lab {
   }
 
   async close() {
-    for (const { name } of this.#templates.values()) await this.#drop(name).catch(() => undefined);
+    for (const name of this.#templates.keys()) await this.#drop(name).catch(() => undefined);
     await this.admin.end();
     await this.#stop();
   }
+}
+
+/**
+ * @param {'table' | 'pgbench'} kind
+ * @param {number} size
+ */
+function nameOf(kind, size) {
+  return `${prefix}_${kind}_${size}`;
+}
+
+/**
+ * @param {string} url
+ * @param {number} rows
+ */
+async function makeTable(url, rows) {
+  return await withClient(url, async (client) => {
+    await fillTable(client, rows);
+    return await tableSize(client);
+  });
 }
 
 /** @param {string} url */

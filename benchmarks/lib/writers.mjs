@@ -1,11 +1,12 @@
 /** The application: writers that never pause, by pgbench or, where there is none, by a process that does the same. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { libpqEnvironment } from './pgbench.mjs';
 
 const nodeWriters = fileURLToPath(new URL('./node-writers.mjs', import.meta.url));
 
@@ -32,12 +33,6 @@ export const scripts = [
 /** pgbench writes its log in pieces of 4 KB; the last piece is lost when it is stopped. */
 const lastPieceMs = 2000;
 
-/** @returns {string | null} the program, null where there is none */
-export function findPgbench() {
-  const program = process.env['PGBENCH'] || 'pgbench';
-  return program !== 'none' && spawnSync(program, ['--version']).status === 0 ? program : null;
-}
-
 export class Writers {
   /**
    * @param {import('node:child_process').ChildProcess} child
@@ -56,18 +51,35 @@ export class Writers {
   #errors = '';
 
   /**
-   * @param {{ url: string, writers: number, rows: number, pgbench: string | null, rate?: number | null }} options `rate`:
-   *   transactions a second of all of them; as fast as they can without it (pgbench only)
+   * On the table of the benchmarks.
+   *
+   * @param {{ url: string, writers: number, rows: number, pgbench: string | null }} options
    */
-  static start({ url, writers, rows, pgbench, rate = null }) {
-    const folder = mkdtempSync(join(tmpdir(), 'pg-ghost-bench-'));
-    const [program, args] =
-      pgbench === null
-        ? [process.execPath, [nodeWriters, String(writers), String(rows)]]
-        : [
-            pgbench,
-            [...pgbenchArguments(folder, writers, rows), ...(rate === null ? [] : [`--rate=${rate}`])],
-          ];
+  static start({ url, writers, rows, pgbench }) {
+    const folder = newFolder();
+    return pgbench === null
+      ? Writers.#spawn(folder, url, process.execPath, [nodeWriters, String(writers), String(rows)])
+      : Writers.#spawn(folder, url, pgbench, pgbenchArguments(writers, scriptFiles(folder, rows)));
+  }
+
+  /**
+   * `pgbench -N` on its own tables.
+   *
+   * @param {{ url: string, writers: number, pgbench: string, rate?: number | null }} options `rate`: transactions a second of
+   *   all of them; as fast as they can without it
+   */
+  static startSimpleUpdate({ url, writers, pgbench, rate = null }) {
+    const work = ['--skip-some-updates', ...(rate === null ? [] : [`--rate=${rate}`])];
+    return Writers.#spawn(newFolder(), url, pgbench, pgbenchArguments(writers, work));
+  }
+
+  /**
+   * @param {string} folder
+   * @param {string} url
+   * @param {string} program
+   * @param {readonly string[]} args
+   */
+  static #spawn(folder, url, program, args) {
     const child = spawn(program, args, {
       cwd: folder,
       env: { ...process.env, ...libpqEnvironment(url), DATABASE_URL: url },
@@ -98,45 +110,38 @@ export class Writers {
   }
 }
 
+function newFolder() {
+  return mkdtempSync(join(tmpdir(), 'pg-ghost-bench-'));
+}
+
 /**
  * @param {string} folder
- * @param {number} writers
  * @param {number} rows
  */
-function pgbenchArguments(folder, writers, rows) {
-  const files = scripts.map(({ weight, sql }, index) => {
+function scriptFiles(folder, rows) {
+  return scripts.map(({ weight, sql }, index) => {
     const file = join(folder, `script-${index}.sql`);
     writeFileSync(file, `\\set id random(1, ${rows})\n${sql};\n`);
     return `--file=${file}@${weight}`;
   });
-  // A day: they are stopped.
-  return [
-    '--no-vacuum',
-    `--client=${writers}`,
-    '--time=86400',
-    '--log',
-    '--log-prefix=log',
-    '--random-seed=1',
-    ...files,
-  ];
 }
 
 /**
- * Not on the command line, where everybody could read the password.
- *
- * @param {string} url
+ * @param {number} writers
+ * @param {readonly string[]} work
  */
-function libpqEnvironment(url) {
-  const { hostname, port, username, password, pathname, searchParams } = new URL(url);
-  const sslMode = searchParams.get('sslmode');
-  return {
-    PGHOST: decodeURIComponent(hostname),
-    PGPORT: port || '5432',
-    PGUSER: decodeURIComponent(username),
-    PGPASSWORD: decodeURIComponent(password),
-    PGDATABASE: decodeURIComponent(pathname.slice(1)),
-    ...(sslMode === null ? {} : { PGSSLMODE: sslMode }),
-  };
+function pgbenchArguments(writers, work) {
+  // A day: they are stopped.
+  const until = '--time=86400';
+  return [
+    '--no-vacuum',
+    `--client=${writers}`,
+    until,
+    '--log',
+    '--log-prefix=log',
+    '--random-seed=1',
+    ...work,
+  ];
 }
 
 /**
