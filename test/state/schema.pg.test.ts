@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest';
+import { Session } from '../../src/db/session.js';
+import { ensureState, hasState } from '../../src/state/schema.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+
+/** What version 1 made: tables without the columns and tables that came later. */
+const versionOne = `
+  create schema ghost;
+  comment on schema ghost is 'pg-ghost state, version 1';
+  revoke all on schema ghost from public;
+  create table ghost.migrations (
+    id integer generated always as identity primary key,
+    created_at timestamptz not null default clock_timestamp(),
+    updated_at timestamptz not null default clock_timestamp(),
+    schema_name text not null,
+    table_name text not null,
+    source_oid oid not null,
+    phase text not null,
+    request jsonb not null,
+    plan jsonb not null,
+    target jsonb,
+    fingerprint text,
+    filenode oid,
+    capture text,
+    blocks_total bigint,
+    rows_copied bigint not null default 0,
+    hold_ms double precision,
+    swapped_at timestamptz,
+    error jsonb
+  );
+  create unique index migrations_active_key on ghost.migrations (source_oid)
+  where phase not in ('swapped', 'finalized', 'aborted');
+  create table ghost.chunks (
+    migration_id integer not null references ghost.migrations on delete cascade,
+    from_block bigint not null,
+    to_block bigint not null,
+    rows bigint not null,
+    primary key (migration_id, from_block)
+  );
+  revoke all on all tables in schema ghost from public;`;
+
+const insert = (phase: string): string => `
+  insert into ghost.migrations (schema_name, table_name, source_oid, phase, request, plan)
+  values ('public', 't', 1, '${phase}', '{}', '{}')`;
+
+async function open(db: TestDatabase): Promise<Session> {
+  return await Session.open({ connection: { url: db.url } });
+}
+
+/** Everything about the schema that a query could meet. */
+async function layout(db: TestDatabase): Promise<unknown> {
+  const { rows } = await db.query(`
+    select c.relname, c.relkind, c.relacl::text, c.reloptions,
+      obj_description(c.relnamespace, 'pg_namespace') as comment,
+      (select array_agg(format('%s %s %s %s', attname, format_type(atttypid, atttypmod), attnotnull,
+        (select pg_get_expr(adbin, adrelid) from pg_attrdef where adrelid = attrelid and adnum = attnum)) order by attnum)
+       from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped) as columns,
+      (select array_agg(pg_get_constraintdef(oid) order by conname) from pg_constraint where conrelid = c.oid) as constraints,
+      pg_get_indexdef(c.oid) as index
+    from pg_class as c
+    where c.relnamespace = 'ghost'::regnamespace
+    order by c.relname`);
+  return rows;
+}
+
+test('a state of version 1 without anything under way becomes the present one, and keeps its history', async () => {
+  await using fresh = await createDatabase();
+  await using former = await createDatabase();
+  await using first = await open(fresh);
+  await ensureState(first);
+  await former.query(versionOne);
+  await former.query(insert('finalized'));
+  await using second = await open(former);
+  expect(await hasState(second)).toBe(true);
+  expect(await layout(former)).toEqual(await layout(fresh));
+  const { rows } = await former.query('select id, phase, run_no from ghost.migrations');
+  expect(rows).toEqual([{ id: 1, phase: 'finalized', run_no: 0 }]);
+  await ensureState(second);
+  expect(await layout(former)).toEqual(await layout(fresh));
+});
+
+test('with a migration of version 1 under way nothing is touched', async () => {
+  await using db = await createDatabase();
+  await db.query(versionOne);
+  await db.query(insert('copy'));
+  const before = await layout(db);
+  await using session = await open(db);
+  await expect(ensureState(session)).rejects.toMatchObject({
+    reasons: [
+      { code: 'state-of-former-version', message: expect.stringContaining('migration 1 ') as unknown },
+    ],
+  });
+  expect(await layout(db)).toEqual(before);
+});
+
+test('a schema "ghost" of somebody else is left alone', async () => {
+  await using db = await createDatabase();
+  await db.query('create schema ghost; create table ghost.migrations (mine int)');
+  await using session = await open(db);
+  await expect(ensureState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-schema-taken' }] });
+  await expect(hasState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-schema-taken' }] });
+});
+
+test('two first runs at the same moment make one', async () => {
+  await using db = await createDatabase();
+  await using first = await open(db);
+  await using second = await open(db);
+  await Promise.all([ensureState(first), ensureState(second)]);
+  expect(await hasState(first)).toBe(true);
+});
