@@ -2,7 +2,6 @@
  * `status --watch`: where migrations stand, again and again until they have ended. What is shown is decided by pure
  * functions, and written by one of three views: for a terminal, for a log, as JSON.
  */
-import { createLogUpdate } from 'log-update';
 import { sleep as realSleep } from '../db/wait.js';
 import { FailedError } from '../errors.js';
 import { isEnded } from '../migration/machine.js';
@@ -11,6 +10,7 @@ import { count, duration } from '../report/format.js';
 import type { Look } from '../report/paint.js';
 import { initialProgress, type ProgressState } from '../report/progress.js';
 import { progressLine, renderProgress } from '../report/progress-text.js';
+import { createScreen } from '../report/screen.js';
 import { runnerText, statusDetails, statusTable } from './status-text.js';
 
 export type WatchedStatus = MigrationStatus;
@@ -147,16 +147,16 @@ function silentFor({ phase, runnerPid, progress }: WatchedStatus): number | null
 
 /** Draws over itself. */
 export function terminalView(stream: NodeJS.WriteStream, look: () => Look): WatchView {
-  const screen = createLogUpdate(stream);
+  const screen = createScreen(stream);
   let seen: readonly WatchedStatus[] = [];
   return {
     show(migrations, now) {
       seen = migrations;
-      screen(watchBlock(seen, look(), now).join('\n'));
+      screen.draw(watchBlock(seen, look(), now));
     },
     showFailure(message, now) {
       const current = look();
-      screen([...watchBlock(seen, current, now), current.paint('yellow', oneLine(message))].join('\n'));
+      screen.draw([...watchBlock(seen, current, now), current.paint('yellow', oneLine(message))]);
     },
     close: () => screen.done(),
   };

@@ -1,9 +1,10 @@
-/** The live display: `renderProgress` drawn over itself with log-update. */
-import { createLogUpdate } from 'log-update';
+/** The live display: `renderProgress` drawn over itself. */
 import type { Look } from './paint.js';
+import { eventText } from './plain-lines.js';
 import { initialProgress, reduceProgress } from './progress.js';
 import { renderProgress } from './progress-text.js';
 import type { Reporter } from './reporter.js';
+import { createScreen } from './screen.js';
 
 export interface TerminalOptions {
   readonly stream: NodeJS.WriteStream;
@@ -17,22 +18,25 @@ export interface TerminalOptions {
 const redrawMs = 150;
 
 export function terminalReporter({ stream, look, footer = () => [] }: TerminalOptions): Reporter {
-  const screen = createLogUpdate(stream);
+  const screen = createScreen(stream);
   let state = initialProgress;
   let closed = false;
-  const draw = (): void => screen([...renderProgress(state, look(), Date.now()), ...footer()].join('\n'));
+  const draw = (): void => screen.draw([...renderProgress(state, look(), Date.now()), ...footer()]);
   const timer = setInterval(draw, redrawMs);
   timer.unref();
+  const above = (write: () => void): void => {
+    if (closed) return write();
+    screen.clear();
+    write();
+    draw();
+  };
   return {
     listener(event) {
       state = reduceProgress(state, event);
+      // What others have asked is no state, and would be gone with the next drawing.
+      if (event.event === 'run:asked') above(() => void stream.write(`${eventText(event, state)}\n`));
     },
-    above(write) {
-      if (closed) return write();
-      screen.clear();
-      write();
-      draw();
-    },
+    above,
     close() {
       if (closed) return;
       closed = true;
