@@ -12,7 +12,7 @@ import type { SqlQuery } from '../sql/quote.js';
 import { findBadRows, isRowError, rowDoesNotFit } from './bad-rows.js';
 import { countBlocks, remainingRanges, takeChunk } from './block-chunks.js';
 import { copyRowsSql, copySettings, lockSourceSql, tidRange } from './copy-sql.js';
-import { chunkBlocksNow, firstChunkBlocks, nextChunkBlocks } from './pace.js';
+import { chunkBlocksNow, nextChunkBlocks, startChunkBlocks } from './pace.js';
 import { addSample, etaSeconds, ratesOf, type CopyProgress, type Sample } from './progress.js';
 import type { BlockRange, CopiedChunk, CopyPlan } from './types.js';
 
@@ -27,6 +27,8 @@ export interface CopyOptions {
   readonly totalBlocks: number;
   /** Bytes of one block. */
   readonly blockBytes: number;
+  /** Of the source's TOAST table; 0 where it has none. */
+  readonly toastBytes: number;
   /** Chunks that a former run committed, and their rows. */
   readonly done: readonly BlockRange[];
   readonly rowsDone: number;
@@ -68,14 +70,16 @@ class Copier {
   rowsCopied: number;
   failure: { readonly error: unknown } | null = null;
   #remaining: BlockRange[];
-  #chunkBlocks = firstChunkBlocks;
+  #chunkBlocks: number;
   #blocksDone: number;
   #samples: Sample[];
 
   constructor(private readonly options: CopyOptions) {
+    const { totalBlocks, blockBytes, toastBytes } = options;
     this.rowsCopied = options.rowsDone;
-    this.#remaining = remainingRanges(options.totalBlocks, options.done);
-    this.#blocksDone = options.totalBlocks - countBlocks(this.#remaining);
+    this.#chunkBlocks = startChunkBlocks(totalBlocks, blockBytes, toastBytes);
+    this.#remaining = remainingRanges(totalBlocks, options.done);
+    this.#blocksDone = totalBlocks - countBlocks(this.#remaining);
     this.#samples = [{ atMs: performance.now(), blocks: this.#blocksDone, rows: this.rowsCopied }];
   }
 
@@ -118,11 +122,11 @@ class Copier {
     for (let tries = 1; ; tries += 1) {
       const startedMs = performance.now();
       try {
-        const rows = await retryTransient(() => copyChunk(session, this.options, blocks), {
+        const copied = await retryTransient(() => copyChunk(session, this.options, blocks), {
           deadlineMs: transientMs,
         });
-        this.#record(blocks, rows, performance.now() - startedMs);
         const chunkMs = performance.now() - startedMs;
+        this.#record(blocks, copied, chunkMs);
         await this.options.at?.('chunk-copied');
         if (!this.#stopped()) await this.options.afterChunk?.(chunkMs, this.options.signal);
         return;
@@ -136,12 +140,13 @@ class Copier {
     }
   }
 
-  #record(chunk: BlockRange, rows: number, chunkMs: number): void {
+  #record(chunk: BlockRange, { rows, workMs }: Copied, chunkMs: number): void {
     const { totalBlocks, blockBytes, chunkTimeMs, sessions, onProgress } = this.options;
     const blocks = chunk.to - chunk.from;
     this.rowsCopied += rows;
     this.#blocksDone += blocks;
-    this.#chunkBlocks = nextChunkBlocks(this.#chunkBlocks, { blocks, durationMs: chunkMs }, chunkTimeMs);
+    const took = { blocks, durationMs: chunkMs, overheadMs: chunkMs - workMs };
+    this.#chunkBlocks = nextChunkBlocks(this.#chunkBlocks, took, chunkTimeMs);
     const sample = { atMs: performance.now(), blocks: this.#blocksDone, rows: this.rowsCopied };
     this.#samples = addSample(this.#samples, sample);
     const rates = ratesOf(this.#samples);
@@ -160,17 +165,25 @@ class Copier {
   }
 }
 
-/** One chunk, one transaction. Returns its rows. */
-async function copyChunk(session: Session, options: CopyOptions, blocks: BlockRange): Promise<number> {
+interface Copied {
+  readonly rows: number;
+  /** Of the statement that copied them. */
+  readonly workMs: number;
+}
+
+/** One chunk, one transaction. */
+async function copyChunk(session: Session, options: CopyOptions, blocks: BlockRange): Promise<Copied> {
   const { plan, checkSource, checkpoint } = options;
   return await session.transaction(
     async () => {
       await session.batch([lockSourceSql(plan)]);
       await checkSource(session);
+      const startedMs = performance.now();
       const rows = await session.execute(copyRowsSql(plan, tidRange(blocks)));
+      const workMs = performance.now() - startedMs;
       await session.execute(checkpoint({ blocks, rows }));
       await options.at?.('chunk-read');
-      return rows;
+      return { rows, workMs };
     },
     { settings: copySettings },
   );

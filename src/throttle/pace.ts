@@ -8,6 +8,19 @@ const shortestMs = 0.1;
 export interface Piece {
   readonly size: number;
   readonly durationMs: number;
+  /** Of that, what a piece of any size costs: round trips, locks, checks. Absent: nobody measured it. */
+  readonly overheadMs?: number;
+}
+
+export interface SizeLimits {
+  /**
+   * A slow piece makes the next one no smaller than this as long as it would cost more in overhead than in work: on a
+   * starved machine the overhead alone takes longer than the target, which no size can reach, and every halving would
+   * halve the rate. A single unit that is slow by its work (large TOASTed values) still becomes a piece of its own; where
+   * the overhead was not measured it does not, and `min` counts as it is.
+   */
+  readonly min?: number;
+  readonly max: number;
 }
 
 /**
@@ -21,14 +34,21 @@ export function nextSize(
   current: number,
   last: Piece,
   targetMs: number,
-  { max }: { readonly max: number },
+  { min = 1, max }: SizeLimits,
 ): number {
   const tooSlow = last.durationMs > targetMs;
   if (!tooSlow && last.size < current) return within(current, max);
   const ideal = (last.size * targetMs) / Math.max(last.durationMs, shortestMs);
+  const grown = current * maxGrowth;
+  if (!tooSlow) return within(Math.min(ideal, grown), max);
   // A slow piece cut to another size before must not make the next one bigger.
-  const limit = tooSlow ? Math.min(current, last.size) : current * maxGrowth;
-  return within(Math.min(ideal, limit), max);
+  const shrunk = Math.min(ideal, current, last.size);
+  return within(Math.max(shrunk, Math.min(worthwhileSize(last), min, grown)), max);
+}
+
+/** That takes as long as its overhead. */
+function worthwhileSize({ size, durationMs, overheadMs = durationMs }: Piece): number {
+  return (size * overheadMs) / Math.max(durationMs - overheadMs, shortestMs);
 }
 
 function within(size: number, max: number): number {

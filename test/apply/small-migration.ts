@@ -125,6 +125,7 @@ export class SmallMigration implements AsyncDisposable {
       sessions: [this.session],
       totalBlocks: blocks,
       blockBytes: 8192,
+      toastBytes: 0,
       done: [],
       rowsDone: 0,
       chunkTimeMs: 500,

@@ -1,7 +1,7 @@
 /** Chunks by block: each row once, with its checkpoint, whatever happens between (invariants 2, 7, 12). */
 import { expect, test } from 'vitest';
 import { mergeRanges } from '../../src/copy/block-chunks.js';
-import { firstChunkBlocks } from '../../src/copy/pace.js';
+import { firstChunkBlocks, leastChunkBlocks } from '../../src/copy/pace.js';
 import type { CopyProgress } from '../../src/copy/progress.js';
 import type { BlockRange } from '../../src/copy/types.js';
 import { Session } from '../../src/db/session.js';
@@ -78,6 +78,22 @@ test('a copy that is asked to stop commits its chunk, and the next neither repea
   expect(await m.count(`(select distinct from_block from ghost.done) as d`)).toBe(
     await m.count('ghost.done'),
   );
+});
+
+test('chunks that only their overhead makes slow stay large enough to be worth it', async () => {
+  await using m = await SmallMigration.start(wide);
+  const chunks: number[] = [];
+  await m.copy({
+    chunkTimeMs: 5,
+    // As slow as on a machine without a core to spare: far beyond what a chunk is to take.
+    checkSource: async (session) => {
+      await session.rows('select pg_sleep(0.04)');
+    },
+    onProgress: ({ chunkBlocks }) => chunks.push(chunkBlocks),
+  });
+  expect(chunks.slice(0, -1).every((blocks) => blocks >= leastChunkBlocks)).toBe(true);
+  expect(chunks.length).toBeGreaterThan(10);
+  expect(await m.differences()).toEqual([]);
 });
 
 /** Invariant 7: nothing of the chunk without its checkpoint. */

@@ -29,7 +29,10 @@ describe('nothing that was written is lost', () => {
   ];
   for (const [index, { name, change, expression }] of cases.entries()) {
     test(`${name}, ${writers} writers`, async () => {
-      await using db = await createDatabase(`${workloadSetup} ${fillStatement(writers)}`);
+      // Pages a tenth full: enough of them for many chunks.
+      await using db = await createDatabase(
+        `${workloadSetup} alter table orders set (fillfactor = 10); ${fillStatement(writers)}`,
+      );
       const stop = new AbortController();
       const seed = 20_000 + index;
       const work = Promise.all(
@@ -44,9 +47,13 @@ describe('nothing that was written is lost', () => {
       const beforeCopy = await written();
       await until(async () => (await written()) > beforeCopy + 500, { what: 'writers at work' });
       let result;
+      let chunks;
       try {
         // Small chunks, so that many writes fall between two of them.
-        ({ result } = await runChange(db, { table: 'orders', ...change }, { settings: { chunkTimeMs: 5 } }));
+        const options = { settings: { chunkTimeMs: 5 } };
+        const run = await runChange(db, { table: 'orders', ...change }, options);
+        ({ result } = run);
+        chunks = run.events.filter(({ event }) => event === 'copy:progress').length;
         const atSwap = await written();
         await until(async () => (await written()) > atSwap + 500, {
           what: 'writers at work on the new table',
@@ -65,6 +72,7 @@ describe('nothing that was written is lost', () => {
         `seed ${seed}`,
       ).toEqual([]);
       expect(result.native).toBe(false);
+      expect(chunks).toBeGreaterThan(3);
       expect(reports.every((report) => report.transactions > 50)).toBe(true);
     });
   }

@@ -6,7 +6,7 @@
 import { forgetTruncationsSql } from '../../capture/change-log.js';
 import { runCopy } from '../../copy/copier.js';
 import { relaxedCommit } from '../../db/settings.js';
-import { readBlocks } from '../../catalog/sizes.js';
+import { readBlocks, readSizes } from '../../catalog/sizes.js';
 import { emptyShadowStatement } from '../../shadow/settle-sql.js';
 import {
   chunkDoneSql,
@@ -64,7 +64,7 @@ async function copyWith(
     },
     sessions: workers,
     totalBlocks: start.blocksTotal,
-    blockBytes: await blockBytes(context),
+    ...(await sizesOf(context)),
     done: chunks.map(({ from, to }) => ({ from, to })),
     rowsDone: chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
     chunkTimeMs: settings.chunkTimeMs,
@@ -100,9 +100,10 @@ async function stored({ control, id }: RunContext): Promise<MigrationRecord> {
   return record;
 }
 
-async function blockBytes({ control }: RunContext): Promise<number> {
-  const { bytes } = await control.row<{ bytes: number }>(
-    `select current_setting('block_size')::int as bytes`,
+async function sizesOf({ control, plan }: RunContext): Promise<{ blockBytes: number; toastBytes: number }> {
+  const { toastBytes } = await readSizes(control, plan.source.oid);
+  const { blockBytes } = await control.row<{ blockBytes: number }>(
+    `select current_setting('block_size')::int as "blockBytes"`,
   );
-  return bytes;
+  return { blockBytes, toastBytes };
 }
