@@ -7,7 +7,8 @@ import type { Session } from '../db/session.js';
 import { DifferentError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import { schemasOf } from '../state/schema-sql.js';
-import { describeDifference, maxDifferences, type VerifyResult } from '../verify/verifier.js';
+import { describeDifference } from '../verify/difference-text.js';
+import { maxDifferences, type VerifyResult } from '../verify/verifier.js';
 import { verifyPlan, type Exclusion, type VerifyPlan } from '../verify/verify-plan.js';
 import type { CopyPlan } from './context.js';
 

@@ -8,7 +8,7 @@ import type { Phase } from '../report/events.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
 import { setVerification, type MigrationRecord } from '../state/migrations.js';
-import { verify as compare } from '../verify/verifier.js';
+import { Verifier } from '../verify/verifier.js';
 import { verifySettings } from '../verify/verify-sql.js';
 import { asCopyPlan } from './context.js';
 import { resolveMigration } from './find-table.js';
@@ -62,16 +62,16 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
   );
   const emit = createEmitter([options.onEvent]).withId(id);
   try {
-    const result = await compare({
+    const verifier = new Verifier({
       plan,
-      sessions,
       mode,
-      chunkTimeMs: settings.chunkTimeMs,
       rowsExpected: record.rowsCopied,
       caughtUp: () => waitForApply(control, record, signal),
       onProgress: (progress) => emit('verify:progress', progress),
       signal,
     });
+    await verifier.goOn({ sessions, chunkTimeMs: settings.chunkTimeMs });
+    const { result } = verifier;
     const { rows, differences } = result;
     const report = {
       mode,

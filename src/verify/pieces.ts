@@ -9,14 +9,18 @@ const firstRows = 2_000;
 const firstBlocks = 64;
 const maxRows = 500_000;
 const maxBlocks = 16_384;
+/**
+ * A piece costs some milliseconds whatever is in it, as long as thousands of rows take; so on a starved machine pieces of
+ * single rows would never come to an end. A hundred rows of a megabyte each still end within seconds.
+ */
+const leastRows = 100;
+const leastBlocks = 2;
 /** A sample compares one piece of so many. */
 const sampleEvery = 20;
 
 export abstract class Pieces {
-  static async of(plan: VerifyPlan, sessions: readonly Session[], mode: VerifyMode): Promise<Pieces> {
+  static async of(plan: VerifyPlan, session: Session, mode: VerifyMode): Promise<Pieces> {
     if (plan.order !== null) return new Ranges(plan, mode);
-    const [session] = sessions;
-    if (session === undefined) throw new Error('nobody to compare the tables');
     return new Blocks(mode, {
       source: await readBlocksOf(session, plan.source),
       shadow: await readBlocksOf(session, plan.shadow),
@@ -25,6 +29,7 @@ export abstract class Pieces {
 
   /** In the unit of `next`. */
   abstract readonly firstSize: number;
+  abstract readonly leastSize: number;
   abstract readonly maxSize: number;
 
   /** null when all are taken. Several workers may ask at the same time. */
@@ -36,6 +41,7 @@ export abstract class Pieces {
 
 class Ranges extends Pieces {
   readonly firstSize = firstRows;
+  readonly leastSize = leastRows;
   readonly maxSize = maxRows;
   #after: KeyPosition | null = null;
   #ended = false;
@@ -84,6 +90,7 @@ class Ranges extends Pieces {
 
 class Blocks extends Pieces {
   readonly firstSize = firstBlocks;
+  readonly leastSize = leastBlocks;
   readonly maxSize = maxBlocks;
   #table: 'source' | 'shadow' = 'source';
   #from = 0;

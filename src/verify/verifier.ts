@@ -9,7 +9,6 @@ import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
 import { isDataError } from '../db/sqlstate.js';
 import type { EventMap } from '../report/events.js';
-import { qualified } from '../sql/quote.js';
 import { nextSize } from '../throttle/pace.js';
 import { Pieces } from './pieces.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
@@ -37,11 +36,7 @@ const rateWindowMs = 1_000;
 
 export interface VerifyOptions {
   readonly plan: VerifyPlan;
-  /** One worker each, with `verifySettings`; pinned (invariant 13). */
-  readonly sessions: readonly Session[];
   readonly mode: VerifyMode;
-  /** Target duration of one piece. */
-  readonly chunkTimeMs: number;
   /** For progress; null when nobody knows. */
   readonly rowsExpected: number | null;
   /** Resolves when everything that is in the log now has been applied. */
@@ -51,7 +46,18 @@ export interface VerifyOptions {
   readonly afterPiece?: (durationMs: number, signal: AbortSignal | undefined) => Promise<void>;
   readonly onProgress?: (progress: VerifyProgress) => void;
   readonly at?: (point: VerifyPoint) => Promise<void> | void;
+  /** Ends the comparison, pieces that are under way included. */
   readonly signal?: AbortSignal;
+}
+
+/** With whom the comparison goes on; may be another one for each stretch of it. */
+export interface VerifyWorkers {
+  /** One worker each, with `verifySettings`; pinned (invariant 13). */
+  readonly sessions: readonly Session[];
+  /** Target duration of one piece. */
+  readonly chunkTimeMs: number;
+  /** Pieces that are under way are finished, the next ones are for other workers. */
+  readonly relieved?: AbortSignal;
 }
 
 export interface VerifyResult {
@@ -62,62 +68,83 @@ export interface VerifyResult {
   readonly differences: readonly DifferentRow[];
 }
 
-/** @throws what the callbacks throw; the signal's reason */
-export async function verify(options: VerifyOptions): Promise<VerifyResult> {
-  const pieces = await Pieces.of(options.plan, options.sessions, options.mode);
-  const verifier = new Verifier(options, pieces);
-  await Promise.all(options.sessions.map((session) => verifier.work(session)));
-  if (verifier.failure !== null) throw verifier.failure.error;
-  options.signal?.throwIfAborted();
-  return verifier.result;
-}
-
-class Verifier {
-  failure: { readonly error: unknown } | null = null;
+/** One comparison; `goOn` until it says that it is done. */
+export class Verifier {
+  #pieces: Pieces | null = null;
+  #isDone = false;
+  #failure: { readonly error: unknown } | null = null;
   #rows = 0;
   #count = 0;
   #differences: DifferentRow[] = [];
-  #size: number;
-  #startedMs = performance.now();
+  #size = 1;
+  readonly #startedMs = performance.now();
 
-  constructor(
-    private readonly options: VerifyOptions,
-    private readonly pieces: Pieces,
-  ) {
-    this.#size = pieces.firstSize;
-  }
+  constructor(private readonly options: VerifyOptions) {}
 
   get result(): VerifyResult {
     return { rows: this.#rows, pieces: this.#count, differences: this.#differences.slice(0, maxDifferences) };
   }
 
-  /** Never rejects: what went wrong is in `failure`. */
-  async work(session: Session): Promise<void> {
-    const { permission, afterPiece, signal, at } = this.options;
+  /**
+   * @returns whether everything has been compared; otherwise the workers were relieved
+   * @throws what the callbacks throw; the signal's reason
+   */
+  async goOn(workers: VerifyWorkers): Promise<boolean> {
+    const pieces = await this.#begun(workers);
+    await Promise.all(workers.sessions.map((session) => this.#work(session, pieces, workers)));
+    if (this.#failure !== null) throw this.#failure.error;
+    this.options.signal?.throwIfAborted();
+    return this.#isDone || this.#differences.length >= maxDifferences;
+  }
+
+  async #begun({ sessions: [session] }: VerifyWorkers): Promise<Pieces> {
+    if (session === undefined) throw new Error('nobody to compare the tables');
+    if (this.#pieces !== null) return this.#pieces;
+    const pieces = await Pieces.of(this.options.plan, session, this.options.mode);
+    this.#size = pieces.firstSize;
+    this.#pieces = pieces;
+    return pieces;
+  }
+
+  /** Never rejects: what went wrong is in `#failure`. A piece that was taken is compared: nobody takes it again. */
+  async #work(session: Session, pieces: Pieces, workers: VerifyWorkers): Promise<void> {
+    const { permission, afterPiece, at, signal } = this.options;
+    const { relieved } = workers;
+    const over =
+      signal === undefined || relieved === undefined
+        ? (signal ?? relieved)
+        : AbortSignal.any([signal, relieved]);
+    const stopped = (): boolean => this.#stopped() || over?.aborted === true;
     try {
-      while (!this.#stopped()) {
-        await permission?.(signal);
-        if (this.#stopped()) return;
-        const piece = await this.pieces.next(session, this.#size);
-        if (piece === null) return;
+      while (!stopped()) {
+        await permission?.(over);
+        if (stopped()) return;
+        const piece = await pieces.next(session, this.#size);
+        if (piece === null) {
+          this.#isDone = true;
+          return;
+        }
         const startedMs = performance.now();
         const rows = await this.#compare(session, piece);
         const durationMs = performance.now() - startedMs;
-        this.#record(piece, rows, durationMs);
+        const took = { size: pieces.sizeOf(piece, rows), durationMs };
+        this.#size = nextSize(this.#size, took, workers.chunkTimeMs, {
+          min: pieces.leastSize,
+          max: pieces.maxSize,
+        });
+        this.#record(workers, rows, durationMs);
         await at?.('range-verified');
-        await afterPiece?.(durationMs, signal);
+        if (!stopped()) await afterPiece?.(durationMs, over);
       }
     } catch (error) {
-      this.failure ??= { error };
+      // Who waited was relieved.
+      if (signal?.aborted !== true && relieved?.aborted === true && error === relieved.reason) return;
+      this.#failure ??= { error };
     }
   }
 
   #stopped(): boolean {
-    return (
-      this.failure !== null ||
-      this.options.signal?.aborted === true ||
-      this.#differences.length >= maxDifferences
-    );
+    return this.#failure !== null || this.#differences.length >= maxDifferences;
   }
 
   /** @returns rows of the source */
@@ -203,13 +230,10 @@ class Verifier {
     );
   }
 
-  #record(piece: Piece, rows: number, durationMs: number): void {
-    const { chunkTimeMs, rowsExpected, onProgress, sessions } = this.options;
+  #record({ sessions }: VerifyWorkers, rows: number, durationMs: number): void {
+    const { rowsExpected, onProgress } = this.options;
     this.#rows += rows;
     this.#count += 1;
-    this.#size = nextSize(this.#size, { size: this.pieces.sizeOf(piece, rows), durationMs }, chunkTimeMs, {
-      max: this.pieces.maxSize,
-    });
     const elapsedMs = performance.now() - this.#startedMs;
     const rowsPerSecond = elapsedMs < rateWindowMs ? null : (this.#rows * 1000) / elapsedMs;
     const left =
@@ -225,33 +249,4 @@ class Verifier {
       differences: this.#differences.length,
     });
   }
-}
-
-/** `id=7`, and what is in either table where they differ, for people. */
-export function describeDifference(plan: VerifyPlan, { kind, key, source, shadow }: DifferentRow): string {
-  const name = plan.key.columns
-    .map(({ targetName }, index) => `${targetName}=${key[index] ?? ''}`)
-    .join(', ');
-  switch (kind) {
-    case 'missing':
-      return `${name}: missing in ${qualified(plan.shadow)}`;
-    case 'extra':
-      return `${name}: only in ${qualified(plan.shadow)}`;
-    case 'different': {
-      const columns = plan.compared.flatMap(({ name: column }, index) => {
-        const [is, should] = [shadow?.[index] ?? null, source?.[index] ?? null];
-        return is === should ? [] : [`${column} is ${shown(is)}, must be ${shown(should)}`];
-      });
-      return `${name}: ${columns.length === 0 ? 'differs in its bytes' : columns.join('; ')}`;
-    }
-  }
-}
-
-const longestValue = 60;
-
-function shown(value: string | null): string {
-  if (value === null) return 'NULL';
-  return value.length <= longestValue
-    ? `'${value}'`
-    : `'${value.slice(0, longestValue)}...' (${value.length} characters)`;
 }

@@ -1,7 +1,7 @@
 /** verify: is every row of the shadow what the change makes of the source's row (invariant 10)? Apply goes on meanwhile. */
 import { relaxedCommit } from '../../db/settings.js';
 import { setVerification } from '../../state/migrations.js';
-import { verify as compare } from '../../verify/verifier.js';
+import { Verifier, type VerifyOptions, type VerifyResult } from '../../verify/verifier.js';
 import { verifySettings } from '../../verify/verify-sql.js';
 import { Applier } from '../applier.js';
 import { whileApplying } from '../background-apply.js';
@@ -18,7 +18,7 @@ export async function verify(context: RunContext): Promise<Transition> {
 
 /** Once more, while the swap is postponed, with the apply session that is there. */
 export async function verifyWith(context: RunContext, applier: Applier): Promise<void> {
-  const { id, control, sessions, settings, emit, at, signal } = context;
+  const { id, control, settings, emit, at, signal } = context;
   const mode = settings.verify;
   if (mode === 'off') {
     emit('warning', {
@@ -36,25 +36,17 @@ export async function verifyWith(context: RunContext, applier: Applier): Promise
     swap: null,
   });
   const rowsExpected = (await findMigration(control, id))?.rowsCopied ?? null;
-  const result = await sessions.use(
-    'verify',
-    settings.workers,
-    async (workers) =>
-      await whileApplying(applier, signal, async (applying) =>
-        compare({
-          plan,
-          sessions: workers,
-          mode,
-          chunkTimeMs: settings.chunkTimeMs,
-          rowsExpected,
-          permission: async (stop) => await context.steering.throttle?.permission(stop),
-          afterPiece: async (ms, stop) => await context.steering.throttle?.afterChunk(ms, stop),
-          onProgress: (progress) => emit('verify:progress', progress),
-          at,
-          ...applying,
-        }),
-      ),
-    { ...relaxedCommit, ...verifySettings },
+  const result = await whileApplying(applier, signal, async (applying) =>
+    compare(context, {
+      plan,
+      mode,
+      rowsExpected,
+      permission: async (stop) => await context.steering.throttle?.permission(stop),
+      afterPiece: async (ms, stop) => await context.steering.throttle?.afterChunk(ms, stop),
+      onProgress: (progress) => emit('verify:progress', progress),
+      at,
+      ...applying,
+    }),
   );
   const { rows, differences } = result;
   emit('verify:done', {
@@ -74,4 +66,21 @@ export async function verifyWith(context: RunContext, applier: Applier): Promise
     );
   }
   await at('verified');
+}
+
+/** With as many sessions as are wanted now: when that changes, others go on where these were. */
+async function compare(context: RunContext, options: VerifyOptions): Promise<VerifyResult> {
+  const { sessions, steering } = context;
+  const verifier = new Verifier(options);
+  for (let isDone = false; !isDone;) {
+    const { resized: relieved } = steering;
+    const { workers, chunkTimeMs } = context.settings;
+    isDone = await sessions.use(
+      'verify',
+      workers,
+      async (opened) => await verifier.goOn({ sessions: opened, chunkTimeMs, relieved }),
+      { ...relaxedCommit, ...verifySettings },
+    );
+  }
+  return verifier.result;
 }

@@ -1,0 +1,33 @@
+/** A difference, for people. Pure. */
+import { qualified } from '../sql/quote.js';
+import type { VerifyPlan } from './verify-plan.js';
+import type { DifferentRow } from './verify-sql.js';
+
+/** `id=7`, and what is in either table where they differ. */
+export function describeDifference(plan: VerifyPlan, { kind, key, source, shadow }: DifferentRow): string {
+  const name = plan.key.columns
+    .map(({ targetName }, index) => `${targetName}=${key[index] ?? ''}`)
+    .join(', ');
+  switch (kind) {
+    case 'missing':
+      return `${name}: missing in ${qualified(plan.shadow)}`;
+    case 'extra':
+      return `${name}: only in ${qualified(plan.shadow)}`;
+    case 'different': {
+      const columns = plan.compared.flatMap(({ name: column }, index) => {
+        const [is, should] = [shadow?.[index] ?? null, source?.[index] ?? null];
+        return is === should ? [] : [`${column} is ${shown(is)}, must be ${shown(should)}`];
+      });
+      return `${name}: ${columns.length === 0 ? 'differs in its bytes' : columns.join('; ')}`;
+    }
+  }
+}
+
+const longestValue = 60;
+
+function shown(value: string | null): string {
+  if (value === null) return 'NULL';
+  return value.length <= longestValue
+    ? `'${value}'`
+    : `'${value.slice(0, longestValue)}...' (${value.length} characters)`;
+}
