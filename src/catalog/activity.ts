@@ -121,17 +121,16 @@ const oldTransactionsSql = `
     and p.prepared < clock_timestamp() - $1 * interval '1 second'
   order by "transactionSeconds" desc nulls last, 1`;
 
-/** `AccessShareLock`, as pg_locks has it, to `ACCESS SHARE`, as people write it. */
 function withPlainModes(blocker: Blocker): Blocker {
-  return {
-    ...blocker,
-    lockModes: blocker.lockModes.map((mode) =>
-      mode
-        .replace(/Lock$/, '')
-        .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
-        .toUpperCase(),
-    ),
-  };
+  return { ...blocker, lockModes: blocker.lockModes.map(plainMode) };
+}
+
+/** `AccessShareLock`, as pg_locks has it, to `ACCESS SHARE`, as people write it. */
+export function plainMode(mode: string): string {
+  return mode
+    .replace(/Lock$/, '')
+    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
+    .toUpperCase();
 }
 
 /** One transaction's locks on one relation, with what decides whether it gives way or can be made to. */

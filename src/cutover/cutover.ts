@@ -7,6 +7,7 @@ import { CutoverNotObtainedError } from '../errors.js';
 import {
   LockNotObtained,
   underLock,
+  type EndBlockers,
   type LockLimits,
   type LockStep,
   type LockedResult,
@@ -29,7 +30,7 @@ export interface CutoverWork {
   readonly locks: { readonly before: readonly LockStep[]; readonly after: readonly LockStep[] };
   readonly limits: LockLimits;
   /** Brings the backlog down, so that the drain under the lock is short. */
-  readonly catchUp: () => Promise<void>;
+  readonly catchUp: (endBlockers: EndBlockers) => Promise<void>;
   /**
    * Under the lock: looks whether the source and its capture are what they were, and applies what is left in the log.
    * Throws when they are not; returns the number of keys applied.
@@ -77,7 +78,7 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
         ...work.locks,
       },
       limits: work.limits,
-      prepare: () => work.catchUp(),
+      prepare: (_, endBlockers) => work.catchUp(endBlockers),
       work: async () => {
         const started = performance.now();
         const entries = await work.finish();

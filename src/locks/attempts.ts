@@ -40,8 +40,11 @@ export interface Missed extends Pick<Miss, 'try' | 'waitedMs' | 'blockers' | 'ne
 /** What everybody who asks for a lock can say. */
 export interface Asking {
   readonly signal?: AbortSignal;
-  /** Before each look and try, outside the transaction (draining the backlog, say). Again with the same number after a look. */
-  readonly prepare?: (attempt: number) => Promise<void>;
+  /**
+   * Before each look and try, outside the transaction (draining the backlog, say). Again with the same number after a look.
+   * One that waits for others asks for the end of who is in the way again and again: the look has not come yet.
+   */
+  readonly prepare?: (attempt: number, endBlockers: EndBlockers) => Promise<void>;
   /** The caller's own condition, right before each try: why there should be none now (`replica lag 12 s`), or null. */
   readonly ready?: () => Promise<string | null>;
   /** Ends who is in the way for too long. Only when the user asked for it. */
@@ -55,6 +58,9 @@ export interface Asking {
   readonly onKill?: (killed: Killed) => void;
 }
 
+/** Ends who has been in the way for too long, if `killBlockers` says so. */
+export type EndBlockers = () => Promise<void>;
+
 export interface Search extends Asking {
   readonly session: Session;
   /** Looks who is in the way, and ends them. */
@@ -67,6 +73,8 @@ export interface TryResult {
   readonly waitedMs: number;
   /** Blocked backends x milliseconds. */
   readonly harmMs: number;
+  /** A lock that the work has waited for, and that nobody asked for beforehand. */
+  readonly unforeseen: Lock | null;
 }
 
 export type Tried<T> = TryResult & ({ readonly value: T } | { readonly missed: TryFailure });
@@ -94,20 +102,23 @@ export class LockNotObtained extends Error {
 
 /** @param once one try; its harm budget is what is left of the run's */
 export async function attempts<T>(
-  search: Search,
+  asked: Search,
   once: (step: LockTry, evictAutovacuum: boolean, budgetMs: number) => Promise<Tried<T>>,
 ): Promise<{ value: T; attempts: number; waitedMs: number }> {
+  // With those that turn out to be needed: who holds them is in the way as well.
+  const locks = [...asked.locks];
+  const search = { ...asked, locks };
   const { limits, signal } = search;
   const { harmPerTryMs = Infinity, harmPerRunMs = Infinity } = limits;
   const started = performance.now();
   const evictAutovacuum = await mayLowerDeadlockTimeout(search.session);
   const census = new Census();
-  const look = looker(search, census);
+  const { look, endBlockers } = looker(search, census);
   let harmMs = 0;
   let looks = 0;
   for (let attempt = 1; ;) {
     signal?.throwIfAborted();
-    await search.prepare?.(attempt);
+    await search.prepare?.(attempt, endBlockers);
     const step = lockTry(attempt, limits.lockTimeoutMs);
     const veto = await look();
     let miss: Miss;
@@ -122,7 +133,8 @@ export async function attempts<T>(
       if ('value' in result) {
         return { value: result.value, attempts: attempt, waitedMs: performance.now() - started };
       }
-      const { missed: why, waitedMs } = result;
+      const { missed: why, waitedMs, unforeseen } = result;
+      if (unforeseen !== null && !locks.some(({ oid }) => oid === unforeseen.oid)) locks.push(unforeseen);
       const found = why === 'hold' ? [] : await findInTheWay(search);
       if (why !== 'hold') census.observe(found, performance.now(), waitedMs);
       miss = {
@@ -153,26 +165,32 @@ type Look = () => Promise<Pick<Miss, 'why' | 'reason' | 'blockers'> | null>;
 /** Enough for a backend to die of a signal, mostly. */
 const afterSignalMs = 50;
 
-function looker(search: Search, census: Census): Look {
+function looker(search: Search, census: Census): { readonly look: Look; readonly endBlockers: EndBlockers } {
   const { limits, watcher, killBlockers, ready, onKill } = search;
   const { oldTransactionMs } = limits;
   const killer = killBlockers && new BlockerKiller(watcher, killBlockers, onKill ?? (() => {}));
   const seenMs = (blocker: InTheWay): number => census.seenMs(blocker, performance.now());
-  return async () => {
+  const find = async (): Promise<InTheWay[]> => {
+    const found = await findInTheWay(search);
+    census.observe(found, performance.now());
+    return found;
+  };
+  const findAndEnd = async (): Promise<InTheWay[]> => {
+    const found = await find();
+    if ((await killer?.end(found, seenMs)) !== true) return found;
+    await sleep(afterSignalMs, search.signal);
+    return await find();
+  };
+  const look: Look = async () => {
     if (oldTransactionMs !== undefined || killer !== undefined) {
-      let found = await findInTheWay(search);
-      census.observe(found, performance.now());
-      if ((await killer?.end(found, seenMs)) === true) {
-        await sleep(afterSignalMs, search.signal);
-        found = await findInTheWay(search);
-        census.observe(found, performance.now());
-      }
+      const found = await findAndEnd();
       const veto = vetoed(found, oldTransactionMs ?? Infinity, seenMs);
       if (veto !== null) return { ...veto, blockers: found.map(blockerOf) };
     }
     const reason = (await ready?.()) ?? null;
     return reason === null ? null : { why: 'not-ready', reason, blockers: [] };
   };
+  return { look, endBlockers: async () => void (killer && (await findAndEnd())) };
 }
 
 async function findInTheWay({ session, watcher, locks }: Search): Promise<InTheWay[]> {

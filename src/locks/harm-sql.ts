@@ -7,8 +7,8 @@ export interface HarmRow {
   readonly nowMs: number;
   /** Backends that wait for a relation's lock behind the session; our own (`pg-ghost ...`) are no application. */
   readonly behind: readonly Waiter[];
-  /** The session itself waits for a relation's lock. */
-  readonly waiting: boolean;
+  /** The relation's lock that the session itself waits for; the mode as pg_locks has it. */
+  readonly wants: { readonly oid: number; readonly mode: string } | null;
   /** Relations that it holds locks on, of those asked for. */
   readonly held: readonly number[];
 }
@@ -22,7 +22,7 @@ export function harmSql(pid: number, relations: readonly number[]): SqlQuery {
     name: 'pg_ghost_harm',
     text: `
       with locks as materialized (
-        select pid, relation, granted, waitstart
+        select pid, relation, mode, granted, waitstart
         from pg_locks
         where locktype = 'relation'
           and database = (select oid from pg_database where datname = current_database())
@@ -44,7 +44,11 @@ export function harmSql(pid: number, relations: readonly number[]): SqlQuery {
               select from pg_stat_get_activity(locks.pid) as a where a.application_name ~ '^pg-ghost( |$)'
             )
         ) as behind,
-        exists (select from locks where pid = $1 and not granted) as waiting,
+        (
+          select json_build_object('oid', relation::int8, 'mode', mode)
+          from locks
+          where pid = $1 and not granted
+        ) as wants,
         (
           select coalesce(json_agg(distinct relation::int8), '[]')
           from locks

@@ -7,7 +7,7 @@
 import { lockHolders } from '../catalog/activity.js';
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
-import type { TryFailure } from './attempts.js';
+import type { TryFailure, TryResult } from './attempts.js';
 import { inTheWay } from './in-the-way.js';
 import type { LockTry } from './ladder.js';
 import type { LedgerEntry } from './ledger.js';
@@ -118,7 +118,7 @@ export class OneTry {
   }
 
   /** The transaction is over: writes the ledger. `unknown`: what became of it may be anything, so nothing is written. */
-  async end(outcome: 'committed' | 'rolled back' | 'unknown'): Promise<{ waitedMs: number; harmMs: number }> {
+  async end(outcome: 'committed' | 'rolled back' | 'unknown'): Promise<TryResult> {
     const at = performance.now();
     await this.watch?.end(at);
     const harmMs = this.watch?.harm.total(0).blockedMs ?? 0;
@@ -126,7 +126,7 @@ export class OneTry {
       const entries = this.#locked === null ? await this.#missed(at) : this.#held(at, outcome);
       for (const entry of entries) this.#tell(entry);
     }
-    return { waitedMs: at - this.#started, harmMs };
+    return { waitedMs: at - this.#started, harmMs, unforeseen: this.watch?.unforeseen ?? null };
   }
 
   get #implicit(): boolean {

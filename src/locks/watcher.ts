@@ -3,11 +3,14 @@
  *
  * Its queries follow each other in one line (a `pg` client would queue them just the same), so each must be short.
  */
+import { plainMode } from '../catalog/activity.js';
 import type { Session } from '../db/session.js';
 import { sleep } from '../db/wait.js';
 import type { SqlQuery } from '../sql/quote.js';
 import { Harm, lookAgainMs } from './harm.js';
 import { cancelSql, cancelWaitSql, harmSql, type HarmRow } from './harm-sql.js';
+import type { LockMode } from './modes.js';
+import type { Lock } from './request.js';
 
 export interface WatchOptions {
   readonly watcher: Session;
@@ -34,6 +37,7 @@ export class Watch {
   #nudged = new AbortController();
   #cancelling: Promise<unknown> | null = null;
   #overdrawn = false;
+  #unforeseen: Lock | null = null;
   #heldSince: number | null = null;
   #mayCancel = true;
   #clock: NodeJS.Timeout | undefined;
@@ -47,6 +51,11 @@ export class Watch {
   /** Was the wait cancelled because of what it cost others? */
   get overdrawn(): boolean {
     return this.#overdrawn;
+  }
+
+  /** A lock that the work has waited for and that is none of those it was said to need. */
+  get unforeseen(): Lock | null {
+    return this.#unforeseen;
   }
 
   /**
@@ -114,7 +123,9 @@ export class Watch {
         const asked = performance.now();
         const [row] = (await this.#ask(harmSql(pid, relations))) as HarmRow[];
         if (row === undefined) return;
-        const { nowMs, behind, waiting, held } = row;
+        const { nowMs, behind, wants, held } = row;
+        const waiting = wants !== null;
+        if (waiting && !relations.includes(wants.oid)) this.#unforeseen = unforeseenLock(wants);
         this.#offsetMs = nowMs - (asked + performance.now()) / 2;
         for (const oid of held) if (!this.#held.has(oid)) this.#held.set(oid, { firstMs: nowMs });
         this.harm.observe(nowMs, behind);
@@ -155,4 +166,8 @@ export class Watch {
   #serverTime(at: number): number {
     return at + (this.#offsetMs ?? performance.timeOrigin);
   }
+}
+
+function unforeseenLock({ oid, mode }: NonNullable<HarmRow['wants']>): Lock {
+  return { oid, table: `relation ${oid}`, mode: plainMode(mode) as LockMode, implicit: true };
 }

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
-import type { LedgerEntry } from '../locks/ledger.js';
-import { storeLocks } from '../state/lock-entries.js';
 import { setPhase, settleChunks } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { claimRun } from './claim.js';
 import { removeMigration } from './cleanup.js';
+import { limitsOf } from './context.js';
 import { resolveMigration } from './find-table.js';
+import { withLedger } from './ledger-book.js';
 import { next } from './machine.js';
 import { explained } from './server-errors.js';
 import { defaultRunSettings, type CommonOptions } from './types.js';
@@ -38,22 +38,18 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
   });
   // Looked at again now that nobody else can move it.
   const record = await mayAbort(session, id);
-  const entries: LedgerEntry[] = [];
-  await removeMigration({
-    session,
-    watcher,
-    id,
-    table: record.table,
-    sourceOid: record.sourceOid,
-    limits: {
-      lockTimeoutMs: defaultRunSettings.lockTimeoutMs,
-      maxHoldMs: defaultRunSettings.maxHoldMs,
-      deadlineMs: defaultRunSettings.cutoverDeadlineMs,
-    },
-    onLock: (entry) => entries.push(entry),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  await storeLocks(session, id, entries);
+  await withLedger(session, id, (onLock) =>
+    removeMigration({
+      session,
+      watcher,
+      id,
+      table: record.table,
+      sourceOid: record.sourceOid,
+      limits: limitsOf({ settings: defaultRunSettings }),
+      onLock,
+      ...(signal === undefined ? {} : { signal }),
+    }),
+  );
   await settleChunks(session, id);
   await setPhase(session, id, 'aborted');
 }

@@ -7,11 +7,11 @@ import type { LedgerEntry } from '../locks/ledger.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { LockNotObtained } from '../locks/locked-transaction.js';
 import { displayName, qualified } from '../sql/quote.js';
-import { storeLocks } from '../state/lock-entries.js';
 import { setPhase, type MigrationRecord } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { dropSchemas, removeLeftovers } from './cleanup.js';
 import { resolveMigration } from './find-table.js';
+import { withLedger } from './ledger-book.js';
 import { next } from './machine.js';
 import { breakOffWhenAsked, explained } from './server-errors.js';
 import { completeSwap } from './after-swap.js';
@@ -47,38 +47,47 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
   }
   const old = displayName({ schema: schemasOf(id).old, name: record.table.name });
   const { lockTimeoutMs, cutoverDeadlineMs } = defaultRunSettings;
-  await completeSwap({
-    session,
-    plan: record.plan,
-    lockTimeoutMs,
-    deadlineMs: cutoverDeadlineMs,
-    emit: createEmitter([options.onEvent]).withId(id),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  await using watcher = await Session.open({
+    connection: options.connection,
+    applicationName: `pg-ghost ${id} watch`,
   });
-  const entries: LedgerEntry[] = [];
-  try {
-    await removeLeftovers(session, id);
-    await dropOld(session, record, (entry) => entries.push(entry), options);
-  } catch (error) {
-    throw notDropped(error, old, id);
-  }
-  await setPhase(session, id, phase);
-  await storeLocks(session, id, entries);
+  await withLedger(session, id, async (onLock) => {
+    await completeSwap({
+      session,
+      watcher,
+      plan: record.plan,
+      lockTimeoutMs,
+      deadlineMs: cutoverDeadlineMs,
+      onLock,
+      emit: createEmitter([options.onEvent]).withId(id),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    try {
+      await removeLeftovers(session, id);
+      await dropOld({ session, watcher, record, onLock, signal: options.signal });
+    } catch (error) {
+      throw notDropped(error, old, id);
+    }
+    await setPhase(session, id, phase);
+  });
+}
+
+interface DropWork {
+  readonly session: Session;
+  readonly watcher: Session;
+  readonly record: MigrationRecord;
+  readonly onLock: (entry: LedgerEntry) => void;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Somebody may look at the old table: they are waited for, but nobody is made to wait behind us for long. */
-async function dropOld(
-  session: Session,
-  { id, table }: MigrationRecord,
-  onLock: (entry: LedgerEntry) => void,
-  { connection, signal }: CommonOptions,
-): Promise<void> {
+async function dropOld({ session, watcher, record, onLock, signal }: DropWork): Promise<void> {
+  const { id, table } = record;
   const name = { schema: schemasOf(id).old, name: table.name };
   const [found] = await session.rows<{ oid: number }>({
     text: `select to_regclass($1)::oid as oid where to_regclass($1) is not null`,
     values: [qualified(name)],
   });
-  await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} watch` });
   const { lockTimeoutMs, harmPerTryMs, harmPerRunMs } = defaultRunSettings;
   await lockThenRun({
     session,

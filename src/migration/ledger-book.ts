@@ -22,3 +22,22 @@ export class LedgerBook {
     await storeLocks(session, id, entries);
   }
 }
+
+/** For a command that is no run: the locks it took are kept in the state at its end, also when that is a failure. */
+export async function withLedger<T>(
+  session: Session,
+  id: number,
+  work: (onLock: (entry: LedgerEntry) => void) => Promise<T>,
+): Promise<T> {
+  const entries: LedgerEntry[] = [];
+  let result: T;
+  try {
+    result = await work((entry) => entries.push(entry));
+  } catch (error) {
+    // It may be the connection that is gone.
+    await storeLocks(session, id, entries).catch(() => undefined);
+    throw error;
+  }
+  await storeLocks(session, id, entries);
+  return result;
+}

@@ -1,5 +1,6 @@
 /** The plan's lock set as the swap takes it. */
 import type { Session } from '../db/session.js';
+import type { OwnedSequence } from '../catalog/types.js';
 import type { LockStep } from '../locks/locked-transaction.js';
 import { ident, qualified } from '../sql/quote.js';
 import type { CopyPlan } from './context.js';
@@ -31,5 +32,23 @@ export async function lockSteps(session: Session, plan: CopyPlan): Promise<LockS
     return [{ kind: 'statement', oid, statement, table: qualified(name), mode }];
   });
   const own = plan.lockSet.findIndex(({ oid }) => oid === plan.source.oid);
-  return { before: steps.slice(0, own).flat(), after: steps.slice(own + 1).flat() };
+  return {
+    before: steps.slice(0, own).flat(),
+    after: [...plan.source.sequences.map(sequenceStep), ...steps.slice(own + 1).flat()],
+  };
+}
+
+/**
+ * Moving a table or its sequence locks the sequence, and a transaction that has drawn a number from it holds a lock on that to
+ * its end. An INSERT takes it behind the table's. LOCK TABLE knows no sequences; changing its owner to its owner locks it.
+ */
+function sequenceStep({ oid, name, owner }: OwnedSequence): LockStep {
+  const sequence = qualified(name);
+  return {
+    kind: 'statement',
+    oid,
+    statement: `alter sequence ${sequence} owner to ${ident(owner)}`,
+    table: sequence,
+    mode: 'ACCESS EXCLUSIVE',
+  };
 }

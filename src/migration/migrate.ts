@@ -21,6 +21,7 @@ import { completeSwap } from './after-swap.js';
 import { removeLeftovers } from './cleanup.js';
 import { limitsOf } from './context.js';
 import { resolveMigration, resolveTable } from './find-table.js';
+import { withLedger } from './ledger-book.js';
 import { runNative } from './native.js';
 import { planOn } from './plan.js';
 import { runMigration, type RunOutcome } from './run.js';
@@ -56,7 +57,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   const request = await requestOf(control, options, settings);
   const { unfinished, swapped, stale } = await findEarlier(control, request);
   if (swapped !== null && isSameRequest(swapped.request, request)) {
-    return await alreadySwapped(control, emitter, swapped, { seconds, settings, signal });
+    return await alreadySwapped(control, emitter, swapped, { options, seconds, settings, signal });
   }
   const plan = unfinished?.plan ?? (await planOn(control, request));
   if (unfinished === null) emitter.emit('plan:ready', { plan });
@@ -169,21 +170,32 @@ async function alreadySwapped(
   emitter: Emitter,
   record: MigrationRecord,
   {
+    options: { connection },
     seconds,
     settings,
     signal,
-  }: { readonly seconds: () => number; readonly settings: RunSettings; readonly signal: AbortSignal },
+  }: {
+    readonly options: MigrateOptions;
+    readonly seconds: () => number;
+    readonly settings: RunSettings;
+    readonly signal: AbortSignal;
+  },
 ): Promise<MigrationResult> {
   const { id, plan } = record;
   await removeLeftovers(control, id);
-  await completeSwap({
-    session: control,
-    plan,
-    lockTimeoutMs: settings.lockTimeoutMs,
-    deadlineMs: settings.cutoverDeadlineMs,
-    emit: emitter.withId(id),
-    signal,
-  });
+  await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} watch` });
+  await withLedger(control, id, (onLock) =>
+    completeSwap({
+      session: control,
+      watcher,
+      plan,
+      lockTimeoutMs: settings.lockTimeoutMs,
+      deadlineMs: settings.cutoverDeadlineMs,
+      onLock,
+      emit: emitter.withId(id),
+      signal,
+    }),
+  );
   emitter.withId(id)('warning', {
     code: 'already-swapped',
     message: `migration ${id} has made this change already; pg-ghost finalize ${id} drops the old table`,

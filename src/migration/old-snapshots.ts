@@ -9,6 +9,7 @@ import { readSnapshots, type SnapshotHolder, type SnapshotView } from '../catalo
 import { sleep } from '../db/wait.js';
 import { CutoverNotObtainedError } from '../errors.js';
 import { blockerLines } from '../locks/describe-blockers.js';
+import type { EndBlockers } from '../locks/locked-transaction.js';
 import type { Blocker } from '../report/events.js';
 import { displayName } from '../sql/quote.js';
 import type { RunContext } from './context.js';
@@ -21,9 +22,14 @@ const toldEveryMs = 10_000;
  * called when the log has just been applied: what begins later sees all of that.
  *
  * @param deadline by `performance.now()`
+ * @param endBlockers a statement that runs on the table has a snapshot, and would be waited for before the lock is asked for
  * @throws CutoverNotObtainedError `old-snapshot`
  */
-export async function awaitOldSnapshots(context: RunContext, deadline: number): Promise<void> {
+export async function awaitOldSnapshots(
+  context: RunContext,
+  deadline: number,
+  endBlockers: EndBlockers,
+): Promise<void> {
   const { control, settings, emit, signal } = context;
   const view = await readSnapshots(control);
   if (view.unseen > 0) emit('warning', unseenWarning(view));
@@ -46,6 +52,7 @@ export async function awaitOldSnapshots(context: RunContext, deadline: number): 
         emit('lock:missed', { what: 'the end of old snapshots', attempt: 1, blockers: left.map(withoutKey) });
       }
     }
+    await endBlockers();
     await sleep(look === 1 ? pauseMs / 10 : pauseMs, signal);
     const held = new Set((await readSnapshots(control)).holders.map(({ key }) => key));
     left = left.filter(({ key }) => held.has(key));
