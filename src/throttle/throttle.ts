@@ -83,19 +83,27 @@ export class Throttle implements AsyncDisposable {
   }
 
   /**
+   * For work that a pause does not hold up.
+   *
+   * @throws what `stopError` makes, at a critical limit; the error that ended the readings (a lost session)
+   */
+  check(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+    this.#ended.signal.throwIfAborted();
+    const { current } = this;
+    if (current.kind === 'stop') throw this.options.stopError(current.reasons);
+  }
+
+  /**
    * Returns at once while work may go on, waits while it is paused.
    *
-   * @throws what `stopError` makes, at a critical limit; the error that ended the readings (a lost session); the signal's
-   *   reason
+   * @throws what `check` throws; the signal's reason
    */
   async permission(signal?: AbortSignal): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
-      if (this.#failure !== null) throw this.#failure.error;
-      this.#ended.signal.throwIfAborted();
-      const { current } = this;
-      if (current.kind === 'go') return;
-      if (current.kind === 'stop') throw this.options.stopError(current.reasons);
+      this.check();
+      if (this.current.kind === 'go') return;
       await this.#change(signal);
     }
   }

@@ -38,7 +38,7 @@ export interface Recorded {
 
 /** Runs a migration up to the swap. */
 export async function runChange(
-  db: TestDatabase,
+  db: Pick<TestDatabase, 'url'>,
   change: ChangeInput,
   options: Partial<MigrateOptions> & { readonly url?: string } = {},
 ): Promise<Recorded> {

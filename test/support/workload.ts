@@ -48,7 +48,7 @@ export function seeded(seed: number): () => number {
 
 /** Writes until the signal is aborted. */
 export async function runWriter(
-  db: TestDatabase,
+  db: Pick<TestDatabase, 'url'>,
   writer: number,
   seed: number,
   signal: AbortSignal,

@@ -11,7 +11,7 @@ import { replicaLag } from '../../src/throttle/signals/replica-lag.js';
 import { streamingLag } from '../../src/throttle/signals/streaming-lag.js';
 import { Throttle } from '../../src/throttle/throttle.js';
 import { until } from '../support/database.js';
-import { startStandby, type Standby } from './standby.js';
+import { pausedReplay, startStandby, type Standby } from './standby.js';
 
 let primary: EmbeddedServer;
 let standby: Standby;
@@ -33,28 +33,6 @@ afterAll(async () => {
 
 async function onPrimary(url = primary.url()): Promise<Session> {
   return Session.open({ connection: { url }, applicationName: 'pg-ghost 1 throttle' });
-}
-
-/** Holds the standby where it is; it goes on with the end of the block at the latest. */
-async function pausedReplay(): Promise<{ resume(): Promise<void> } & AsyncDisposable> {
-  const session = await Session.open({ connection: { url: standby.url } });
-  await session.rows('select pg_wal_replay_pause()');
-  await until(
-    async () =>
-      (await session.row<{ state: string }>('select pg_get_wal_replay_pause_state() as state')).state ===
-      'paused',
-    { what: 'the replay to pause' },
-  );
-  const resume = async (): Promise<void> => {
-    await session.rows('select pg_wal_replay_resume()');
-  };
-  return {
-    resume,
-    [Symbol.asyncDispose]: async () => {
-      await resume();
-      await session.close();
-    },
-  };
 }
 
 async function writeMegabytes(session: Session, count: number): Promise<void> {
@@ -93,7 +71,7 @@ test.each<[string, () => Signal, RegExp]>([
         expect.stringMatching(name),
       ]);
       expect(valueOf(idle, 'replica-lag')).toBe(0);
-      await using replay = await pausedReplay();
+      await using replay = await pausedReplay(standby.url);
       await writeMegabytes(writer, 2);
       const first = await until(
         async () => {
@@ -123,7 +101,7 @@ test('the time rises also while the standby sends no message', async () => {
   let nowMs = 0;
   const signal = streamingLag(() => nowMs);
   await until(() => isCaughtUp(signal, session), { what: 'the standby to catch up' });
-  await using _ = await pausedReplay();
+  await using _ = await pausedReplay(standby.url);
   await writeMegabytes(writer, 1);
   expect(valueOf(await signal.read(session, {}), 'replica-lag')).toBeLessThan(60_000);
   nowMs += 3_600_000;
@@ -133,7 +111,7 @@ test('the time rises also while the standby sends no message', async () => {
 test('a standby that was behind before we looked is known by its last commit, after the second look', async () => {
   await using session = await onPrimary();
   await using writer = await onPrimary();
-  await using replay = await pausedReplay();
+  await using replay = await pausedReplay(standby.url);
   await writeMegabytes(writer, 1);
   const committedMs = performance.now();
   const aged = 500;
@@ -165,7 +143,7 @@ test.each<[string, Limits]>([
   });
   await throttle.start();
   await throttle.permission();
-  await using replay = await pausedReplay();
+  await using replay = await pausedReplay(standby.url);
   await writeMegabytes(writer, 2);
   const reasons = await until(
     () =>
@@ -193,7 +171,7 @@ test('a critical lag stops', async () => {
     stopError: (reasons) => new Error(reasons.map(({ text }) => text).join('; ')),
   });
   await throttle.start();
-  await using _ = await pausedReplay();
+  await using _ = await pausedReplay(standby.url);
   await writeMegabytes(writer, 2);
   await until(() => throttle.current.kind === 'stop', { what: 'the stop' });
   await expect(throttle.permission()).rejects.toThrow(

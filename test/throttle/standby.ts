@@ -9,26 +9,50 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { Session } from '../../src/db/session.js';
 import { createServerDirectory, serverAccount, type ServerAccount } from '../../src/demo/embedded-account.js';
 import { findBinaries, runnableBinaries } from '../../src/demo/embedded-binaries.js';
 import { configureCluster } from '../../src/demo/embedded-cluster.js';
 import type { EmbeddedServer } from '../../src/demo/embedded-server.js';
-import { readServerLog, ServerProcess } from '../../src/demo/server-process.js';
+import { readServerLog, ServerProcess, type ServerProcessPlace } from '../../src/demo/server-process.js';
 import { Watchdog } from '../../src/demo/watchdog.js';
 import { until } from '../support/until.js';
 
 const run = promisify(execFile);
 
 export class Standby implements AsyncDisposable {
+  #postmaster: ServerProcess | null = null;
+
+  /** Use `startStandby`. */
   constructor(
     /** Of the superuser, read-only. */
     readonly url: string,
-    private readonly watchdog: Watchdog,
+    private readonly postgres: string,
+    private readonly place: ServerProcessPlace,
   ) {}
+
+  /** Returns when it accepts connections. Nothing of a pause of the replay outlives a stop. */
+  async start(): Promise<void> {
+    const { directory } = this.place;
+    const postmaster = await ServerProcess.start(this.postgres, ['-D', join(directory, 'data')], this.place);
+    this.#postmaster = postmaster;
+    await until(
+      async () => {
+        if (!postmaster.isRunning) throw new Error(`the standby ended: ${await readServerLog(directory)}`);
+        return connects(this.url);
+      },
+      { what: 'the standby to accept connections' },
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#postmaster?.kill('SIGINT');
+    await this.#postmaster?.exitCode();
+  }
 
   /** Ends it and removes its files. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.watchdog.end();
+    await this.place.watchdog.end();
   }
 }
 
@@ -49,17 +73,10 @@ export async function startStandby(primary: EmbeddedServer, name: string): Promi
     });
     await ownedFile(join(data, 'standby.signal'), '', account);
     const { postgres } = await runnableBinaries(await findBinaries(primary.major), directory, account);
-    const place = { directory, account, watchdog };
-    const postmaster = await ServerProcess.start(postgres, ['-D', data], place);
     const url = `postgresql://postgres:${primary.password}@${primary.host}:${port}/postgres`;
-    await until(
-      async () => {
-        if (!postmaster.isRunning) throw new Error(`the standby ended: ${await readServerLog(directory)}`);
-        return connects(url);
-      },
-      { what: 'the standby to accept connections' },
-    );
-    return new Standby(url, watchdog);
+    const standby = new Standby(url, postgres, { directory, account, watchdog });
+    await standby.start();
+    return standby;
   } catch (error) {
     await watchdog.end();
     throw error;
@@ -111,4 +128,26 @@ async function freePort(): Promise<number> {
   probe.close();
   await once(probe, 'close');
   return port;
+}
+
+/** Holds a standby where it is; it goes on with the end of the block at the latest. */
+export async function pausedReplay(url: string): Promise<{ resume(): Promise<void> } & AsyncDisposable> {
+  const session = await Session.open({ connection: { url } });
+  await session.rows('select pg_wal_replay_pause()');
+  await until(
+    async () =>
+      (await session.row<{ state: string }>('select pg_get_wal_replay_pause_state() as state')).state ===
+      'paused',
+    { what: 'the replay to pause' },
+  );
+  const resume = async (): Promise<void> => {
+    await session.rows('select pg_wal_replay_resume()');
+  };
+  return {
+    resume,
+    [Symbol.asyncDispose]: async () => {
+      await resume();
+      await session.close();
+    },
+  };
 }
