@@ -13,6 +13,8 @@ export interface CompanyOptions {
   readonly metricsPort: number | undefined;
   readonly cancelSignal: AbortSignal;
   readonly log: EventListener;
+  /** Writes beside a live display. */
+  readonly aside: (write: () => void) => void;
 }
 
 export class Company implements AsyncDisposable {
@@ -26,7 +28,7 @@ export class Company implements AsyncDisposable {
 
   /** @throws UsageError `metrics-port` */
   static async gather(invocation: Invocation, options: CompanyOptions): Promise<Company> {
-    const { env, redact, outcome } = invocation;
+    const { env, redact, outcome, stderr } = invocation;
     const metrics = metricsReporter();
     const server =
       options.metricsPort === undefined ? null : await startMetricsServer(options.metricsPort, metrics);
@@ -34,6 +36,8 @@ export class Company implements AsyncDisposable {
       env,
       redact,
       signal: options.cancelSignal,
+      waiting: (event) =>
+        options.aside(() => stderr.line(`pg-ghost: waiting for the ${event} hook, a minute at most`)),
       warn: (message) =>
         options.log({
           event: 'warning',

@@ -47,6 +47,8 @@ export interface HooksOptions {
   readonly redact: Redact;
   /** Told what a hook failed with, redacted. */
   readonly warn: (message: string) => void;
+  /** Told which hook holds up the end of the run. */
+  readonly waiting?: (event: HookEvent) => void;
   /** Ends the hooks that run now: the user cancels. */
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
@@ -54,6 +56,8 @@ export interface HooksOptions {
 
 /** A message to a chat or a ticket takes seconds; what takes longer should go on by itself in the background. */
 const defaultTimeoutMs = 60_000;
+/** A run that says nothing for longer than this looks as if it hung. */
+const quietMs = 1000;
 /** In a warning. The end of an output says what went wrong. */
 const shownCharacters = 2048;
 /** In the line of a display. */
@@ -76,6 +80,8 @@ export class Hooks {
   readonly #ended = new AbortController();
   /** What was fired so far, one after the other; never rejects. */
   #fired: Promise<void> = Promise.resolve();
+  /** The one of them that runs now. */
+  #running: HookEvent | null = null;
   #table = '';
   #phase = '';
   #isStarted = false;
@@ -130,12 +136,15 @@ export class Hooks {
   /** Waits for the hooks that were fired, but not longer than one of them may take. */
   async close(): Promise<void> {
     const enough = new AbortController();
-    const late = sleep(this.#timeoutMs, enough.signal).then(
-      () => this.#ended.abort(),
-      () => undefined,
-    );
+    const after = (ms: number, act: () => void): Promise<void> =>
+      sleep(ms, enough.signal).then(act, () => undefined);
+    const told = after(quietMs, () => {
+      if (this.#running !== null) this.#options.waiting?.(this.#running);
+    });
+    const late = after(this.#timeoutMs, () => this.#ended.abort());
     await Promise.race([this.#fired, late]);
     enough.abort();
+    await told;
     await this.#fired;
   }
 
@@ -176,7 +185,9 @@ export class Hooks {
   #fire(event: HookEvent, told: Told): void {
     for (const hook of this.#hooksFor(event)) {
       this.#fired = this.#fired.then(async () => {
+        this.#running = event;
         const result = await this.#run(hook, told);
+        this.#running = null;
         const why = failureOf(result, this.#timeoutMs);
         if (why === null) return;
         const output = this.#tail(result.output, shownCharacters).trim();

@@ -4,6 +4,7 @@ import type { Environment } from './connection.js';
 
 /** What is used of a `NodeJS.WriteStream`. */
 export interface OutputStream {
+  readonly rows?: number | undefined;
   write(text: string): unknown;
   on(event: 'error', listener: () => void): unknown;
   readonly isTTY?: boolean | undefined;
@@ -23,8 +24,10 @@ export class Output {
     });
   }
 
+  /** A terminal that has not been told its size (a container's, `script` in a cron job) has no room for a display. */
   get isTTY(): boolean {
-    return this.#stream.isTTY === true && this.#env['TERM'] !== 'dumb';
+    const { isTTY, columns, rows } = this.#stream;
+    return isTTY === true && columns !== 0 && rows !== 0 && this.#env['TERM'] !== 'dumb';
   }
 
   /** For the live display, which moves the cursor; only where `isTTY`. */

@@ -1,8 +1,10 @@
 /** The end of a run for people: what was done, what it cost, where the old table is, what comes next. Pure. */
-import type { MigrationResult } from '../migration/types.js';
+import { summarizeLedger } from '../locks/ledger.js';
+import type { CommonOptions, MigrationResult } from '../migration/types.js';
 import type { EventListener } from '../report/events.js';
 import { counted, duration, milliseconds } from '../report/format.js';
 import type { Look } from '../report/paint.js';
+import type { Library } from './invocation.js';
 
 /** What the locks of a run cost the application, as they are told. */
 export class LockCost {
@@ -12,6 +14,24 @@ export class LockCost {
   readonly listener: EventListener = (event) => {
     if (event.event === 'lock:taken') this.blockedMs += event.blockedMs;
   };
+}
+
+/** Of all runs of the migration: an earlier one, which did not come to its end, may have cost more than this one. */
+export async function wholeCostMs(
+  library: Library,
+  options: CommonOptions,
+  id: number | null,
+  own: LockCost,
+): Promise<number> {
+  if (id === null) return own.blockedMs;
+  try {
+    const [migration] = await library.status(options, id);
+    const { blockedBackendSeconds } = summarizeLedger(migration?.locks ?? []);
+    return Math.max(own.blockedMs, blockedBackendSeconds * 1000);
+  } catch {
+    // The change is made: what it cost is not worth a failure.
+    return own.blockedMs;
+  }
 }
 
 /** @param blockedMs what the locks cost; see `LockCost` */

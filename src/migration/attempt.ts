@@ -89,6 +89,8 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const ledger = new LedgerBook(emit);
   let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
   let signal = attempt.signal;
+  const critical = new AbortController();
+  let signalOrCritical = AbortSignal.any([signal, critical.signal]);
   let watcher: Session | null = null;
   const context: RunContext = {
     id,
@@ -109,7 +111,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
       return steering.settings;
     },
     get signal() {
-      return signal;
+      return endsAtCriticalLimit(phase) ? signalOrCritical : signal;
     },
     get watcher() {
       return watcher ?? control;
@@ -130,19 +132,21 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
       sessions.open('throttle'),
     ]);
     watcher = eye;
-    throttle = await startThrottle(context, gauge);
-    steering.throttle = throttle;
-    pulse = new Pulse({ session: heart, id, state: attempt.progress, steering, ledger });
-    signal = runSignal(attempt.signal, [control, heart]);
-    cancelSignal?.addEventListener('abort', cancel, { once: true });
-    control.lost.addEventListener('abort', cancel, { once: true });
-    await context.at('claimed');
+    // Before anything else is told of it: a limit that is passed already, say.
     emit('migration:started', {
       table: displayName(record.table),
       shadow: displayName({ schema: context.schemas.shadow, name: record.table.name }),
       fresh: attempt.fresh,
       phase,
     });
+    throttle = await startThrottle(context, gauge, critical);
+    steering.throttle = throttle;
+    pulse = new Pulse({ session: heart, id, state: attempt.progress, steering, ledger, emit });
+    signal = runSignal(attempt.signal, [control, heart]);
+    signalOrCritical = AbortSignal.any([signal, critical.signal]);
+    cancelSignal?.addEventListener('abort', cancel, { once: true });
+    control.lost.addEventListener('abort', cancel, { once: true });
+    await context.at('claimed');
     while (isRunning(phase)) phase = await runPhase(context, phase);
     return await outcome(context);
   } catch (error) {
@@ -157,7 +161,19 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   }
 }
 
-async function startThrottle(context: RunContext, session: Session): Promise<Throttle> {
+/**
+ * At once, whatever it is at. Before capture is on there is nothing to keep; the swap asks right before each try
+ * (postponement.ts), and what was swapped is brought to its end.
+ */
+function endsAtCriticalLimit(phase: Phase): boolean {
+  return phase !== 'prepare' && phase !== 'cutover' && phase !== 'validate';
+}
+
+async function startThrottle(
+  context: RunContext,
+  session: Session,
+  critical: AbortController,
+): Promise<Throttle> {
   const { id, plan, settings, emit } = context;
   const throttle = new Throttle({
     session,
@@ -168,11 +184,13 @@ async function startThrottle(context: RunContext, session: Session): Promise<Thr
     }),
     limits: settings.limits,
     stopError: (reasons) => criticalLimit(id, reasons),
-    onChange: (decision) =>
+    onChange: (decision) => {
       emit('throttle', {
         kind: decision.kind,
         reasons: decision.kind === 'go' ? [] : decision.reasons.map(({ signal, text }) => ({ signal, text })),
-      }),
+      });
+      if (decision.kind === 'stop') critical.abort(criticalLimit(id, decision.reasons));
+    },
   });
   await throttle.start();
   return throttle;

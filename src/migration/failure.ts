@@ -61,7 +61,7 @@ function describe(context: RunContext, phase: Phase, error: unknown): unknown {
   if (error instanceof TakenOver) return takenOver(id);
   if (error instanceof CommitOutcomeUnknown) return outcomeUnknown(context, error);
   // Cancelled statements, closed sessions: all of it is what the interruption looks like from below.
-  if (signal.reason instanceof InterruptedError) return signal.reason;
+  if (signal.reason instanceof PgGhostError) return signal.reason;
   if (error instanceof PgGhostError) return error;
   const kept = {
     state:

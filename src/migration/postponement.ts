@@ -2,13 +2,14 @@
  * Before the swap is tried: it may be postponed by the user, by the hour, by a hook, or by a pause. Until then the log is being
  * applied and the tables are compared again now and then, so that the swap can come at any moment.
  */
+import { messageOf } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { displayName } from '../sql/quote.js';
 import type { Answer } from '../state/commands.js';
 import type { Reason } from '../throttle/governor.js';
 import type { Applier } from './applier.js';
 import type { RunContext } from './context.js';
-import { isOpen, remaining } from './cutover-window.js';
+import { isOpen, remaining, untilOpen } from './cutover-window.js';
 
 const everyMs = 300;
 /** A hook that said no is asked again after this. */
@@ -30,18 +31,33 @@ export async function awaitCutover(
   const { steering, emit, signal, id, plan, beforeCutover } = context;
   let verifiedMs = performance.now();
   let askedMs = -Infinity;
+  let wishes = steering.cutoverWishes;
   let hookSaid: string | null = null;
   let told: string | null = null;
   steering.isWaiting = true;
   try {
     for (;;) {
       signal.throwIfAborted();
+      steering.throttle?.check();
       const rehearsal = steering.takeRehearsal();
-      if (rehearsal !== null) rehearsal(await rehearse());
+      if (rehearsal !== null) {
+        rehearsal(
+          await rehearse().catch((error: unknown) => {
+            rehearsal({ ok: false, said: `the rehearsal was broken off: ${messageOf(error)}` });
+            throw error;
+          }),
+        );
+        // The tries were told as those of a swap.
+        told = null;
+      }
       let why = postponedBy(context);
       if (why === null && beforeCutover !== null && beforeCutover !== undefined) {
-        if (performance.now() - askedMs > askAgainMs) {
+        // Who asks for the swap knows better than the clock when the answer may be another one.
+        if (performance.now() - askedMs > askAgainMs || steering.cutoverWishes !== wishes) {
           askedMs = performance.now();
+          // A second no is an answer too.
+          if (steering.cutoverWishes !== wishes) told = null;
+          wishes = steering.cutoverWishes;
           const { ok, said } = await beforeCutover({ id, table: displayName(plan.table) });
           hookSaid = ok ? null : `a before-cutover hook says no${said === '' ? '' : `: ${said}`}`;
         }
@@ -68,11 +84,19 @@ function postponedBy({ steering, settings }: RunContext): string | null {
   if (steering.cutoverWasAskedFor) return null;
   if (settings.postponeCutover) return 'postponed until pg-ghost cutover';
   const { cutoverWindow: window } = settings;
-  return window === null || isOpen(window, new Date()) ? null : `outside of the window ${window.text}`;
+  const now = new Date();
+  if (window === null || isOpen(window, now)) return null;
+  const opens = new Date(now.getTime() + untilOpen(window, now)).toISOString();
+  return `outside of the window ${window.text}, until ${opens.slice(0, 10)} ${opens.slice(11, 16)} UTC`;
 }
 
-/** Why there should be no try now: paused, or a replica is too far behind to follow the swap soon. */
+/**
+ * Why there should be no try now: paused, or a replica is too far behind to follow the swap soon.
+ *
+ * @throws at a critical limit, and when the limits cannot be known any more
+ */
 export function notReady({ steering }: RunContext): string | null {
+  steering.throttle?.check();
   return heldUpBy(steering, ['manual', 'replica-lag', 'replica-lag-bytes']);
 }
 

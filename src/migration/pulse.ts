@@ -5,8 +5,9 @@
  */
 import { sleep } from '../db/wait.js';
 import type { Session } from '../db/session.js';
+import type { Emit } from '../report/events.js';
 import type { ProgressState } from '../report/progress.js';
-import { commandChannel } from '../state/commands.js';
+import { commandChannel, type Answer, type CommandName } from '../state/commands.js';
 import { writeProgress } from '../state/progress.js';
 import type { LedgerBook } from './ledger-book.js';
 import type { Steering } from './steering.js';
@@ -21,6 +22,7 @@ export interface PulseOptions {
   readonly state: () => ProgressState;
   readonly steering: Steering;
   readonly ledger: LedgerBook;
+  readonly emit: Emit;
 }
 
 export class Pulse {
@@ -35,8 +37,10 @@ export class Pulse {
   }
 
   async #beat(): Promise<void> {
-    const { session, id, state, steering, ledger } = this.options;
+    const { session, id, state, steering, ledger, emit } = this.options;
     const stopped = this.#stop.signal;
+    steering.hurry = () => this.#wake.abort();
+    const told = (name: CommandName, { ok, said }: Answer): void => emit('run:asked', { name, ok, said });
     try {
       await session.listen(commandChannel, (payload) => {
         if (payload === String(id)) this.#wake.abort();
@@ -45,11 +49,12 @@ export class Pulse {
         this.#wake = new AbortController();
         await writeProgress(session, id, { ...state() });
         await ledger.save(session, id);
-        await steering.answer(session, id);
+        await steering.answer(session, id, told);
         await sleep(everyMs, AbortSignal.any([stopped, this.#wake.signal])).catch(() => undefined);
       }
       await writeProgress(session, id, { ...state() });
       await ledger.save(session, id);
+      await steering.answer(session, id, told, { isLast: true });
     } catch {
       // The session is lost, and the run is told so by the session itself.
     }

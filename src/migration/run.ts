@@ -5,6 +5,7 @@ import { isConnectionLost, isTransient } from '../db/sqlstate.js';
 import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
 import type { Emit } from '../report/events.js';
 import { initialProgress, reduceProgress } from '../report/progress.js';
+import { withdrawOpenCommands } from '../state/commands.js';
 import { TakenOver } from '../state/fence.js';
 import type { MigrationRecord } from '../state/migrations.js';
 import type { ServerIdentity } from '../state/server-identity.js';
@@ -63,6 +64,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
     }),
   };
   try {
+    await withdrawOpenCommands(run.control, id);
     for (;;) {
       try {
         return await attemptRun({ options, steering, emit, progress: () => progress, signal, ...standing });

@@ -17,6 +17,8 @@ import { checkSetting } from './settable.js';
 import type { CommonOptions } from './types.js';
 
 const pollMs = 50;
+/** How often it is looked whether somebody is still there to answer. */
+const lookMs = 1_000;
 /** A run answers within a second; a rehearsal has the locks to wait for. */
 const patienceMs = { answer: 15_000, rehearsal: 15 * 60_000 };
 
@@ -64,23 +66,34 @@ async function steer(
     await refuseUnlessRunning(session, id);
     const command = await sendCommand(session, id, name, args);
     const until = performance.now() + (name === 'rehearse' ? patienceMs.rehearsal : patienceMs.answer);
-    while (performance.now() < until) {
+    let lookedAt = performance.now();
+    let isThere = true;
+    while (isThere && performance.now() < until) {
       const answer = await readAnswer(session, command);
-      if (answer !== null) {
-        if (answer.ok) return answer;
-        throw new FailedError('not-done', answer.said, {
-          state: `migration ${id} goes on as it was`,
-          hint: `pg-ghost status ${id}`,
-          ...(answer.details === undefined ? {} : { details: answer.details }),
-        });
-      }
+      if (answer !== null) return done(id, answer);
       await sleep(pollMs);
+      if (performance.now() - lookedAt < lookMs) continue;
+      lookedAt = performance.now();
+      isThere = (await runPids(session, id)).runner !== null;
     }
-    await withdrawCommand(session, command);
-    throw new FailedError('no-answer', `the run of migration ${id} did not answer`, {
+    if (!(await withdrawCommand(session, command))) {
+      const answer = await readAnswer(session, command);
+      if (answer !== null) return done(id, answer);
+    }
+    const what = isThere ? 'did not answer' : 'ended, or lost its connection, before it answered';
+    throw new FailedError('no-answer', `the run of migration ${id} ${what}`, {
       state: 'the command was withdrawn, nothing was changed',
       hint: `pg-ghost status ${id} says when it was last heard of`,
     });
+  });
+}
+
+function done(id: number, answer: Answer): Answer {
+  if (answer.ok) return answer;
+  throw new FailedError('not-done', answer.said, {
+    state: `migration ${id} goes on as it was`,
+    hint: `pg-ghost status ${id}`,
+    ...(answer.details === undefined ? {} : { details: answer.details }),
   });
 }
 

@@ -4,18 +4,32 @@
  */
 import type { Session } from '../db/session.js';
 import { messageOf } from '../db/sqlstate.js';
-import { answerCommand, openCommands, type Answer, type Command } from '../state/commands.js';
+import {
+  answerCommand,
+  openCommands,
+  type Answer,
+  type Command,
+  type CommandName,
+} from '../state/commands.js';
 import type { Throttle } from '../throttle/throttle.js';
 import { applySetting } from './settable.js';
 import type { RunSettings } from './types.js';
 
+const pausedBy = 'paused by pg-ghost pause';
+
 export class Steering {
   #settings: RunSettings;
-  #go = false;
-  #rehearsal: ((answer: Answer) => void) | null = null;
+  #wishes = 0;
+  /** Commands that wait for a rehearsal, in their order. */
+  readonly #wanted: number[] = [];
+  /** What they came to, told at the next beat; null while it is not known. */
+  readonly #rehearsals = new Map<number, Answer | null>();
   #resize = new AbortController();
   #waiting = false;
-  throttle: Throttle | null = null;
+  #paused = false;
+  #throttle: Throttle | null = null;
+  /** Called when there is something to answer. */
+  hurry: (() => void) | null = null;
 
   constructor(settings: RunSettings) {
     this.#settings = settings;
@@ -30,62 +44,115 @@ export class Steering {
     return this.#resize.signal;
   }
 
+  get throttle(): Throttle | null {
+    return this.#throttle;
+  }
+
+  /** A run that has connected again has another one: who paused it has paused the run, not the connection. */
+  set throttle(throttle: Throttle | null) {
+    this.#throttle = throttle;
+    if (this.#paused) throttle?.pause(pausedBy);
+  }
+
+  /** How often the swap was asked for: each time counts, since a hook may have said no to the last one. */
+  get cutoverWishes(): number {
+    return this.#wishes;
+  }
+
   get cutoverWasAskedFor(): boolean {
-    return this.#go;
+    return this.#wishes > 0;
   }
 
   /** While the run waits with its swap it can be asked for it, and for a rehearsal. */
   set isWaiting(waiting: boolean) {
     this.#waiting = waiting;
+    if (waiting) return;
+    for (let answer = this.takeRehearsal(); answer !== null; answer = this.takeRehearsal())
+      answer({ ok: false, said: 'the swap is not postponed any more: there is nothing to rehearse' });
   }
 
-  /** The rehearsal that was asked for, if any: whoever takes it answers. */
+  /** The rehearsal that was asked for, if any: whoever takes it answers, whatever happens. */
   takeRehearsal(): ((answer: Answer) => void) | null {
-    const asked = this.#rehearsal;
-    this.#rehearsal = null;
-    return asked;
+    const command = this.#wanted.shift();
+    if (command === undefined) return null;
+    return (answer) => {
+      this.#rehearsals.set(command, answer);
+      this.hurry?.();
+    };
   }
 
-  /** Answers all open commands of the migration. */
-  async answer(session: Session, migrationId: number): Promise<void> {
+  /**
+   * Answers all open commands of the migration but those that take their time: a rehearsal waits for locks, and who answers
+   * is also the run's sign of life.
+   *
+   * @param told what was answered
+   * @param isLast nobody works any more: only what is known is told
+   */
+  async answer(
+    session: Session,
+    migrationId: number,
+    told: (name: CommandName, answer: Answer) => void,
+    { isLast = false }: { readonly isLast?: boolean } = {},
+  ): Promise<void> {
     for (const command of await openCommands(session, migrationId)) {
-      const answer = await this.#handle(command).catch((error: unknown): Answer => ({
-        ok: false,
-        said: messageOf(error),
-      }));
+      const answer = isLast ? (this.#rehearsals.get(command.id) ?? null) : this.#answerTo(command);
+      if (answer === null) continue;
       await answerCommand(session, command.id, answer);
+      told(command.name, answer);
     }
   }
 
-  async #handle({ name, arguments: args }: Command): Promise<Answer> {
+  #answerTo(command: Command): Answer | null {
+    try {
+      return this.#handle(command);
+    } catch (error) {
+      return { ok: false, said: messageOf(error) };
+    }
+  }
+
+  #handle({ id, name, arguments: args }: Command): Answer | null {
     switch (name) {
       case 'pause':
-        this.throttle?.pause('paused by pg-ghost pause');
+        this.#paused = true;
+        this.throttle?.pause(pausedBy);
         return { ok: true, said: 'paused: copy, verification and swap wait; the log goes on being applied' };
       case 'unpause':
+        this.#paused = false;
         this.throttle?.unpause();
         return { ok: true, said: this.#unpaused() };
       case 'set':
         return this.#set(args);
       case 'cutover':
-        this.#go = true;
-        return {
-          ok: true,
-          said: this.#waiting
-            ? 'the swap is being tried now'
-            : 'the swap will be tried as soon as the new table is ready, and not be postponed',
-        };
+        this.#wishes += 1;
+        return { ok: true, said: this.#swapSoon() };
       case 'rehearse':
-        if (!this.#waiting) {
-          return {
-            ok: false,
-            said: 'the new table is not ready: it can be rehearsed while the swap is postponed',
-          };
-        }
-        return await new Promise<Answer>((resolve) => {
-          this.#rehearsal = resolve;
-        });
+        return this.#rehearse(id);
     }
+  }
+
+  #swapSoon(): string {
+    if (this.#paused)
+      return 'it is paused: the swap will be tried after pg-ghost unpause, and not be postponed';
+    return this.#waiting
+      ? 'the swap is being tried now'
+      : 'the swap will be tried as soon as the new table is ready, and not be postponed';
+  }
+
+  #rehearse(command: number): Answer | null {
+    const known = this.#rehearsals.get(command);
+    if (known !== undefined) {
+      if (known !== null) this.#rehearsals.delete(command);
+      return known;
+    }
+    if (!this.#waiting) {
+      return {
+        ok: false,
+        said: 'the new table is not ready: it can be rehearsed while the swap is postponed',
+      };
+    }
+    this.#rehearsals.set(command, null);
+    this.#wanted.push(command);
+    return null;
   }
 
   #unpaused(): string {

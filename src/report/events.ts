@@ -92,6 +92,12 @@ export interface EventMap {
     readonly kind: 'go' | 'pause' | 'stop';
     readonly reasons: readonly { readonly signal: string; readonly text: string }[];
   };
+  /** Somebody asked the run for something from elsewhere, and this is what it answered. */
+  'run:asked': {
+    readonly name: 'pause' | 'unpause' | 'set' | 'cutover' | 'rehearse';
+    readonly ok: boolean;
+    readonly said: string;
+  };
   /** The swap is not tried now. */
   'cutover:postponed': { readonly why: string };
   /** The whole swap was done and taken back. */

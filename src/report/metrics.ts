@@ -122,6 +122,7 @@ class Figures {
         return this.#finish(event);
       case 'plan:ready':
       case 'run:resumed':
+      case 'run:asked':
       case 'phase:done':
       case 'purge:done':
       case 'index:started':

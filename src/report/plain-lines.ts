@@ -56,6 +56,8 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
       return event.kind === 'go'
         ? 'no longer held up'
         : `held up: ${event.reasons.map(({ text }) => text).join('; ')}`;
+    case 'run:asked':
+      return `pg-ghost ${event.name === 'rehearse' ? 'cutover --rehearse' : event.name}: ${event.said}`;
     case 'cutover:postponed':
       return `not swapped yet: ${event.why}`;
     case 'cutover:rehearsed':

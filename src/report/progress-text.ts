@@ -175,9 +175,8 @@ function lockTexts(lock: LockWait | null): string[] {
   if (lock === null) return [];
   const texts: string[] = [];
   if (lock.timeoutMs !== null) {
-    texts.push(
-      `lock for ${lock.what}: try ${lock.attempt}, waiting up to ${duration(lock.timeoutMs / 1000)}`,
-    );
+    const how = lock.timeoutMs === 0 ? 'without waiting' : `waiting up to ${duration(lock.timeoutMs / 1000)}`;
+    texts.push(`lock for ${lock.what}: try ${lock.attempt}, ${how}`);
   }
   if (lock.missed !== null) {
     const { why, reason, nextTryMs, blockers } = lock.missed;

@@ -130,6 +130,7 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
     case 'lock:missed':
       return { ...state, lock: missedLock(event) };
     case 'cutover:done':
+    case 'cutover:rehearsed':
       return { ...state, lock: null };
     case 'native:done':
     case 'migration:done':
@@ -137,15 +138,16 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
     case 'throttle':
       return { ...state, throttle: event.kind === 'go' ? [] : event.reasons.map(({ text }) => text) };
     case 'cutover:postponed':
-      return { ...state, postponed: event.why };
+      return { ...state, lock: null, postponed: event.why };
     case 'run:retrying':
-      return { ...state, lock: null, retrying: event.message };
+      // What the next attempt is held up by, it reads anew.
+      return { ...state, lock: null, throttle: [], retrying: event.message };
     case 'run:resumed':
       return { ...state, retrying: null };
     case 'lock:taken':
       return { ...state, harmMs: state.harmMs + event.blockedMs };
     case 'lock:blocker':
-    case 'cutover:rehearsed':
+    case 'run:asked':
     case 'plan:ready':
     case 'index:started':
     case 'index:done':

@@ -49,11 +49,23 @@ export async function readAnswer(session: Session, commandId: number): Promise<A
   return found?.answer ?? null;
 }
 
-/** Nobody has answered: it must not be done by a later run that knows nothing of it. */
-export async function withdrawCommand(session: Session, commandId: number): Promise<void> {
-  await session.execute({
+/**
+ * Nobody has answered: it must not be done by a later run that knows nothing of it.
+ * @returns false when there is an answer after all
+ */
+export async function withdrawCommand(session: Session, commandId: number): Promise<boolean> {
+  const withdrawn = await session.execute({
     text: `delete from ghost.commands where id = $1 and answer is null`,
     values: [commandId],
+  });
+  return withdrawn > 0;
+}
+
+/** What an earlier run was asked and has not answered: whoever asked has been told so, or is gone. */
+export async function withdrawOpenCommands(session: Session, migrationId: number): Promise<void> {
+  await session.execute({
+    text: `delete from ghost.commands where migration_id = $1 and answer is null`,
+    values: [migrationId],
   });
 }
 

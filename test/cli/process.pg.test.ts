@@ -1,51 +1,14 @@
 /** The program as it is installed: `npm test` has built it. What only a real process shows: streams, signals, its end. */
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { createDatabase, type TestDatabase, until } from '../support/database.js';
+import { createDatabase, until } from '../support/database.js';
+import { finished, Process } from './processes.js';
 
-const program = fileURLToPath(new URL('../../bin/pg-ghost.js', import.meta.url));
 const shape = ['--table', 'orders', '--alter', 'ALTER COLUMN id TYPE bigint'];
 
 const orders = `
   create table orders (id serial primary key, note text);
   insert into orders (note) select 'order ' || n from generate_series(1, 5000) as n`;
-
-class Run implements AsyncDisposable {
-  stdout = '';
-  stderr = '';
-  readonly child: ChildProcessWithoutNullStreams;
-  readonly #exited: Promise<unknown>;
-
-  constructor(args: readonly string[], url: string) {
-    const env = { PATH: process.env['PATH'], LANG: 'C.UTF-8', DATABASE_URL: url };
-    this.child = spawn(process.execPath, [program, ...args], { env });
-    this.child.stdout.on('data', (data) => (this.stdout += String(data)));
-    this.child.stderr.on('data', (data) => (this.stderr += String(data)));
-    this.#exited = once(this.child, 'close');
-  }
-
-  async exitCode(): Promise<number | null> {
-    await this.#exited;
-    return this.child.exitCode;
-  }
-
-  get objects(): Record<string, unknown>[] {
-    const lines = this.stdout.split('\n').slice(0, -1);
-    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill('SIGKILL');
-    await this.#exited;
-  }
-}
-
-async function finished(args: readonly string[], db: TestDatabase): Promise<Run & { code: number | null }> {
-  const run = new Run(args, db.url);
-  return Object.assign(run, { code: await run.exitCode() });
-}
 
 test('plan, run, status, finalize', async () => {
   await using db = await createDatabase(orders);
@@ -94,7 +57,7 @@ test('interrupted while it waits for the swap it keeps its state, and the same c
   await using db = await createDatabase(orders);
   await db.query('begin');
   await db.query('select from orders limit 1');
-  await using first = new Run(['run', '--json', ...shape], db.url);
+  await using first = new Process(['run', '--json', ...shape], db);
   await until(() => first.stdout.includes('"cutover:missed"'), { what: 'a missed lock', timeoutMs: 40_000 });
   first.child.kill('SIGINT');
   expect(await first.exitCode()).toBe(130);
@@ -116,7 +79,7 @@ test('interrupted while it waits for the swap it keeps its state, and the same c
 
 test('a reader that goes away ends neither the run nor the calm', async () => {
   await using db = await createDatabase(orders);
-  await using run = new Run(['run', ...shape], db.url);
+  await using run = new Process(['run', ...shape], db);
   await once(run.child.stdout, 'data');
   run.child.stdout.destroy();
   expect(await run.exitCode()).toBe(0);
@@ -136,7 +99,7 @@ test('a password is not shown when there is no connection', async () => {
   await Promise.all(
     urls.flatMap((url) =>
       [[], ['--json', '--log-level', 'debug']].map(async (mode) => {
-        await using run = new Run(['status', ...mode], url);
+        await using run = new Process(['status', ...mode], { url });
         expect(await run.exitCode()).toBeGreaterThan(0);
         expect(run.stdout + run.stderr).toMatch(/connect|URL/);
         expect(run.stdout + run.stderr).not.toContain('hunter2');

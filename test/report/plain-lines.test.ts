@@ -19,6 +19,8 @@ test('a line at each change, and every few seconds in between', () => {
   vi.advanceTimersByTime(10_500);
   reporter.listener(event('phase:done', { phase: 'copy', seconds: 11 }, { seconds: 12 }));
   reporter.listener(event('index:done', { index: 'orders_pkey', seconds: 2.25 }, { seconds: 14 }));
+  reporter.listener(event('run:asked', { name: 'set', ok: true, said: 'workers is 4 now' }, { seconds: 15 }));
+  reporter.listener(event('run:asked', { name: 'rehearse', ok: false, said: 'no' }, { seconds: 16 }));
   reporter.listener(event('cutover:done', { attempts: 1, holdMs: 3.14, drainedKeys: 12 }, { seconds: 75 }));
   reporter.close();
   vi.advanceTimersByTime(60_000);
@@ -31,6 +33,8 @@ test('a line at each change, and every few seconds in between', () => {
     `[0:10] ${progress}`,
     '[0:12] copy done in 11s, 1,560,000 rows',
     '[0:14] index orders_pkey built in 2.3s',
+    '[0:15] pg-ghost set: workers is 4 now',
+    '[0:16] pg-ghost cutover --rehearse: no',
     '[1:15] swapped at try 1, lock held 3.1 ms, 12 keys drained',
   ]);
 });

@@ -65,3 +65,21 @@ test('a missed lock is remembered during the next try and forgotten with its pha
   });
   expect(after(started, missed, event('phase:done', { phase: 'cutover', seconds: 1 })).lock).toBeNull();
 });
+
+test('a rehearsal is over like a swap; what is postponed has no lock to wait for', () => {
+  const tried = event('cutover:try', { attempt: 1, lockTimeoutMs: 0 });
+  const postponed = event('cutover:postponed', { why: 'postponed until pg-ghost cutover' });
+  const rehearsed = event('cutover:rehearsed', { holdMs: 3, attempts: 1, drainedKeys: 0 });
+  expect(after(started, postponed, tried, rehearsed)).toMatchObject({ lock: null, postponed: null });
+  expect(after(started, tried, postponed)).toMatchObject({
+    lock: null,
+    postponed: 'postponed until pg-ghost cutover',
+  });
+});
+
+test('a lost connection ends what held the run up: the next attempt reads it anew', () => {
+  const held = event('throttle', { kind: 'pause', reasons: [{ signal: 'lag', text: 'replica lag' }] });
+  const retrying = event('run:retrying', { message: 'gone', forSeconds: 600 });
+  expect(after(started, held).throttle).toEqual(['replica lag']);
+  expect(after(started, held, retrying)).toMatchObject({ throttle: [], retrying: 'gone' });
+});

@@ -20,7 +20,7 @@ import {
 } from '../options.js';
 import { readRequest } from '../request.js';
 import { runSettings } from '../run-settings.js';
-import { LockCost, summaryLines } from '../summary.js';
+import { LockCost, summaryLines, wholeCostMs } from '../summary.js';
 
 export function runCommand(invocation: Invocation) {
   return createCommand('run', invocation)
@@ -91,6 +91,7 @@ export function runCommand(invocation: Invocation) {
               metricsPort: values.metricsPort,
               cancelSignal: common.cancelSignal,
               log,
+              aside: (write) => reporter.above(write),
             });
             if (company.metricsUrl !== null) {
               reporter.above(() => stderr.line(`metrics: ${company.metricsUrl}`));
@@ -108,7 +109,8 @@ export function runCommand(invocation: Invocation) {
             );
             reporter.close();
             if (!outcome.json) {
-              const lines = summaryLines(result, stdout.look(values.color), cost.blockedMs);
+              const costMs = await wholeCostMs(library, common, result.id, cost);
+              const lines = summaryLines(result, stdout.look(values.color), costMs);
               lines.forEach((line) => stdout.line(line));
             }
           },

@@ -94,7 +94,8 @@ async function rehearse(context: RunContext, work: SwapWork): Promise<Answer> {
       details: { holdMs, attempts, drainedKeys: value },
     };
   } catch (error) {
-    if (!(error instanceof PgGhostError)) throw error;
+    // The end of the run says nothing about the swap.
+    if (!(error instanceof PgGhostError) || error instanceof InterruptedError) throw error;
     return { ok: false, said: `the swap would fail: ${error.message}`, details: error.toJSON() };
   }
 }
@@ -138,7 +139,9 @@ async function swapOnce(
   await gate(context, target);
   const locks = await lockSteps(control, plan);
   const { definitions } = plan;
-  const snapshotsUntil = performance.now() + cutoverPatienceMs(context);
+  // Nothing comes of a rehearsal that the end of a window could be late for.
+  const patienceMs = isRehearsal ? context.settings.cutoverDeadlineMs : cutoverPatienceMs(context);
+  const snapshotsUntil = performance.now() + patienceMs;
   return cutover({
     id,
     displayTable: displayName(plan.table),
@@ -147,14 +150,14 @@ async function swapOnce(
     session,
     watcher: context.watcher,
     locks,
-    limits: { ...limitsOf(context), deadlineMs: cutoverPatienceMs(context) },
-    ready: () => Promise.resolve(notReady(context)),
+    limits: { ...limitsOf(context), deadlineMs: patienceMs },
+    ready: async () => notReady(context),
     ...killing(context),
     onLock: context.ledger.add,
     rehearse: isRehearsal,
-    catchUp: async () => {
+    catchUp: async (endBlockers) => {
       await applier.catchUp();
-      await awaitOldSnapshots(context, snapshotsUntil);
+      await awaitOldSnapshots(context, snapshotsUntil, endBlockers);
       await applier.catchUp();
       await planDrain(session, apply);
       await context.at('cutover-ready');
