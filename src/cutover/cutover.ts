@@ -12,7 +12,7 @@ import {
   type LockStep,
   type LockedResult,
 } from '../locks/locked-transaction.js';
-import { blockerLines } from '../locks/describe-blockers.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { Killed } from '../locks/kill-blockers.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../report/events.js';
@@ -90,16 +90,7 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
         attempt = step.attempt;
         emit('cutover:try', { attempt, lockTimeoutMs: step.lockTimeoutMs ?? 0 });
       },
-      onMiss: (miss) =>
-        emit('cutover:missed', {
-          attempt: miss.try.attempt,
-          waitedMs: miss.waitedMs,
-          why: miss.why,
-          reason: miss.reason,
-          tried: miss.tried,
-          blockers: miss.blockers,
-          nextTryMs: miss.nextTryMs,
-        }),
+      onMiss: (miss) => emit('cutover:missed', missedTry(miss)),
       ...(work.onKill === undefined ? {} : { onKill: work.onKill }),
       ...(work.ready === undefined ? {} : { ready: work.ready }),
       ...(work.killBlockers === undefined ? {} : { killBlockers: work.killBlockers }),
@@ -120,33 +111,11 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
 }
 
 function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObtainedError {
-  const { miss, census, ended } = missed;
-  const reasons: Record<typeof miss.why, string> = {
-    lock: 'the lock on it was never free',
-    deadlock: 'another session waited for us and we for it',
-    hold: `the swap took longer than its budget of ${work.limits.maxHoldMs} ms and was rolled back each time`,
-    harm: 'too many sessions would have waited behind us',
-    'old-transaction': 'an old transaction had a lock on it',
-    wraparound: 'an autovacuum to prevent wraparound was at work on it',
-    'not-ready': 'it was not ready',
-  };
-  const because = miss.reason === null ? '' : ` (${miss.reason})`;
-  const budget = ended === 'harm' ? '; the harm budget of the run is spent' : '';
   return new CutoverNotObtainedError(
     'cutover-not-obtained',
-    `${work.displayTable} was not swapped: in ${missed.attempts} tries over ${Math.round(missed.waitedMs / 1000)} s ` +
-      `${reasons[miss.why]}${because}${budget}` +
-      blockerLines(census.length > 0 ? census : miss.blockers),
+    `${work.displayTable} was not swapped: ${notObtainedText(missed)}`,
     {
-      details: {
-        attempts: missed.attempts,
-        waitedMs: missed.waitedMs,
-        why: miss.why,
-        reason: miss.reason,
-        ended,
-        harmMs: missed.harmMs,
-        blockers: census.length > 0 ? census : miss.blockers,
-      },
+      details: notObtainedDetails(missed),
       state:
         'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
       hint: `run the same command again at a quieter moment, or with a longer --cutover-deadline; pg-ghost abort ${work.id} undoes`,

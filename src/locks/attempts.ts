@@ -32,11 +32,6 @@ export interface Miss {
   readonly nextTryMs: number;
 }
 
-/** A try that failed, in the words that the event `cutover:missed` has: harm is a wait for a lock, cut short. */
-export interface Missed extends Pick<Miss, 'try' | 'waitedMs' | 'blockers' | 'nextTryMs'> {
-  readonly why: 'lock' | 'hold' | 'deadlock';
-}
-
 /** What everybody who asks for a lock can say. */
 export interface Asking {
   readonly signal?: AbortSignal;
@@ -50,8 +45,6 @@ export interface Asking {
   /** Ends who is in the way for too long. Only when the user asked for it. */
   readonly killBlockers?: KillBlockers;
   readonly onTry?: (attempt: LockTry) => void;
-  /** Failed tries alone. */
-  readonly onMissed?: (missed: Missed) => void;
   /** Failed tries, and looks after which none was made. */
   readonly onMiss?: (miss: Miss) => void;
   readonly onLock?: (entry: LedgerEntry) => void;
@@ -81,8 +74,6 @@ export type Tried<T> = TryResult & ({ readonly value: T } | { readonly missed: T
 
 /** The deadline passed, or the harm was spent, without the lock (or without finishing under it). */
 export class LockNotObtained extends Error {
-  readonly last: Missed;
-
   constructor(
     /** Tries that were made; looks are not among them. */
     readonly attempts: number,
@@ -96,7 +87,6 @@ export class LockNotObtained extends Error {
     readonly harmMs: number,
   ) {
     super('lock not obtained');
-    this.last = asMissed(miss);
   }
 }
 
@@ -154,7 +144,6 @@ export async function attempts<T>(
     if (ended === 'harm' || waitedMs + miss.nextTryMs > limits.deadlineMs) {
       throw new LockNotObtained(made, waitedMs, miss, ended, census.entries(), harmMs);
     }
-    if (miss.tried) search.onMissed?.(asMissed(miss));
     search.onMiss?.(miss);
     await sleep(miss.nextTryMs, signal);
   }
@@ -196,16 +185,6 @@ function looker(search: Search, census: Census): { readonly look: Look; readonly
 async function findInTheWay({ session, watcher, locks }: Search): Promise<InTheWay[]> {
   const relations = locks.map(({ oid }) => oid);
   return inTheWay(await lockHolders(watcher, relations, [session.pid, watcher.pid]), locks);
-}
-
-function asMissed({ try: step, why, waitedMs, blockers, nextTryMs }: Miss): Missed {
-  return {
-    try: step,
-    why: why === 'hold' || why === 'deadlock' ? why : 'lock',
-    waitedMs,
-    blockers,
-    nextTryMs,
-  };
 }
 
 /** Superusers, and on 15 and later roles with `GRANT SET ON PARAMETER deadlock_timeout`. */

@@ -11,7 +11,7 @@ import type { LockTry } from './ladder.js';
 import { OneTry } from './one-try.js';
 import { lockOf, stepsOf, type LockLimits, type LockRequest, type LockStep } from './request.js';
 
-export { LockNotObtained, type EndBlockers, type Miss, type Missed } from './attempts.js';
+export { LockNotObtained, type EndBlockers, type Miss } from './attempts.js';
 export type { LockMode } from './modes.js';
 export type { LockLimits, LockRequest, LockStep } from './request.js';
 

@@ -10,6 +10,7 @@ import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { TryFailure, TryResult } from './attempts.js';
 import { inTheWay } from './in-the-way.js';
 import type { LockTry } from './ladder.js';
+import { displayQualified } from '../sql/quote.js';
 import type { LedgerEntry } from './ledger.js';
 import {
   clockReadings,
@@ -179,7 +180,18 @@ export class OneTry {
     const { what, step } = this.#options;
     const { oid, table, mode } = lock;
     const { blocked, blockedMs } = this.#costOf(lock);
-    return { what, attempt: step.attempt, table, oid, mode, waitedMs, heldMs, blocked, blockedMs, outcome };
+    return {
+      what,
+      attempt: step.attempt,
+      table: displayQualified(table),
+      oid,
+      mode,
+      waitedMs,
+      heldMs,
+      blocked,
+      blockedMs,
+      outcome,
+    };
   }
 
   /** Who waits for a child of a table, or for what the work locks besides, counts for the last of the set. */

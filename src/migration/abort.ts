@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
+import { createEmitter } from '../report/emitter.js';
 import { displayName } from '../sql/quote.js';
 import { setPhase, settleChunks } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
@@ -46,6 +47,7 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
       table: record.table,
       sourceOid: record.sourceOid,
       limits: limitsOf({ settings: defaultRunSettings }),
+      emit: createEmitter([options.onEvent]).withId(id),
       onLock,
       ...(signal === undefined ? {} : { signal }),
     }),

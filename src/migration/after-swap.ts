@@ -7,7 +7,7 @@ import { SqlState, isServerError, sqlState, type ServerError } from '../db/sqlst
 import { validateForeignKey } from '../ddl/foreign-key-sql.js';
 import { refreshView } from '../ddl/view-sql.js';
 import { FailedError } from '../errors.js';
-import { blockerLines } from '../locks/describe-blockers.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { LockNotObtained } from '../locks/locked-transaction.js';
@@ -106,7 +106,7 @@ async function runLocked(work: AfterSwapWork, { what, statement, locks }: Pendin
     locks,
     limits: { lockTimeoutMs, deadlineMs, harmPerTryMs, harmPerRunMs },
     run: () => session.execute(statement),
-    onMiss: (miss) => emit('lock:missed', { what, attempt: miss.try.attempt, blockers: miss.blockers }),
+    onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
     ...(watcher === undefined ? {} : { watcher }),
     ...(onLock === undefined ? {} : { onLock }),
     ...(signal === undefined ? {} : { signal }),
@@ -114,16 +114,11 @@ async function runLocked(work: AfterSwapWork, { what, statement, locks }: Pendin
 }
 
 function notObtained(error: LockNotObtained, { what, statement }: Pending): FailedError {
-  return new FailedError(
-    'lock-not-obtained',
-    `${what}: the lock did not come free in ${error.attempts} tries${blockerLines(error.census)}`,
-    {
-      state: 'the tables are swapped and the new one is in use; this part of the work is left to do',
-      hint: `run the same command again, or by hand: ${statement}`,
-      details: { statement, blockers: error.census },
-      cause: error,
-    },
-  );
+  return new FailedError('lock-not-obtained', `${what}: ${notObtainedText(error)}`, {
+    state: 'the tables are swapped and the new one is in use; this part of the work is left to do',
+    hint: `run the same command again, or by hand: ${statement}`,
+    details: { statement, ...notObtainedDetails(error) },
+  });
 }
 
 function notCompleted(error: ServerError, { what, statement }: Pending): FailedError {

@@ -6,9 +6,10 @@ import {
 import { Session } from '../db/session.js';
 import { messageOf, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
-import { blockerLines } from '../locks/describe-blockers.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
-import { LockNotObtained, underLock, type LockLimits, type Miss } from '../locks/locked-transaction.js';
+import type { Emit } from '../report/events.js';
+import { LockNotObtained, underLock, type LockLimits } from '../locks/locked-transaction.js';
 import { displayName, ident, qualified, type QualifiedName } from '../sql/quote.js';
 import { schemasOf } from '../state/schema-sql.js';
 
@@ -19,7 +20,7 @@ export interface CleanupWork {
   readonly table: QualifiedName;
   readonly sourceOid: number;
   readonly limits: LockLimits;
-  readonly onMiss?: (miss: Miss) => void;
+  readonly emit: Emit;
   readonly onLock?: (entry: LedgerEntry) => void;
   readonly signal?: AbortSignal;
 }
@@ -74,19 +75,20 @@ export async function dropSchemas(session: Session, id: number, tableName: strin
 }
 
 async function lockedStatements(work: CleanupWork, statements: readonly string[]): Promise<void> {
+  const what = 'switching capture off';
   try {
     await underLock({
       session: work.session,
       watcher: work.watcher,
       request: {
-        what: 'switching capture off',
+        what,
         table: qualified(work.table),
         tableOid: work.sourceOid,
         mode: 'ACCESS EXCLUSIVE',
       },
       limits: work.limits,
       work: () => Promise.resolve({ last: statements, value: undefined }),
-      ...(work.onMiss === undefined ? {} : { onMiss: work.onMiss }),
+      onMiss: (miss) => work.emit('lock:missed', { what, ...missedTry(miss) }),
       ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
       ...(work.signal === undefined ? {} : { signal: work.signal }),
     });
@@ -94,12 +96,11 @@ async function lockedStatements(work: CleanupWork, statements: readonly string[]
     if (!(error instanceof LockNotObtained)) throw error;
     throw new FailedError(
       'lock-not-obtained',
-      `the capture triggers could not be dropped: ${displayName(work.table)} was never free in ${error.attempts} tries${blockerLines(error.census)}`,
+      `the capture triggers of ${displayName(work.table)} could not be dropped: ${notObtainedText(error)}`,
       {
-        details: { blockers: error.census },
+        details: notObtainedDetails(error),
         state: 'capture is still on; the application is not affected beyond its small cost',
         hint: `pg-ghost abort ${work.id} again at a quieter moment`,
-        cause: error,
       },
     );
   }

@@ -2,8 +2,9 @@
 import { Session } from '../db/session.js';
 import { SqlState, isServerError, sqlState } from '../db/sqlstate.js';
 import { FailedError, RefusedError } from '../errors.js';
-import { blockerLines } from '../locks/describe-blockers.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
+import type { Emit } from '../report/events.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { LockNotObtained } from '../locks/locked-transaction.js';
 import { displayName, qualified } from '../sql/quote.js';
@@ -51,6 +52,7 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
     connection: options.connection,
     applicationName: `pg-ghost ${id} watch`,
   });
+  const emit = createEmitter([options.onEvent]).withId(id);
   await withLedger(session, id, async (onLock) => {
     await completeSwap({
       session,
@@ -59,12 +61,12 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
       lockTimeoutMs,
       deadlineMs: cutoverDeadlineMs,
       onLock,
-      emit: createEmitter([options.onEvent]).withId(id),
+      emit,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     try {
       await removeLeftovers(session, id);
-      await dropOld({ session, watcher, record, onLock, signal: options.signal });
+      await dropOld({ session, watcher, record, emit, onLock, signal: options.signal });
     } catch (error) {
       throw notDropped(error, old, id);
     }
@@ -76,12 +78,13 @@ interface DropWork {
   readonly session: Session;
   readonly watcher: Session;
   readonly record: MigrationRecord;
+  readonly emit: Emit;
   readonly onLock: (entry: LedgerEntry) => void;
   readonly signal: AbortSignal | undefined;
 }
 
 /** Somebody may look at the old table: they are waited for, but nobody is made to wait behind us for long. */
-async function dropOld({ session, watcher, record, onLock, signal }: DropWork): Promise<void> {
+async function dropOld({ session, watcher, record, emit, onLock, signal }: DropWork): Promise<void> {
   const { id, table } = record;
   const name = { schema: schemasOf(id).old, name: table.name };
   const [found] = await session.rows<{ oid: number }>({
@@ -89,16 +92,18 @@ async function dropOld({ session, watcher, record, onLock, signal }: DropWork): 
     values: [qualified(name)],
   });
   const { lockTimeoutMs, harmPerTryMs, harmPerRunMs } = defaultRunSettings;
+  const what = `dropping ${displayName(name)}`;
   await lockThenRun({
     session,
     watcher,
-    what: `dropping ${displayName(name)}`,
+    what,
     locks:
       found === undefined
         ? []
         : [{ kind: 'table', oid: found.oid, table: qualified(name), mode: 'ACCESS EXCLUSIVE' }],
     limits: { lockTimeoutMs, deadlineMs: patienceMs, harmPerTryMs, harmPerRunMs },
     run: () => dropSchemas(session, id, table.name),
+    onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
     onLock,
     ...(signal === undefined ? {} : { signal }),
   });
@@ -106,16 +111,11 @@ async function dropOld({ session, watcher, record, onLock, signal }: DropWork): 
 
 function notDropped(error: unknown, old: string, id: number): unknown {
   if (error instanceof LockNotObtained) {
-    return new FailedError(
-      'lock-not-obtained',
-      `${old} could not be dropped: it was in use in all of ${error.attempts} tries${blockerLines(error.census)}`,
-      {
-        details: { blockers: error.census },
-        state: 'the new table is in use; the old one is still there',
-        hint: `pg-ghost finalize ${id} again when nobody reads it`,
-        cause: error,
-      },
-    );
+    return new FailedError('lock-not-obtained', `${old} could not be dropped: ${notObtainedText(error)}`, {
+      details: notObtainedDetails(error),
+      state: 'the new table is in use; the old one is still there',
+      hint: `pg-ghost finalize ${id} again when nobody reads it`,
+    });
   }
   if (!isServerError(error)) return error;
   const dependents = sqlState(error) === SqlState.dependentObjects;

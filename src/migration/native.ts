@@ -9,7 +9,7 @@ import {
   type LockLimits,
   type LockMode,
 } from '../locks/locked-transaction.js';
-import { blockerLines } from '../locks/describe-blockers.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { Plan } from '../plan/types.js';
 import { killing } from './context.js';
 import type { RunSettings } from './types.js';
@@ -39,24 +39,20 @@ const modes: readonly LockMode[] = [
 /** @returns how long the lock was held, in milliseconds */
 export async function runNative(work: NativeWork): Promise<number> {
   const { plan, emit } = work;
+  const what = 'the change itself';
   try {
     const { holdMs } = await underLock({
       session: work.session,
       watcher: work.watcher,
       request: {
-        what: 'the change itself',
+        what,
         table: qualified(plan.table),
         tableOid: work.tableOid,
         mode: strongestMode(plan),
       },
       limits: work.limits,
       work: () => Promise.resolve({ last: plan.nativeStatements, value: undefined }),
-      onMiss: (miss) =>
-        emit('lock:missed', {
-          what: 'the change itself',
-          attempt: miss.try.attempt,
-          blockers: miss.blockers,
-        }),
+      onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
       onLock: ({ oid: _, ...entry }) => emit('lock:taken', entry),
       ...killing(work),
       signal: work.signal,
@@ -86,12 +82,11 @@ export async function runNative(work: NativeWork): Promise<number> {
     if (error instanceof LockNotObtained) {
       throw new FailedError(
         'lock-not-obtained',
-        `${displayName(plan.table)} was not changed: its lock did not come free in ${error.attempts} tries${blockerLines(error.census)}`,
+        `${displayName(plan.table)} was not changed: ${notObtainedText(error)}`,
         {
-          details: { blockers: error.census, why: error.miss.why },
+          details: notObtainedDetails(error),
           state: 'nothing was changed',
           hint: 'run the same command again at a quieter moment, or with a longer --cutover-deadline',
-          cause: error,
         },
       );
     }

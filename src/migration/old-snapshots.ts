@@ -34,7 +34,8 @@ export async function awaitOldSnapshots(
   const view = await readSnapshots(control);
   if (view.unseen > 0) emit('warning', unseenWarning(view));
   let left = view.holders;
-  let toldMs = performance.now();
+  const startedMs = performance.now();
+  let toldMs = startedMs;
   for (let look = 1; left.length > 0; look += 1) {
     signal.throwIfAborted();
     // A statement that was just running is no reason for a word, or for giving up.
@@ -49,7 +50,16 @@ export async function awaitOldSnapshots(
       if (settings.oldSnapshot === 'abort' || performance.now() > deadline) throw inTheWay(context, left);
       if (look === 5 || performance.now() - toldMs > toldEveryMs) {
         toldMs = performance.now();
-        emit('lock:missed', { what: 'the end of old snapshots', attempt: 1, blockers: left.map(withoutKey) });
+        emit('lock:missed', {
+          what: 'the end of old snapshots',
+          attempt: 1,
+          waitedMs: performance.now() - startedMs,
+          why: 'old-snapshot',
+          reason: null,
+          tried: false,
+          blockers: left.map(withoutKey),
+          nextTryMs: pauseMs,
+        });
       }
     }
     await endBlockers();

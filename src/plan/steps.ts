@@ -67,7 +67,7 @@ export interface SwapLocks {
 
 export function copyLocks(
   table: QualifiedName,
-  sequences: readonly Pick<OwnedSequence, 'name' | 'identity'>[],
+  sequences: readonly Pick<OwnedSequence, 'name'>[],
   { lockSet, validated }: SwapLocks = { lockSet: [], validated: [] },
 ): PlannedLock[] {
   const own = lockSet.findIndex((target) => displayName(target.name) === displayName(table));
@@ -95,17 +95,17 @@ export function copyLocks(
       'apply the rest and swap the tables',
       `milliseconds, at most --max-hold; ${brief}`,
     ),
-    ...lockSet.slice(own + 1).map(other),
-    ...sequences.map(({ name: sequence, identity }) =>
+    // An INSERT takes them behind the table's.
+    ...sequences.map(({ name: sequence }) =>
       lock(
         'cutover',
-        // One moves with its table, the other only changes its owner.
-        identity ? 'ACCESS EXCLUSIVE' : 'SHARE ROW EXCLUSIVE',
+        'ACCESS EXCLUSIVE',
         'goes on with the new table',
         'in the same transaction',
         displayName(sequence),
       ),
     ),
+    ...lockSet.slice(own + 1).map(other),
     ...validated.flatMap((key) => [
       lock(
         'validate',

@@ -23,6 +23,23 @@ export const phases = [
 /** Where a migration stands; `validate` is never stored: the swap's own commit says `swapped`. The last three are ends: `swapped` still keeps the old table. */
 export type Phase = (typeof phases)[number];
 
+/** A try for a lock that did not succeed, or was not even made. */
+export interface MissedTry {
+  readonly attempt: number;
+  readonly waitedMs: number;
+  /**
+   * `lock`: somebody held it. `hold`: the work under it took longer than its budget and was rolled back. `harm`: too many
+   * waited behind us. The others are no tries: it was only looked, and would have been in vain.
+   */
+  readonly why: 'lock' | 'hold' | 'deadlock' | 'harm' | 'old-transaction' | 'wraparound' | 'not-ready';
+  /** For people, where there is more to say. */
+  readonly reason: string | null;
+  /** False: nobody waited. */
+  readonly tried: boolean;
+  readonly blockers: readonly Blocker[];
+  readonly nextTryMs: number;
+}
+
 export interface EventMap {
   /** The plan as decided; before anything is changed. */
   'plan:ready': { readonly plan: Plan };
@@ -123,25 +140,15 @@ export interface EventMap {
     readonly why: string;
   };
   'cutover:try': { readonly attempt: number; readonly lockTimeoutMs: number };
-  'cutover:missed': {
-    readonly attempt: number;
-    readonly waitedMs: number;
-    /**
-     * `lock`: somebody held it. `hold`: the swap took longer than its budget and was rolled back. `harm`: too many waited behind
-     * us. The others are no tries: it was only looked, and would have been in vain.
-     */
-    readonly why: 'lock' | 'hold' | 'deadlock' | 'harm' | 'old-transaction' | 'wraparound' | 'not-ready';
-    /** For people, where there is more to say. */
-    readonly reason: string | null;
-    /** False: nobody waited. */
-    readonly tried: boolean;
-    readonly blockers: readonly Blocker[];
-    readonly nextTryMs: number;
-  };
+  'cutover:missed': MissedTry;
   'cutover:done': { readonly attempts: number; readonly holdMs: number; readonly drainedKeys: number };
   /** The change was made by ALTER on the table itself. */
   'native:done': { readonly holdMs: number };
-  'lock:missed': { readonly what: string; readonly attempt: number; readonly blockers: readonly Blocker[] };
+  /** The same for any other lock; `what` it is for. The end of old snapshots is waited for before the swap's lock is tried. */
+  'lock:missed': Omit<MissedTry, 'why'> & {
+    readonly what: string;
+    readonly why: MissedTry['why'] | 'old-snapshot';
+  };
   /** Something the user should know now; the work goes on. */
   warning: { readonly code: string; readonly message: string };
   'migration:done': {

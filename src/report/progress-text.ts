@@ -169,9 +169,11 @@ const missedWhy = {
   'old-transaction': 'not tried, an old transaction has it',
   wraparound: 'not tried, an autovacuum to prevent wraparound has it',
   'not-ready': 'not tried',
+  'old-snapshot': 'not there yet',
 } as const;
 
-function lockTexts(lock: LockWait | null): string[] {
+/** Which lock is waited for, and who holds it; nothing where there is none. */
+export function lockTexts(lock: LockWait | null): string[] {
   if (lock === null) return [];
   const texts: string[] = [];
   if (lock.timeoutMs !== null) {
@@ -180,15 +182,18 @@ function lockTexts(lock: LockWait | null): string[] {
   }
   if (lock.missed !== null) {
     const { why, reason, nextTryMs, blockers } = lock.missed;
-    const next =
-      lock.timeoutMs === null && nextTryMs !== null ? `, next in ${duration(nextTryMs / 1000)}` : '';
-    const tryText = lock.timeoutMs === null ? `lock for ${lock.what}: try ${lock.attempt}` : 'last try';
+    const next = lock.timeoutMs === null ? `, next in ${duration(nextTryMs / 1000)}` : '';
+    const tryText = lock.timeoutMs === null ? waitText(lock, why) : 'last try';
     const because = reason === null ? '' : `, ${reason}`;
     texts.push(`${tryText}: ${missedWhy[why]}${because}${next}`);
     texts.push(...blockers.slice(0, namesShown).map((blocker) => `held by ${blockerText(blocker)}`));
     if (blockers.length > namesShown) texts.push(`held by ${count(blockers.length - namesShown)} more`);
   }
   return texts;
+}
+
+function waitText({ what, attempt }: LockWait, why: keyof typeof missedWhy): string {
+  return why === 'old-snapshot' ? what : `lock for ${what}: try ${attempt}`;
 }
 
 function listed(names: readonly string[], { symbols }: Look): string {

@@ -20,10 +20,10 @@ export interface LockWait {
   readonly timeoutMs: number | null;
   /** The last try that failed. */
   readonly missed: {
-    readonly why: EventMap['cutover:missed']['why'];
+    readonly why: EventMap['lock:missed']['why'];
     readonly reason: string | null;
     readonly blockers: EventMap['cutover:missed']['blockers'];
-    readonly nextTryMs: number | null;
+    readonly nextTryMs: number;
   } | null;
 }
 
@@ -171,10 +171,11 @@ function phasesAt(phase: Phase, before: readonly PhaseView[]): PhaseView[] {
 }
 
 function missedLock(event: Extract<MigrationEvent, { event: 'cutover:missed' | 'lock:missed' }>): LockWait {
-  const { attempt, blockers } = event;
-  const missed =
-    event.event === 'cutover:missed'
-      ? { why: event.why, reason: event.reason, blockers, nextTryMs: event.nextTryMs }
-      : { why: 'lock' as const, reason: null, blockers, nextTryMs: null };
-  return { what: event.event === 'lock:missed' ? event.what : 'the swap', attempt, timeoutMs: null, missed };
+  const { attempt, why, reason, blockers, nextTryMs } = event;
+  return {
+    what: event.event === 'lock:missed' ? event.what : 'the swap',
+    attempt,
+    timeoutMs: null,
+    missed: { why, reason, blockers, nextTryMs },
+  };
 }

@@ -40,6 +40,11 @@ export function displayName(name: QualifiedName): string {
   return `${displayIdent(name.schema)}.${displayIdent(name.name)}`;
 }
 
+/** The same for a name that `qualified` has written. */
+export function displayQualified(text: string): string {
+  return text.replaceAll(/"((?:[^"]|"")+)"/g, (_, name: string) => displayIdent(name.replaceAll('""', '"')));
+}
+
 function displayIdent(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) ? name : ident(name);
 }

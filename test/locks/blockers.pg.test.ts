@@ -104,11 +104,10 @@ describe.each(kinds)('$name', ({ block, release, modes, state, prepared }) => {
     const other = await block(db);
     const error = await failure(scene.ask({ limits: { oldTransactionMs: 400, deadlineMs: 1_200 } }));
     expect(error).toBeInstanceOf(LockNotObtained);
-    const { census, miss, last, ended } = error as unknown as LockNotObtained;
+    const { census, miss, ended } = error as unknown as LockNotObtained;
     const pid = prepared ? 0 : other.pid;
     expect(ended).toBe('deadline');
     expect(miss).toMatchObject({ tried: false, why: 'old-transaction', blockers: [{ pid }] });
-    expect(last).toMatchObject({ why: 'lock', blockers: [{ pid }] });
     expect(census).toMatchObject([{ pid, state, lockModes: modes }]);
     expect(census[0]?.times).toBeGreaterThan(3);
     expect(census[0]?.inTheWayMs).toBeGreaterThan(200);

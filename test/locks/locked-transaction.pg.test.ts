@@ -68,7 +68,7 @@ describe('a lock set', () => {
     const { rows } = await other.query<{ pid: number }>('select pg_backend_pid() as pid');
     const error = await failure(lock.run(1_000));
     expect(error).toBeInstanceOf(LockNotObtained);
-    expect((error as unknown as LockNotObtained).last).toMatchObject({
+    expect((error as unknown as LockNotObtained).miss).toMatchObject({
       why: 'lock',
       blockers: [{ pid: rows[0]?.pid }],
     });

@@ -1,7 +1,9 @@
 /** The form of `abort` and `finalize`: look at the migration, take something away, say what it was. */
 import type { CommonOptions, MigrationStatus } from '../../migration/types.js';
+import type { EventListener } from '../../report/events.js';
 import { createCommand, work } from '../command.js';
 import type { Invocation, Library } from '../invocation.js';
+import { lockNotice } from '../lock-notice.js';
 import { connectionOptions, idArgument, outputOptions } from '../options.js';
 
 export interface Removal {
@@ -27,10 +29,15 @@ export function removalCommand(invocation: Invocation, removal: Removal) {
         invocation,
         values,
         async ({ library, common, log }) => {
-          const { stdout, outcome } = invocation;
+          const { stdout, stderr, outcome } = invocation;
           outcome.migrationId = id;
           const [before] = await library.status(common, id);
-          await removal.act(library, { ...common, onEvent: log }, id);
+          const notice = lockNotice((line) => stderr.line(line), stderr.look(values.color));
+          const onEvent: EventListener = (event) => {
+            log(event);
+            if (!outcome.json) notice(event);
+          };
+          await removal.act(library, { ...common, onEvent }, id);
           if (before === undefined) throw new Error(`migration ${id} had no status`);
           const removed = removal.removed(before);
           stdout.line(

@@ -16,7 +16,7 @@ import { readTableShape } from '../../catalog/shape.js';
 import { readBlocks } from '../../catalog/sizes.js';
 import type { TableShape } from '../../catalog/types.js';
 import { FailedError } from '../../errors.js';
-import { blockerLines } from '../../locks/describe-blockers.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../../locks/describe-miss.js';
 import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
 import { bareHeapStatements } from '../../shadow/bare-heap-sql.js';
 import { cloneStatements } from '../../shadow/clone-sql.js';
@@ -55,6 +55,7 @@ export async function undoPrepare(context: RunContext): Promise<void> {
       table: plan.table,
       sourceOid: plan.source.oid,
       limits: shortLockLimits(context),
+      emit: context.emit,
       onLock: context.ledger.add,
     });
   } finally {
@@ -97,13 +98,14 @@ function publishable({ id, plan, schemas }: RunContext): string[] {
 async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {
   const { sessions, id, plan, emit, signal } = context;
   const session = await sessions.open('prepare');
+  const what = 'switching capture on';
   try {
     await underLock({
       session,
       watcher: context.watcher,
       // Writers wait for us and we for them, readers do not.
       request: {
-        what: 'switching capture on',
+        what,
         table: qualified(plan.table),
         tableOid: plan.source.oid,
         mode: 'SHARE ROW EXCLUSIVE',
@@ -123,12 +125,7 @@ async function switchCaptureOn(context: RunContext, expected: string | null): Pr
         );
         return { last: [], value: undefined };
       },
-      onMiss: (miss) =>
-        emit('lock:missed', {
-          what: 'switching capture on',
-          attempt: miss.try.attempt,
-          blockers: miss.blockers,
-        }),
+      onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
       onLock: context.ledger.add,
       ...killing(context),
       signal,
@@ -137,12 +134,11 @@ async function switchCaptureOn(context: RunContext, expected: string | null): Pr
     if (!(error instanceof LockNotObtained)) throw error;
     throw new FailedError(
       'lock-not-obtained',
-      `capture could not be switched on: ${displayName(plan.table)} was never free of writers in ${error.attempts} tries${blockerLines(error.census)}`,
+      `capture could not be switched on for ${displayName(plan.table)}: ${notObtainedText(error)}`,
       {
-        details: { blockers: error.census, why: error.miss.why },
+        details: notObtainedDetails(error),
         state: 'nothing was changed',
         hint: 'run the same command again when the blockers are gone, or with a longer --cutover-deadline',
-        cause: error,
       },
     );
   } finally {

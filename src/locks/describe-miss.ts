@@ -1,0 +1,51 @@
+/** A request for a lock that was not granted: as events tell of it, and as people are told in the end. */
+import type { MissedTry } from '../report/events.js';
+import type { LockNotObtained, Miss } from './attempts.js';
+import { blockerLines } from './describe-blockers.js';
+
+export function missedTry({
+  try: { attempt },
+  waitedMs,
+  why,
+  reason,
+  tried,
+  blockers,
+  nextTryMs,
+}: Miss): MissedTry {
+  return { attempt, waitedMs, why, reason, tried, blockers, nextTryMs };
+}
+
+/** `in 4 tries over 31 s the lock on it was never free`, and below that who was in the way. */
+export function notObtainedText({ attempts, waitedMs, miss, ended, census }: LockNotObtained): string {
+  const tries = attempts === 0 ? 'without a try' : attempts === 1 ? 'in 1 try' : `in ${attempts} tries`;
+  const because = miss.reason === null ? '' : ` (${miss.reason})`;
+  const budget = ended === 'harm' ? '; the harm budget is spent' : '';
+  return (
+    `${tries} over ${Math.round(waitedMs / 1000)} s ${reasons[miss.why]}${because}${budget}` +
+    blockerLines(census.length > 0 ? census : miss.blockers)
+  );
+}
+
+/** For scripts. */
+export function notObtainedDetails(error: LockNotObtained): Readonly<Record<string, unknown>> {
+  const { attempts, waitedMs, miss, ended, harmMs, census } = error;
+  return {
+    attempts,
+    waitedMs,
+    why: miss.why,
+    reason: miss.reason,
+    ended,
+    harmMs,
+    blockers: census.length > 0 ? census : miss.blockers,
+  };
+}
+
+const reasons: Record<Miss['why'], string> = {
+  lock: 'the lock on it was never free',
+  deadlock: 'another session waited for us and we for it',
+  hold: 'the work under the lock took longer than --max-hold and was rolled back each time',
+  harm: 'too many sessions would have waited behind us',
+  'old-transaction': 'an old transaction had a lock on it',
+  wraparound: 'an autovacuum to prevent wraparound was at work on it',
+  'not-ready': 'it was not ready',
+};
