@@ -5,6 +5,7 @@
  *
  * Invariant 4 is the caller's: every chunk is committed, the purge is done, the indexes are there.
  */
+import { readBlocksOf } from '../catalog/sizes.js';
 import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
 import { isServerError } from '../db/sqlstate.js';
@@ -14,7 +15,6 @@ import type { ApplyPlan } from './apply-plan.js';
 import {
   drainStatements,
   hashableKeySql,
-  logBlocksSql,
   planDrainStatements,
   prepareDrainStatements,
   type LogSlice,
@@ -221,7 +221,7 @@ class Applier {
       return await this.#batch(session, slice);
     } catch (error) {
       if (!isRowError(error)) throw error;
-      const { blocks } = await session.row<{ blocks: number }>(logBlocksSql(slice.table));
+      const blocks = await readBlocksOf(session, slice.table);
       const { from, to } = slice.range;
       const within = { ...slice, range: { from, to: Math.min(to, blocksRange(0, blocks).to) } };
       const found = await findMisfits(session, plan, within, { clearHolders: true, checkSource, signal });
@@ -260,7 +260,7 @@ class Applier {
   }
 
   async #blocks(table: QualifiedName): Promise<number> {
-    return (await this.options.session.row<{ blocks: number }>(logBlocksSql(table))).blocks;
+    return await readBlocksOf(this.options.session, table);
   }
 
   /** More sessions while the log does not get shorter; says so when that does not help either. */

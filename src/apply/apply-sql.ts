@@ -101,10 +101,6 @@ export function lookSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
   };
 }
 
-export function logBlocksSql(table: QualifiedName): SqlQuery {
-  return { text: `select (${logBlocks(table)}) as blocks` };
-}
-
 function logBlocks(table: QualifiedName): string {
   return `pg_catalog.pg_relation_size(${literal(qualified(table))}::regclass) / current_setting('block_size')::bigint`;
 }
