@@ -68,7 +68,7 @@ describe('makePlan', () => {
       expect.objectContaining({
         phase: 'cutover',
         table: 'public.orders_id_seq',
-        mode: 'SHARE ROW EXCLUSIVE',
+        mode: 'ACCESS EXCLUSIVE',
       }),
     );
     const notNull = ['code', 'id', 'total'].map((column) => `constraint orders_${column}_not_null`);

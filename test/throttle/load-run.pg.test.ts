@@ -92,8 +92,9 @@ test.each<{ limits: Limits; sessions: number; statement: string; turns: number; 
     expect(run.throttledBy.some((text) => reason.test(text))).toBe(true);
     expect(run.chunks).toBe(chunks);
   }
+  // Its own chunks may be above the limit, later.
+  await run.unthrottled();
   await run.ended;
-  expect(run.throttledBy).toEqual([]);
   expect(run.chunks).toBeGreaterThan(3);
   const { errors } = await db.stop();
   expect(errors).toEqual([]);

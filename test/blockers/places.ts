@@ -6,10 +6,10 @@ import {
   type MigrationEvent,
   type MigrationStatus,
   type RunSettings,
-} from '../../../src/index.js';
-import type { Point } from '../../../src/migration/points.js';
-import type { TestDatabase } from '../../support/database.js';
-import { failure, runChange, type ChangeInput } from '../../support/migration.js';
+} from '../../src/index.js';
+import type { Point } from '../../src/migration/points.js';
+import type { TestDatabase } from '../support/database.js';
+import { failure, runChange, type ChangeInput } from '../support/migration.js';
 import { change, lockTimeoutMs, nativeChange } from './scene.js';
 
 export interface Place {

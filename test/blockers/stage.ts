@@ -1,7 +1,7 @@
 /** One place, one blocker, one application: what was seen of them, and whether all is still there. */
 import { expect } from 'vitest';
-import type { MigrationEvent } from '../../../src/index.js';
-import { createDatabase, type TestDatabase, until } from '../../support/database.js';
+import type { MigrationEvent } from '../../src/index.js';
+import { createDatabase, type TestDatabase, until } from '../support/database.js';
 import { finalizePlace, type Place, type Removal, type Run, type Scene } from './places.js';
 import { Application, setup, triesOf, type Blocker, type Kind } from './scene.js';
 

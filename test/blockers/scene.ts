@@ -1,6 +1,6 @@
 /** Three tables, an application that goes on all the while, and those who may stand in the way. */
-import { type TestDatabase, until } from '../../support/database.js';
-import { otherSession } from '../../locks/scene.js';
+import { type TestDatabase, until } from '../support/database.js';
+import { otherSession } from '../locks/scene.js';
 
 /** `n` counts what was written to a row. */
 export const setup = `

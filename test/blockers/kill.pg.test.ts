@@ -6,7 +6,7 @@ import { lockTry } from '../../src/locks/ladder.js';
 import { otherSession } from '../locks/scene.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
 import { failure, runChange } from '../support/migration.js';
-import { abortPlace, places, statusOf, type Run } from './blockers/places.js';
+import { abortPlace, places, statusOf, type Run } from './places.js';
 import {
   Application,
   change,
@@ -17,7 +17,7 @@ import {
   triesOf,
   type Blocker,
   type Kind,
-} from './blockers/scene.js';
+} from './scene.js';
 
 const afterMs = 400;
 const { wrote, read, reads, drew, prepared } = kinds;

@@ -14,7 +14,7 @@ import {
 import type { Point } from '../../src/migration/points.js';
 import { until } from '../support/database.js';
 import { request } from '../support/migration.js';
-import { Application, tolerableMs } from './blockers/scene.js';
+import { Application, tolerableMs } from './scene.js';
 
 let server: EmbeddedServer;
 let client: pg.Client;
