@@ -17,11 +17,13 @@ export function missedTry({
 
 /** `in 4 tries over 31 s the lock on it was never free`, and below that who was in the way. */
 export function notObtainedText({ attempts, waitedMs, miss, ended, census }: LockNotObtained): string {
-  const tries = attempts === 0 ? 'without a try' : attempts === 1 ? 'in 1 try' : `in ${attempts} tries`;
+  const over = `${Math.round(waitedMs / 1000)} s`;
+  const tries = attempts === 1 ? '1 try' : `${attempts} tries`;
+  const how = attempts === 0 ? `no try was made in ${over}:` : `in ${tries} over ${over}`;
   const because = miss.reason === null ? '' : ` (${miss.reason})`;
   const budget = ended === 'harm' ? '; the harm budget is spent' : '';
   return (
-    `${tries} over ${Math.round(waitedMs / 1000)} s ${reasons[miss.why]}${because}${budget}` +
+    `${how} ${reasons[miss.why]}${because}${budget}` +
     blockerLines(census.length > 0 ? census : miss.blockers)
   );
 }

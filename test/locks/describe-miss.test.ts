@@ -23,7 +23,7 @@ const miss: Miss = {
 };
 
 test.each([
-  [0, miss, 'deadline', 'without a try over 8 s an old transaction had a lock on it\n  in the way: pid 42'],
+  [0, miss, 'deadline', 'no try was made in 8 s: an old transaction had a lock on it\n  in the way: pid 42'],
   [1, { ...miss, why: 'lock' }, 'deadline', 'in 1 try over 8 s the lock on it was never free\n'],
   [
     3,
