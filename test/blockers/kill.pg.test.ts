@@ -156,7 +156,7 @@ test.concurrent('nobody is ended unless asked for: exit 5 with who it was; then 
   );
   expect(await isThere(db, blocker.pid)).toBe(false);
   await using ledger = await finished(['status', '1', '--locks'], { url: db.url });
-  expect(ledger.stdout).toMatch(/switching capture on .*SHARE ROW EXCLUSIVE/);
+  expect(ledger.stdout).toMatch(/switching capture on.*SHARE ROW EXCLUSIVE/);
   expect(ledger.stdout).toMatch(/the swap.* ACCESS EXCLUSIVE/);
   expect(app.errors).toEqual([]);
   expect((await db.query('select n from t where id = 1')).rows).toEqual([{ n: app.writes }]);
