@@ -98,8 +98,8 @@ function captureFunctionStatements({ id, key }: CaptureFacts): string[] {
 }
 
 /**
- * Without `set search_path`, which would be a third of what capture costs a single-row transaction (5 of 15 microseconds,
- * PostgreSQL 18; more before 17). A SECURITY DEFINER function may go without only where nothing that its caller can choose
+ * Without `set search_path`, which would be more than a quarter of what capture costs a single-row transaction (5 of 19
+ * microseconds of the backend's CPU, PostgreSQL 14 and 18). A SECURITY DEFINER function may go without only where nothing that its caller can choose
  * the path for is looked up: every table, operator and type in the body is written with its schema, and nothing else is
  * in there. https://www.postgresql.org/docs/current/sql-createfunction.html (Writing SECURITY DEFINER Functions Safely)
  */
@@ -114,8 +114,6 @@ function triggerFunction(name: QualifiedName, body: string, create = 'create'): 
  * An update logs the old key too when its bytes differ. Bytes, not `=`: the type's equality may live in a schema that is not
  * on the caller's path (citext, ltree), and keys that are equal but look different (`1.0` and `1.00`, `a` and `A` in a
  * case-insensitive collation) may be two different keys after the change.
- *
- * Updates first: each condition costs as much as a tenth of the whole, once in every transaction that gets to it.
  */
 function rowFunctionBody(log: ChangeLog, key: Key, segment: number): string {
   const entries = log.segments[segment === 0 ? 0 : 1];
