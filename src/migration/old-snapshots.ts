@@ -15,7 +15,7 @@ import { displayName } from '../sql/quote.js';
 import type { RunContext } from './context.js';
 
 const pauseMs = 100;
-const toldEveryMs = 10_000;
+const toldEveryMs = 2_000;
 
 /**
  * Returns when none of the snapshots that are held now is held any more, or when the user wanted to be warned only. To be

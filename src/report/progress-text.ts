@@ -182,7 +182,8 @@ export function lockTexts(lock: LockWait | null): string[] {
   }
   if (lock.missed !== null) {
     const { why, reason, nextTryMs, blockers } = lock.missed;
-    const next = lock.timeoutMs === null ? `, next in ${duration(nextTryMs / 1000)}` : '';
+    const isTried = lock.timeoutMs === null && why !== 'old-snapshot';
+    const next = isTried ? `, next in ${duration(nextTryMs / 1000)}` : '';
     const tryText = lock.timeoutMs === null ? waitText(lock, why) : 'last try';
     const because = reason === null ? '' : `, ${reason}`;
     texts.push(`${tryText}: ${missedWhy[why]}${because}${next}`);

@@ -128,7 +128,7 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
       };
     case 'cutover:missed':
     case 'lock:missed':
-      return { ...state, lock: missedLock(event) };
+      return { ...state, postponed: null, lock: missedLock(event) };
     case 'cutover:done':
     case 'cutover:rehearsed':
       return { ...state, lock: null };

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import { currentPhase, workPhases } from '../../src/report/progress.js';
+import { plainLook } from '../../src/report/paint.js';
+import { renderProgress } from '../../src/report/progress-text.js';
 import { after, blocker, copying, event, started } from './events.js';
 
 const marks = (...events: Parameters<typeof after>): string =>
@@ -64,6 +66,28 @@ test('a missed lock is remembered during the next try and forgotten with its pha
     missed: { why: 'lock' },
   });
   expect(after(started, missed, event('phase:done', { phase: 'cutover', seconds: 1 })).lock).toBeNull();
+});
+
+test('the end of old snapshots is waited for: the swap is not postponed any more, and it is no try', () => {
+  const state = after(
+    started,
+    event('phase:started', { phase: 'cutover' }),
+    event('cutover:postponed', { why: 'postponed until pg-ghost cutover' }),
+    event('lock:missed', {
+      what: 'the end of old snapshots',
+      attempt: 1,
+      waitedMs: 500,
+      why: 'old-snapshot',
+      reason: null,
+      tried: false,
+      blockers: [blocker],
+      nextTryMs: 100,
+    }),
+  );
+  expect(state.postponed).toBeNull();
+  const picture = renderProgress(state, plainLook, 0).join('\n');
+  expect(picture).toMatch(/the end of old snapshots: not there yet$/m);
+  expect(picture).not.toContain('not swapped yet');
 });
 
 test('a rehearsal is over like a swap; what is postponed has no lock to wait for', () => {
