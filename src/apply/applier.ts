@@ -238,7 +238,7 @@ class Applier {
     const { session, log } = this.options;
     for (const table of log.others) await log.empty(session, table);
     const { active } = log;
-    const activeBlocks = await this.#blocks(active);
+    const activeBlocks = await readBlocksOf(session, active);
     // What is in there goes with the next pass, and then all of it can be given back.
     if (activeBlocks > worthSwitchingBlocks && (await log.switch(session)))
       return activeBlocks <= smallLogBlocks;
@@ -257,10 +257,6 @@ class Applier {
   async #vacuum(table: QualifiedName, truncate: 'on' | 'off'): Promise<void> {
     await this.options.session.execute(`vacuum (truncate ${truncate}) ${qualified(table)}`);
     this.#deletedSinceVacuum = 0;
-  }
-
-  async #blocks(table: QualifiedName): Promise<number> {
-    return await readBlocksOf(this.options.session, table);
   }
 
   /** More sessions while the log does not get shorter; says so when that does not help either. */

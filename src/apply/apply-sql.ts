@@ -7,6 +7,7 @@
  *
  * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
  */
+import { blocksSql } from '../catalog/sizes.js';
 import { projectedColumns, projectionSql } from '../sql/projection.js';
 import {
   ident,
@@ -96,13 +97,9 @@ export function lookSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
       select
         exists (select from only ${qualified(plan.log.truncations)}) as truncated,
         exists (${logRows(plan, part, '')}) as found,
-        (${logBlocks(part.table)}) as blocks`,
+        (${blocksSql(literal(qualified(part.table)))}) as blocks`,
     ...logValues(part),
   };
-}
-
-function logBlocks(table: QualifiedName): string {
-  return `pg_catalog.pg_relation_size(${literal(qualified(table))}::regclass) / current_setting('block_size')::bigint`;
 }
 
 /**

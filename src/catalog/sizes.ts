@@ -32,10 +32,15 @@ export async function readSizes(session: Session, oid: number): Promise<TableSiz
   );
 }
 
+/** Blocks of the heap now, as an expression. */
+export function blocksSql(relation: string): string {
+  return `pg_catalog.pg_relation_size(${relation}::regclass) / current_setting('block_size')::bigint`;
+}
+
 /** Blocks of the heap now. */
 export async function readBlocks(session: Session, oid: number): Promise<number> {
   const { blocks } = await session.row<{ blocks: number }>({
-    text: `select pg_relation_size($1::oid::regclass) / current_setting('block_size')::int8 as blocks`,
+    text: `select ${blocksSql('$1::oid')} as blocks`,
     values: [oid],
   });
   return blocks;
@@ -44,7 +49,7 @@ export async function readBlocks(session: Session, oid: number): Promise<number>
 /** The same for a table by its name. */
 export async function readBlocksOf(session: Session, table: QualifiedName): Promise<number> {
   const { blocks } = await session.row<{ blocks: number }>(
-    `select pg_relation_size(${literal(qualified(table))}::regclass) / current_setting('block_size')::int8 as blocks`,
+    `select ${blocksSql(literal(qualified(table)))} as blocks`,
   );
   return blocks;
 }

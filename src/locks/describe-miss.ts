@@ -16,21 +16,19 @@ export function missedTry({
 }
 
 /** `in 4 tries over 31 s the lock on it was never free`, and below that who was in the way. */
-export function notObtainedText({ attempts, waitedMs, miss, ended, census }: LockNotObtained): string {
+export function notObtainedText(error: LockNotObtained): string {
+  const { attempts, waitedMs, miss, ended } = error;
   const over = `${Math.round(waitedMs / 1000)} s`;
   const tries = attempts === 1 ? '1 try' : `${attempts} tries`;
   const how = attempts === 0 ? `no try was made in ${over}:` : `in ${tries} over ${over}`;
   const because = miss.reason === null ? '' : ` (${miss.reason})`;
   const budget = ended === 'harm' ? '; the harm budget is spent' : '';
-  return (
-    `${how} ${reasons[miss.why]}${because}${budget}` +
-    blockerLines(census.length > 0 ? census : miss.blockers)
-  );
+  return `${how} ${reasons[miss.why]}${because}${budget}${blockerLines(inTheWay(error))}`;
 }
 
 /** For scripts. */
 export function notObtainedDetails(error: LockNotObtained): Readonly<Record<string, unknown>> {
-  const { attempts, waitedMs, miss, ended, harmMs, census } = error;
+  const { attempts, waitedMs, miss, ended, harmMs } = error;
   return {
     attempts,
     waitedMs,
@@ -38,8 +36,13 @@ export function notObtainedDetails(error: LockNotObtained): Readonly<Record<stri
     reason: miss.reason,
     ended,
     harmMs,
-    blockers: census.length > 0 ? census : miss.blockers,
+    blockers: inTheWay(error),
   };
+}
+
+/** Over all tries, or where nobody was met at one, at the last. */
+function inTheWay({ census, miss }: LockNotObtained): LockNotObtained['census'] | Miss['blockers'] {
+  return census.length > 0 ? census : miss.blockers;
 }
 
 const reasons: Record<Miss['why'], string> = {

@@ -7,10 +7,10 @@
 import { lockHolders } from '../catalog/activity.js';
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
+import { displayQualified } from '../sql/quote.js';
 import type { TryFailure, TryResult } from './attempts.js';
 import { inTheWay } from './in-the-way.js';
 import type { LockTry } from './ladder.js';
-import { displayQualified } from '../sql/quote.js';
 import type { LedgerEntry } from './ledger.js';
 import {
   clockReadings,

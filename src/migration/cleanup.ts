@@ -8,8 +8,8 @@ import { messageOf, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
-import type { Emit } from '../report/events.js';
 import { LockNotObtained, underLock, type LockLimits } from '../locks/locked-transaction.js';
+import type { Emit } from '../report/events.js';
 import { displayName, ident, qualified, type QualifiedName } from '../sql/quote.js';
 import { schemasOf } from '../state/schema-sql.js';
 

@@ -99,9 +99,9 @@ function captureFunctionStatements({ id, key }: CaptureFacts): string[] {
 
 /**
  * Without `set search_path`, which would be more than a quarter of what capture costs a single-row transaction (5 of 19
- * microseconds of the backend's CPU, PostgreSQL 14 and 18). A SECURITY DEFINER function may go without only where nothing that its caller can choose
- * the path for is looked up: every table, operator and type in the body is written with its schema, and nothing else is
- * in there. https://www.postgresql.org/docs/current/sql-createfunction.html (Writing SECURITY DEFINER Functions Safely)
+ * microseconds of the backend's CPU, PostgreSQL 14 and 18). A SECURITY DEFINER function may go without only where nothing
+ * is looked up on a path that its caller can choose: every table, operator and type in the body is written with its schema,
+ * and nothing else is in there. https://www.postgresql.org/docs/current/sql-createfunction.html (Writing SECURITY DEFINER Functions Safely)
  */
 function triggerFunction(name: QualifiedName, body: string, create = 'create'): string {
   return sql`
