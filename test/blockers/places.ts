@@ -9,7 +9,7 @@ import {
 } from '../../src/index.js';
 import type { Point } from '../../src/migration/points.js';
 import type { TestDatabase } from '../support/database.js';
-import { failure, runChange, type ChangeInput } from '../support/migration.js';
+import { runChange, stopAfterCopy, type ChangeInput } from '../support/migration.js';
 import { change, lockTimeoutMs, nativeChange } from './scene.js';
 
 export interface Place {
@@ -86,19 +86,6 @@ const swap = {
   command: running(change, 'settled'),
 } as const;
 
-/** A migration that has copied and waits to be continued. */
-export async function stopAfterCopy(db: TestDatabase): Promise<void> {
-  const stop = new AbortController();
-  await failure(
-    runChange(db, change, {
-      signal: stop.signal,
-      onPoint: (point) => {
-        if (point === 'copied') stop.abort();
-      },
-    }),
-  );
-}
-
 export const places = {
   capture: {
     name: 'switching capture on',
@@ -148,7 +135,7 @@ export const abortPlace: Removal = {
   table: 't',
   mode: 'ACCESS EXCLUSIVE',
   phase: 'aborted',
-  reach: stopAfterCopy,
+  reach: (db) => stopAfterCopy(db, change),
   async command(db, { block }) {
     await block();
     await abort({ connection: { url: db.url } }, 1);

@@ -14,7 +14,7 @@ import {
   type MigrationEvent,
 } from '../../src/index.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
-import { failure, runChange, type Recorded } from '../support/migration.js';
+import { failure, runChange, stopAfterCopy, type Recorded } from '../support/migration.js';
 import type { RunSettings } from '../../src/index.js';
 
 const setup = `create table t (id int primary key, v text, pad text default repeat('x', 700));
@@ -113,15 +113,7 @@ describe('refused with a reason', () => {
     await using db = await createDatabase(setup);
     const connection = { url: db.url };
     expect(await failure(pause({ connection }, 1))).toMatchObject({ code: 'no-such-migration', exitCode: 3 });
-    const stop = new AbortController();
-    await failure(
-      runChange(db, change, {
-        signal: stop.signal,
-        onPoint: (point) => {
-          if (point === 'copied') stop.abort();
-        },
-      }),
-    );
+    await stopAfterCopy(db, change);
     const refused = await failure(cutover({ connection }, 1));
     expect(refused).toMatchObject({ code: 'not-running', exitCode: 3 });
     expect(refused['hint']).toContain('pg-ghost run --resume 1');

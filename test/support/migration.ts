@@ -69,6 +69,19 @@ export async function completeChange(
   return recorded;
 }
 
+/** A migration that has copied and waits to be continued. */
+export async function stopAfterCopy(db: Pick<TestDatabase, 'url'>, change: ChangeInput): Promise<void> {
+  const stop = new AbortController();
+  await failure(
+    runChange(db, change, {
+      signal: stop.signal,
+      onPoint: (point) => {
+        if (point === 'copied') stop.abort();
+      },
+    }),
+  );
+}
+
 /** The error of something that must fail. */
 export async function failure(work: Promise<unknown>): Promise<Error & Record<string, unknown>> {
   try {
