@@ -34,7 +34,9 @@ export function carriedObjects(
     ),
     ...target.constraints
       .filter(({ type, index }) => index === null && type !== 'foreign key')
-      .map(({ name, type }) => carried('constraint', name, `${type} constraint of the new table`)),
+      .map(({ name, type }) =>
+        carried('constraint', name, `${type} constraint of ${displayName(source.name)}, on the new table`),
+      ),
     ...source.sequences
       .filter(({ identity, column }) => !identity && kept.has(column))
       .map(({ name }) =>

@@ -4,7 +4,7 @@ import type { ServerFacts } from '../catalog/server.js';
 import type { TableSizes } from '../catalog/sizes.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
 import type { Refusal } from '../errors.js';
-import { displayName, type QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from '../sql/quote.js';
 import { carriedObjects } from './carried.js';
 import type { Change, UserExpression } from './change-types.js';
 import { judgeDependents, untriedDependents, type JudgedDependent } from './checks/dependents.js';
@@ -16,9 +16,17 @@ import { mapColumns } from './mapping.js';
 import { toValidate } from './definitions/to-validate.js';
 import { retargetStatement } from './retarget-statement.js';
 import { copyRollback, nativeRollback } from './rollback.js';
-import { copyLocks, copySteps, nativeLocks, nativeSteps } from './steps.js';
+import { copyLocks, copySteps, nativeLocks, nativeSteps, stepsAfterSwap } from './steps.js';
 import type { Trial } from './trial-types.js';
-import type { ChangeRequest, Estimates, Obstacle, PinnedSettings, Plan, PlannedDependent } from './types.js';
+import type {
+  ChangeRequest,
+  Estimates,
+  Obstacle,
+  PinnedSettings,
+  Plan,
+  PlannedDependent,
+  PlannedStep,
+} from './types.js';
 import { decide } from './verdict.js';
 import { warningsFor } from './warnings.js';
 
@@ -155,13 +163,12 @@ function unlisted(
   return failed.filter((refusal) => !said.has(refusal));
 }
 
-function afterSwap(target: TargetDefinitions): string[] {
-  const keys = toValidate(target).map(({ name }) => name);
+function afterSwap(target: TargetDefinitions): Omit<PlannedStep, 'phase'>[] {
   const views = target.views.filter(({ materialized, populated }) => materialized && populated);
-  return [
-    ...(keys.length === 0 ? [] : [`validate the foreign keys ${keys.join(', ')}`]),
-    ...(views.length === 0 ? [] : [`refresh ${views.map(({ name }) => displayName(name)).join(', ')}`]),
-  ];
+  return stepsAfterSwap(
+    toValidate(target),
+    views.map(({ name }) => name),
+  );
 }
 
 function withoutRefusal({ kind, name, treatment, why }: JudgedDependent): PlannedDependent {

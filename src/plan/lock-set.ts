@@ -5,52 +5,56 @@
  */
 import type { ForeignKey, TargetDefinitions } from '../catalog/definitions.js';
 import { displayName, type QualifiedName } from '../sql/quote.js';
-import type { LockTarget } from './types.js';
+import type { LockRole, LockTarget } from './types.js';
 
 export function lockSet(
   source: { readonly oid: number; readonly name: QualifiedName },
   target: TargetDefinitions,
 ): LockTarget[] {
   const mode = 'ACCESS EXCLUSIVE';
-  const table = (oid: number, name: QualifiedName, why: string): LockTarget => ({
+  const table = (role: LockRole, oid: number, name: QualifiedName, why: string): LockTarget => ({
     oid,
     name,
     kind: 'table',
+    role,
     mode,
     why,
   });
   const elsewhere = [
     ...target.policiesElsewhere.map((each) =>
-      table(each.tableOid, each.table, `its policy ${each.name} reads the table`),
+      table('reading table', each.tableOid, each.table, `its policy ${each.name} reads the table`),
     ),
     ...target.rulesElsewhere.map((each) =>
-      table(each.tableOid, each.table, `its rule ${each.name} uses the table`),
+      table('reading table', each.tableOid, each.table, `its rule ${each.name} uses the table`),
     ),
   ];
   const referencing = target.foreignKeysIn.map((key) =>
-    table(key.tableOid, key.table, `its foreign key ${key.name} moves to the new table`),
+    table('referencing table', key.tableOid, key.table, `its foreign key ${key.name} moves to the new table`),
   );
   const referenced = target.foreignKeysOut.map((key: ForeignKey) =>
-    table(key.referencesOid, key.references, `foreign key ${key.name} references it`),
+    table('referenced table', key.referencesOid, key.references, `foreign key ${key.name} references it`),
   );
   const all = [
     ...target.views.toReversed().map(({ oid, name, how }): LockTarget => ({
       oid,
       name,
       kind: 'view',
+      role: 'view',
       mode,
       why: how === 'replace' ? 'its query is replaced' : 'it is dropped and made again',
     })),
     ...byName(elsewhere),
     ...byName(referencing),
-    table(source.oid, source.name, 'apply the rest and swap the tables'),
+    table('table', source.oid, source.name, 'apply the rest and swap the tables'),
     ...byName(referenced),
   ];
-  // The table itself has its place, whatever references it.
-  const others = all.filter(
-    ({ oid, why }) => oid !== source.oid || why === 'apply the rest and swap the tables',
-  );
-  return others.filter(({ oid }, index) => others.findIndex((each) => each.oid === oid) === index);
+  const seen = new Set<number>();
+  return all.filter(({ oid, role }) => {
+    // The table itself has its place, whatever references it.
+    if (seen.has(oid) || (oid === source.oid && role !== 'table')) return false;
+    seen.add(oid);
+    return true;
+  });
 }
 
 function byName(targets: readonly LockTarget[]): LockTarget[] {

@@ -1,10 +1,11 @@
 /** What would happen, in order, with the locks it takes. */
 import type { ForeignKey } from '../catalog/definitions.js';
 import type { OwnedSequence } from '../catalog/types.js';
-import { displayName, type QualifiedName } from '../sql/quote.js';
+import { displayIdent, displayName, type QualifiedName } from '../sql/quote.js';
 import type { ChangeStatement } from './change-types.js';
+import { withNames } from '../sql/few-names.js';
 import { strongestLock } from './native-locks.js';
-import type { Key, LockTarget, PlannedLock, PlannedStep } from './types.js';
+import type { Key, LockRole, LockTarget, PlannedLock, PlannedStep } from './types.js';
 
 const nativePhase = 'native';
 
@@ -16,6 +17,7 @@ export function nativeLocks(table: QualifiedName, statements: readonly ChangeSta
   return statements.map((statement) => ({
     phase: nativePhase,
     table: displayName(table),
+    role: 'table',
     mode: strongestLock(statement),
     why: statement.actions.map(({ label }) => label).join(', '),
     blocks: blockedBy(strongestLock(statement)),
@@ -27,7 +29,7 @@ export function copySteps(
   table: QualifiedName,
   indexes: readonly string[],
   key: Key,
-  afterwards: readonly string[] = [],
+  afterwards: readonly Omit<PlannedStep, 'phase'>[] = [],
 ): PlannedStep[] {
   const name = displayName(table);
   const many = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 'es'}`;
@@ -40,7 +42,9 @@ export function copySteps(
     { phase: 'purge', what: 'delete from the new table what was written to meanwhile, as the log says' },
     {
       phase: 'index',
-      what: `build ${many(indexes.length, 'index')} on the new table${indexes.length > 0 ? `: ${indexes.join(', ')}` : ''}`,
+      ...told(indexes, (listed) =>
+        [`build ${many(indexes.length, 'index')} on the new table`, listed].filter(Boolean).join(': '),
+      ),
     },
     {
       phase: 'catch-up',
@@ -55,8 +59,31 @@ export function copySteps(
       phase: 'cutover',
       what: `under one short lock: apply the rest, move ${name} to ghost_old_<id>, and the new table to its place, with all that hangs on it`,
     },
-    ...(afterwards.length === 0 ? [] : [{ phase: 'validate', what: afterwards.join('; ') }]),
+    ...afterwards.map((step) => ({ phase: 'validate', ...step })),
   ];
+}
+
+/** What is left to do when the tables are swapped. */
+export function stepsAfterSwap(
+  validated: readonly ForeignKey[],
+  refreshed: readonly QualifiedName[],
+): Omit<PlannedStep, 'phase'>[] {
+  const keys = validated.map(foreignKeyName);
+  const views = refreshed.map(displayName);
+  const what = keys.length === 1 ? 'the foreign key' : `${keys.length} foreign keys:`;
+  return [
+    ...(keys.length === 0 ? [] : [told(keys, (listed) => `validate ${what} ${listed}`)]),
+    ...(views.length === 0 ? [] : [told(views, (listed) => `refresh ${listed}`)]),
+  ];
+}
+
+function foreignKeyName({ name, table }: ForeignKey): string {
+  return `${displayIdent(name)} of ${displayName(table)}`;
+}
+
+function told(names: readonly string[], say: (listed: string) => string): Omit<PlannedStep, 'phase'> {
+  const { full, ...brief } = withNames(names, say);
+  return { what: full, ...brief };
 }
 
 export interface SwapLocks {
@@ -72,16 +99,24 @@ export function copyLocks(
 ): PlannedLock[] {
   const own = lockSet.findIndex((target) => displayName(target.name) === displayName(table));
   const name = displayName(table);
-  const lock = (phase: string, mode: string, why: string, duration: string, of = name): PlannedLock => ({
+  const lock = (
+    phase: string,
+    mode: string,
+    why: string,
+    duration: string,
+    of = name,
+    role: LockRole = 'table',
+  ): PlannedLock => ({
     phase,
     table: of,
+    role,
     mode,
     why,
     blocks: blockedBy(mode),
     duration,
   });
-  const other = ({ name: of, mode, why }: LockTarget): PlannedLock =>
-    lock('cutover', mode, why, 'in the same transaction', displayName(of));
+  const other = ({ name: of, mode, why, role }: LockTarget): PlannedLock =>
+    lock('cutover', mode, why, 'in the same transaction', displayName(of), role);
   const brief = 'a moment, with a short lock_timeout and retries';
   return [
     lock('prepare', 'SHARE ROW EXCLUSIVE', 'create the trigger that logs keys', brief),
@@ -103,6 +138,7 @@ export function copyLocks(
         'goes on with the new table',
         'in the same transaction',
         displayName(sequence),
+        'sequence',
       ),
     ),
     ...lockSet.slice(own + 1).map(other),
@@ -110,16 +146,18 @@ export function copyLocks(
       lock(
         'validate',
         'SHARE UPDATE EXCLUSIVE',
-        `validate foreign key ${key.name}`,
+        `validate foreign key ${foreignKeyName(key)}`,
         'one scan',
         displayName(key.table),
+        displayName(key.table) === name ? 'table' : 'referencing table',
       ),
       lock(
         'validate',
         'ROW SHARE',
-        `validate foreign key ${key.name}`,
+        `validate foreign key ${foreignKeyName(key)}`,
         'one scan',
         displayName(key.references),
+        displayName(key.references) === name ? 'table' : 'referenced table',
       ),
     ]),
   ];

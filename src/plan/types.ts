@@ -22,11 +22,21 @@ export interface ChangeRequest {
   readonly allowPublicationAll?: boolean;
 }
 
+/** What a relation that is locked has to do with the change. */
+export type LockRole =
+  | 'table'
+  | 'sequence'
+  | 'view'
+  | 'referencing table'
+  | 'referenced table'
+  | 'reading table';
+
 /** A relation whose lock the swap takes, in the order of `Plan.lockSet`. */
 export interface LockTarget {
   readonly oid: number;
   readonly name: QualifiedName;
   readonly kind: 'table' | 'view';
+  readonly role: LockRole;
   readonly mode: 'ACCESS EXCLUSIVE' | 'SHARE ROW EXCLUSIVE';
   readonly why: string;
 }
@@ -84,6 +94,7 @@ export interface Key {
 export interface PlannedLock {
   readonly phase: string;
   readonly table: string;
+  readonly role: LockRole;
   /** `ACCESS EXCLUSIVE` ... */
   readonly mode: string;
   readonly why: string;
@@ -95,6 +106,8 @@ export interface PlannedLock {
 export interface PlannedStep {
   readonly phase: string;
   readonly what: string;
+  /** The same with fewer names, where there are many. */
+  readonly brief?: string;
 }
 
 export interface PlannedDependent {
@@ -121,6 +134,8 @@ export interface Obstacle {
 export interface Warning {
   readonly code: string;
   readonly message: string;
+  /** The same with fewer names, where there are many. */
+  readonly brief?: string;
 }
 
 export interface Estimates {

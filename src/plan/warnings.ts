@@ -2,8 +2,9 @@
 import type { TargetDefinitions } from '../catalog/definitions.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
-import { displayName } from '../sql/quote.js';
+import { displayIdent, displayName } from '../sql/quote.js';
 import type { Change } from './change-types.js';
+import { withNames } from '../sql/few-names.js';
 import type { ColumnMapping, Warning } from './types.js';
 
 export interface WarningInput {
@@ -26,6 +27,11 @@ export function warningsFor(input: WarningInput): Warning[] {
     ...resultWarnings(input),
     ...(input.verdict === 'copy' ? copyWarnings(input) : nativeWarnings(input)),
   ];
+}
+
+function told(names: readonly string[], say: (listed: string) => string): Omit<Warning, 'code'> {
+  const { full, ...brief } = withNames(names, say);
+  return { message: full, ...brief };
 }
 
 function resultWarnings({ source, target, server, rows }: WarningInput): Warning[] {
@@ -121,7 +127,11 @@ function referencingTypeWarnings({ foreignKeysIn }: TargetDefinitions, target: T
   return [
     {
       code: 'referencing-types',
-      message: `columns of other tables that reference this one keep their type: ${columns.join(', ')}; a value that does not fit there cannot be referenced`,
+      ...told(
+        columns,
+        (listed) =>
+          `columns of other tables that reference this one keep their type: ${listed}; a value that does not fit there cannot be referenced`,
+      ),
     },
   ];
 }
@@ -132,12 +142,16 @@ const validatesPartitionsSince = 180000;
 function partitionWarnings({ foreignKeysOut }: TargetDefinitions, server: ServerFacts): Warning[] {
   const names = foreignKeysOut
     .filter(({ referencesPartitioned, validated }) => referencesPartitioned && validated)
-    .map(({ name }) => name);
+    .map(({ name, table }) => `${displayIdent(name)} of ${displayName(table)}`);
   if (names.length === 0 || server.version >= validatesPartitionsSince) return [];
   return [
     {
       code: 'partitions-not-marked',
-      message: `foreign key ${names.join(', ')} references a partitioned table: it is validated after the swap and checks every write, but PostgreSQL before 18 leaves convalidated = false in its internal entries for the partitions`,
+      ...told(
+        names,
+        (listed) =>
+          `foreign key ${listed} references a partitioned table: it is validated after the swap and checks every write, but PostgreSQL before 18 leaves convalidated = false in its internal entries for the partitions`,
+      ),
     },
   ];
 }
@@ -148,7 +162,7 @@ function matviewWarnings({ views }: TargetDefinitions): Warning[] {
   return [
     {
       code: 'materialized-views',
-      message: `${names.join(', ')} cannot be read from the swap until the refresh after it is done`,
+      ...told(names, (listed) => `${listed} cannot be read from the swap until the refresh after it is done`),
     },
   ];
 }

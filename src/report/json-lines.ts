@@ -1,6 +1,7 @@
 /** Events as JSON lines: the machine-readable output of `run --json` (a contract; docs/cli.md). */
 import type { MigrationEvent } from './events.js';
 import { displayName } from '../sql/quote.js';
+import { withoutBrief } from './brief.js';
 
 /** What an error line holds besides `event`, `id` and `at`. */
 export interface FailureFields {
@@ -46,7 +47,7 @@ function planSummary({ plan }: Extract<MigrationEvent, { event: 'plan:ready' }>)
     table: displayName(plan.table),
     verdict: plan.verdict,
     reasons: plan.reasons,
-    warnings: plan.warnings,
+    warnings: withoutBrief(plan.warnings),
   };
 }
 

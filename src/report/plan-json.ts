@@ -1,23 +1,24 @@
 /** `plan --json`: the plan as one object (a contract; docs/cli.md). */
 import type { Plan } from '../plan/types.js';
 import { displayName } from '../sql/quote.js';
+import { withoutBrief } from './brief.js';
 
 /**
  * What the decision rests on and leads to. The catalog's picture of the table and the select that copies it stay inside:
  * they are long, and change from release to release.
  */
 export function planObject(plan: Plan): Record<string, unknown> {
-  const { table, verdict, reasons, columns, locks, dependents, warnings, estimates } = plan;
+  const { table, verdict, reasons, columns, locks, dependents, estimates } = plan;
   return {
     table: displayName(table),
     verdict,
     reasons,
     columns,
-    steps: plan.steps,
+    steps: withoutBrief(plan.steps),
     locks,
     dependents,
     obstacles: plan.obstacles,
-    warnings,
+    warnings: withoutBrief(plan.warnings),
     estimates,
     rollback: plan.rollback,
     ...(plan.rehearsal === undefined ? {} : { rehearsal: plan.rehearsal }),

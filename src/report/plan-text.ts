@@ -1,9 +1,12 @@
 /** A plan for people: the verdict and its reasons first, then what it means, then what to watch out for. Pure. */
-import type { ColumnMapping, Obstacle, Plan, PlannedDependent, PlannedLock } from '../plan/types.js';
+import { fewNames, listsThem } from '../sql/few-names.js';
+import type { ColumnMapping, Obstacle, Plan, PlannedDependent, Warning } from '../plan/types.js';
 import { displayName } from '../sql/quote.js';
 import { bytes, count, counted, duration, milliseconds } from './format.js';
 import type { Look, Tone } from './paint.js';
-import { grid, paragraph, table } from './table.js';
+import { allLocks, groupedLocks } from './plan-locks.js';
+import { grid, paragraph } from './table.js';
+import { textWidth } from './text-width.js';
 
 const verdicts: Readonly<Record<Plan['verdict'], { readonly tone: Tone; readonly text: string }>> = {
   native: { tone: 'green', text: 'PostgreSQL changes the table itself, without rewriting it' },
@@ -11,20 +14,26 @@ const verdicts: Readonly<Record<Plan['verdict'], { readonly tone: Tone; readonly
   refused: { tone: 'red', text: 'this change cannot be made; nothing was changed' },
 };
 
+export interface PlanTextOptions {
+  /** Everything by its name, and a refused plan with all that was found out. */
+  readonly verbose?: boolean;
+}
+
 /** @returns lines joined by newlines, without one at the end */
-export function renderPlan(plan: Plan, look: Look): string {
+export function renderPlan(plan: Plan, look: Look, { verbose = false }: PlanTextOptions = {}): string {
   const refused = plan.verdict === 'refused';
-  const statements = plan.verdict === 'native' ? plan.nativeStatements : [];
+  // Nothing of what is refused happens: whoever reads it wants to know why.
+  const whole = verbose || !refused;
   const sections: (readonly [title: string | null, lines: readonly string[]])[] = [
     [null, verdictLines(plan, look)],
-    ['Columns', columnLines(plan.columns, look)],
-    ['Size', sizeLines(plan)],
-    ['Statements', statements.map((statement) => `  ${statement};`)],
-    ['Steps', stepLines(plan, look)],
-    ['Rehearsal', rehearsalLines(plan)],
-    ['In the way now', refused ? [] : obstacleLines(plan.obstacles)],
-    ['What depends on it', dependentLines(plan.dependents, look)],
-    ['Warnings', plan.warnings.flatMap(({ message }) => item('!', message, look))],
+    ['Columns', whole ? columnLines(plan.columns, look) : []],
+    ['Size', sizeLines(plan, look)],
+    ['Statements', plan.verdict === 'native' ? statementLines(plan, look) : []],
+    ['Steps', refused ? [] : stepLines(plan, look, verbose)],
+    ['Rehearsal', rehearsalLines(plan, look)],
+    ['In the way now', refused ? [] : obstacleLines(plan.obstacles, look, verbose)],
+    ['What depends on it', whole ? dependentLines(plan.dependents, look, verbose) : []],
+    ['Warnings', plan.warnings.flatMap((warning) => item('!', warningText(warning, verbose), look))],
     ['How to go back', refused ? [] : plan.rollback.flatMap((text) => item('-', text, look))],
   ];
   return sections
@@ -33,27 +42,42 @@ export function renderPlan(plan: Plan, look: Look): string {
     .join('\n\n');
 }
 
-function rehearsalLines({ rehearsal }: Plan): string[] {
+function warningText({ message, brief }: Warning, verbose: boolean): string {
+  return verbose ? message : (brief ?? message);
+}
+
+function rehearsalLines({ rehearsal }: Plan, { width }: Look): string[] {
   if (rehearsal === undefined) return [];
   const { ok, holdMs, attempts, error } = rehearsal;
-  return ok && holdMs !== null
-    ? [
-        `  the whole swap was done with an empty table and taken back: ${milliseconds(holdMs)} under the lock, at try ${attempts}`,
-      ]
-    : [`  the swap would fail: ${error ?? 'for an unknown reason'}`];
+  const text =
+    ok && holdMs !== null
+      ? `the whole swap was done with an empty table and taken back: ${milliseconds(holdMs)} under the lock, at try ${attempts}`
+      : `the swap would fail: ${error ?? 'for an unknown reason'}`;
+  return paragraph('  ', text, width);
 }
 
 function verdictLines(plan: Plan, look: Look): string[] {
   const { tone, text } = verdicts[plan.verdict];
   return [
-    `${look.paint('bold', displayName(plan.table))}: ${look.paint(tone, plan.verdict)}, ${text}`,
-    ...plan.reasons.flatMap(({ message, hint }) => [
+    ...paragraph('', `${displayName(plan.table)}: ${plan.verdict}, ${text}`, look.width).map((line, index) =>
+      index === 0 ? paintVerdict(line, plan, tone, look) : line,
+    ),
+    ...plan.reasons.flatMap(({ message, hint }, index) => [
       ...item('-', message, look),
-      ...(hint === undefined
+      // Ten views that are refused for one reason have one way out, which is told below the last of them.
+      ...(hint === undefined || plan.reasons[index + 1]?.hint === hint
         ? []
         : paragraph('    ', hint, look.width).map((line) => look.paint('dim', line))),
     ]),
   ];
+}
+
+function paintVerdict(line: string, { table, verdict }: Plan, tone: Tone, { paint }: Look): string {
+  const name = displayName(table);
+  const head = `${name}: ${verdict}`;
+  return line.startsWith(head)
+    ? `${paint('bold', name)}: ${paint(tone, verdict)}${line.slice(head.length)}`
+    : line;
 }
 
 function item(mark: string, text: string, { paint, width }: Look): string[] {
@@ -66,7 +90,7 @@ function columnLines(columns: readonly ColumnMapping[], look: Look): string[] {
   const changed = columns.filter((column) => !isUnchanged(column)).map((column) => columnCells(column, look));
   const rest = unchanged === 0 ? [] : [`  ${counted(unchanged, 'column')} unchanged`];
   // A list of nothing but unchanged columns (--rewrite) is told by the verdict.
-  return [...grid(changed), ...rest];
+  return [...grid(changed, look.width), ...rest];
 }
 
 function isUnchanged({ how, source, target, sourceType, targetType }: ColumnMapping): boolean {
@@ -85,7 +109,7 @@ function howText(how: ColumnMapping['how'], isNew: boolean, expression: string |
   return expression === null ? how : `${how}: ${expression}`;
 }
 
-function sizeLines({ estimates, verdict }: Plan): string[] {
+function sizeLines({ estimates, verdict }: Plan, { width }: Look): string[] {
   if (estimates === null) return [];
   const { rows, tableBytes, indexBytes, toastBytes, diskNeededBytes } = estimates;
   const sizes = [
@@ -95,48 +119,59 @@ function sizeLines({ estimates, verdict }: Plan): string[] {
     ...(toastBytes > 0 ? [`TOAST ${bytes(toastBytes)}`] : []),
   ];
   return [
-    `  ${sizes.join(', ')}`,
+    ...paragraph('  ', sizes.join(', '), width),
     ...(verdict === 'copy'
-      ? [`  needs about ${bytes(diskNeededBytes)} of disk while it runs; WAL not counted`]
+      ? paragraph('  ', `needs about ${bytes(diskNeededBytes)} of disk while it runs; WAL not counted`, width)
       : []),
   ];
 }
 
-/** One row for each phase: what happens in it, and which locks it takes. */
-function stepLines(plan: Plan, look: Look): string[] {
+function statementLines({ nativeStatements }: Plan, { width }: Look): string[] {
+  return nativeStatements.flatMap((statement) => paragraph('  ', `${statement};`, width, '  '));
+}
+
+/** For each phase what happens in it, and below that which locks it takes. */
+function stepLines(plan: Plan, { width, paint }: Look, verbose: boolean): string[] {
   const phases = [...new Set([...plan.steps, ...plan.locks].map(({ phase }) => phase))];
-  if (phases.length === 0) return [];
-  const rows = phases.map((phase) => [
-    phase,
-    plan.steps
-      .filter((step) => step.phase === phase)
-      .map((step) => step.what)
-      .join('\n'),
-    plan.locks
-      .filter((lock) => lock.phase === phase)
-      .map(lockText)
-      .join('\n'),
-  ]);
-  return table(['phase', 'what happens', 'locks'], rows, look);
+  const indent = Math.max(0, ...phases.map((phase) => phase.length)) + 4;
+  return phases.flatMap((phase) => {
+    // The statements of a native change are listed already.
+    const steps = plan.verdict === 'native' ? [] : plan.steps.filter((step) => step.phase === phase);
+    const locks = plan.locks.filter((lock) => lock.phase === phase);
+    const margin = ' '.repeat(indent);
+    const lines = [
+      ...steps.flatMap(({ what, brief }) => paragraph(margin, verbose ? what : (brief ?? what), width)),
+      ...(verbose ? allLocks : groupedLocks)(locks, margin, width).map((line) => paint('dim', line)),
+    ];
+    const label = `  ${phase}`;
+    return lines.map((line, index) => (index === 0 ? line.replace(margin, label.padEnd(indent)) : line));
+  });
 }
 
-function lockText({ mode, table: name, blocks, duration: howLong, why }: PlannedLock): string {
-  const effect = blocks === 'ddl' ? 'blocks other DDL only' : `blocks ${blocks}`;
-  return `${mode} on ${name}: ${effect}, ${howLong}; ${why}`;
+/** More sessions than this are counted. */
+const obstaclesShown = 20;
+
+function obstacleLines(obstacles: readonly Obstacle[], { width }: Look, verbose: boolean): string[] {
+  if (obstacles.length === 0) {
+    return paragraph('  ', 'nothing: no session that can be seen holds a lock or an old transaction', width);
+  }
+  const shown = verbose ? obstacles : obstacles.slice(0, obstaclesShown);
+  const more = obstacles.length - shown.length;
+  return [
+    ...grid(shown.map(obstacleCells), width),
+    ...(more === 0 ? [] : [`  and ${counted(more, 'session')} more; ${listsThem}`]),
+  ];
 }
 
-function obstacleLines(obstacles: readonly Obstacle[]): string[] {
-  if (obstacles.length === 0)
-    return ['  nothing: no session that can be seen holds a lock or an old transaction'];
-  return grid(
-    obstacles.map(({ pid, backendType, user, application, state, transactionSeconds, lockModes }) => [
-      pid === null ? backendType : `pid ${pid}`,
-      [user, application].filter((name) => name !== null && name !== '').join(', '),
-      state ?? (pid === null || backendType === 'client backend' ? '' : backendType),
-      transactionSeconds === null ? '' : `open for ${duration(transactionSeconds)}`,
-      lockModes.length > 0 ? `holds ${lockModes.join(', ')}` : 'old transaction, no lock on the table',
-    ]),
-  );
+function obstacleCells(obstacle: Obstacle): string[] {
+  const { pid, backendType, user, application, state, transactionSeconds, lockModes } = obstacle;
+  return [
+    pid === null ? backendType : `pid ${pid}`,
+    [user, application].filter((name) => name !== null && name !== '').join(', '),
+    state ?? (pid === null || backendType === 'client backend' ? '' : backendType),
+    transactionSeconds === null ? '' : `open for ${duration(transactionSeconds)}`,
+    lockModes.length > 0 ? `holds ${lockModes.join(', ')}` : 'old transaction, no lock on the table',
+  ];
 }
 
 const treatments = [
@@ -145,26 +180,33 @@ const treatments = [
   ['carried', 'green', 'carried'],
 ] as const;
 
-function dependentLines(dependents: readonly PlannedDependent[], look: Look): string[] {
+function dependentLines(dependents: readonly PlannedDependent[], look: Look, verbose: boolean): string[] {
   return treatments.flatMap(([treatment, tone, title]) => {
     const these = dependents.filter((dependent) => dependent.treatment === treatment);
     if (these.length === 0) return [];
-    return [`  ${look.paint(tone, title)} (${count(these.length)})`, ...groupLines(these, look)];
+    return [`  ${look.paint(tone, title)} (${count(these.length)})`, ...groupLines(these, look, verbose)];
   });
 }
 
 /** Those that are treated alike share a line: a table with 40 indexes is an inventory, not 40 messages. */
-function groupLines(dependents: readonly PlannedDependent[], { paint, width }: Look): string[] {
+function groupLines(
+  dependents: readonly PlannedDependent[],
+  { paint, width }: Look,
+  verbose: boolean,
+): string[] {
   const groups = new Map<string, PlannedDependent[]>();
   for (const dependent of dependents) {
-    const group = `${dependent.kind}: ${dependent.why}`;
-    groups.set(group, [...(groups.get(group) ?? []), dependent]);
+    const key = `${dependent.kind}: ${dependent.why}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [dependent]);
+    else group.push(dependent);
   }
-  const margin = Math.max(...dependents.map(({ kind }) => kind.length)) + 6;
+  const margin = dependents.reduce((widest, { kind }) => Math.max(widest, textWidth(kind)), 0) + 6;
   return [...groups.values()].flatMap((group) => {
     const [{ kind, why } = { kind: '', why: '' }] = group;
+    const names = group.map(({ name }) => name);
     return [
-      ...paragraph(`    ${kind}`.padEnd(margin), group.map(({ name }) => name).join(', '), width),
+      ...paragraph(`    ${kind}`.padEnd(margin), verbose ? names.join(', ') : fewNames(names), width),
       ...paragraph(' '.repeat(margin), why, width).map((line) => paint('dim', line)),
     ];
   });

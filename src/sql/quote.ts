@@ -45,7 +45,7 @@ export function displayQualified(text: string): string {
   return text.replaceAll(/"((?:[^"]|"")+)"/g, (_, name: string) => displayIdent(name.replaceAll('""', '"')));
 }
 
-function displayIdent(name: string): string {
+export function displayIdent(name: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(name) ? name : ident(name);
 }
 

@@ -85,6 +85,7 @@ export const aPlan: Plan = {
     {
       phase: 'prepare',
       table: 'public.orders',
+      role: 'table',
       mode: 'SHARE ROW EXCLUSIVE',
       why: 'create the triggers',
       blocks: 'writes',
@@ -93,6 +94,7 @@ export const aPlan: Plan = {
     {
       phase: 'cutover',
       table: 'public.orders',
+      role: 'table',
       mode: 'ACCESS EXCLUSIVE',
       why: 'the swap',
       blocks: 'reads and writes',

@@ -25,6 +25,9 @@ export function planCommand(invocation: Invocation) {
         'do the whole swap with an empty new table and take it back; for its moment it locks the table',
       ),
     )
+    .addOption(
+      new Option('--verbose', 'every lock and every object by its name, and a refused plan with all of it'),
+    )
     .addOption(outputOptions.json)
     .addOption(outputOptions.logLevel)
     .addOption(outputOptions.logFile)
@@ -40,7 +43,9 @@ export function planCommand(invocation: Invocation) {
           ...(values.rehearse === true ? { rehearse: true } : {}),
         });
         stdout.line(
-          outcome.json ? JSON.stringify(planObject(plan)) : renderPlan(plan, stdout.look(outcome.colour)),
+          outcome.json
+            ? JSON.stringify(planObject(plan))
+            : renderPlan(plan, stdout.look(outcome.colour), { verbose: values.verbose === true }),
         );
         if (plan.verdict === 'refused') outcome.exitCode = ExitCode.refused;
       }),
