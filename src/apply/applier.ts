@@ -8,7 +8,7 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
-import { isServerError } from '../db/sqlstate.js';
+import { isRowError, isServerError } from '../db/sqlstate.js';
 import type { EventMap } from '../report/events.js';
 import { qualified, type QualifiedName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
@@ -22,7 +22,7 @@ import {
 import { applyBatch, type BatchResult } from './batch.js';
 import { firstBatchBlocks, nextBatchBlocks, smallLogBlocks, worthReclaiming } from './batch-size.js';
 import { blocksRange } from './log-range.js';
-import { findMisfits, isRowError, misfitError } from './misfits.js';
+import { findMisfits, misfitError } from './misfits.js';
 import { isOutrun, workersFor, type Pass } from './pass.js';
 
 export type ApplyProgress = EventMap['apply:progress'];

@@ -1,6 +1,6 @@
 /** Entries that cannot be applied because a row does not fit the shadow: found by halving, and told by name. */
 import type { Session } from '../db/session.js';
-import { isConflict, isDataError, SqlState, sqlState, type ServerError } from '../db/sqlstate.js';
+import { isConflict, isRowError, SqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
@@ -12,8 +12,6 @@ import { halves } from './log-range.js';
 /** Enough to see a pattern. */
 const maxSamples = 5;
 const searchTimeMs = 30_000;
-/** `raise_exception`: a function in the user's own expression says no. */
-const raisedByFunction = 'P0001';
 
 export interface Misfit {
   /** `id=7, region=eu`. */
@@ -21,11 +19,6 @@ export interface Misfit {
   /** The row that already has the unique value; null when that is not what is wrong, or when it is gone again. */
   readonly otherKey: string | null;
   readonly error: ServerError;
-}
-
-/** A row's value does not fit the new shape, so trying again is no use. */
-export function isRowError(error: unknown): error is ServerError {
-  return isDataError(error) || sqlState(error) === raisedByFunction;
 }
 
 /**
@@ -138,8 +131,9 @@ export function misfitError(plan: ApplyPlan, misfits: readonly Misfit[], first: 
   });
 }
 
-function reasonOf(error: ServerError): 'unique' | 'not-null' | 'check' | 'cast' {
+function reasonOf(error: ServerError): 'unique' | 'not-null' | 'check' | 'cast' | 'limit' {
   if (isConflict(error)) return 'unique';
   if (error.code === SqlState.notNullViolation) return 'not-null';
+  if (/^(53|54|XX)/.test(error.code)) return 'limit';
   return error.code.startsWith('23') ? 'check' : 'cast';
 }

@@ -1,6 +1,6 @@
 /** Finds the rows that make a chunk fail, by halving it: which rows, not just that there are some. */
 import type { Session } from '../db/session.js';
-import { isDataError, SqlState, sqlState, type ServerError } from '../db/sqlstate.js';
+import { isRowError, SqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import { copyRowsSql, copySettings, keyAtSql, lockSourceSql } from './copy-sql.js';
@@ -11,18 +11,11 @@ const maxSamples = 5;
 const searchTimeMs = 30_000;
 /** Offsets within a block start at 1; a 32 KB block has at most 1,170. */
 const offsetsPerBlock = 2048;
-/** `raise_exception`: a function in the user's own expression says no. */
-const raisedByFunction = 'P0001';
 
 export interface BadRow {
   /** `id=7, region=eu`. */
   readonly key: string;
   readonly error: ServerError;
-}
-
-/** A row's value does not fit the new shape, so trying again is no use. */
-export function isRowError(error: unknown): error is ServerError {
-  return isDataError(error) || sqlState(error) === raisedByFunction;
 }
 
 /**
@@ -121,7 +114,8 @@ export function rowDoesNotFit(plan: CopyPlan, rows: readonly BadRow[], first: Se
   );
 }
 
-function reasonOf(error: ServerError): 'not-null' | 'check' | 'cast' {
+function reasonOf(error: ServerError): 'not-null' | 'check' | 'cast' | 'limit' {
   if (error.code === SqlState.notNullViolation) return 'not-null';
+  if (/^(53|54|XX)/.test(error.code)) return 'limit';
   return error.code.startsWith('23') ? 'check' : 'cast';
 }

@@ -8,8 +8,9 @@
  */
 import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
+import { isRowError } from '../db/sqlstate.js';
 import type { SqlQuery } from '../sql/quote.js';
-import { findBadRows, isRowError, rowDoesNotFit } from './bad-rows.js';
+import { findBadRows, rowDoesNotFit } from './bad-rows.js';
 import { countBlocks, remainingRanges, takeChunk } from './block-chunks.js';
 import { copyRowsSql, copySettings, lockSourceSql, tidRange } from './copy-sql.js';
 import { chunkBlocksNow, nextChunkBlocks, startChunkBlocks } from './pace.js';

@@ -16,6 +16,7 @@ export const SqlState = {
   undefinedTable: '42P01',
   dependentObjects: '2BP01',
   undefinedColumn: '42703',
+  undefinedFunction: '42883',
   undefinedObject: '42704',
   duplicateTable: '42P07',
   duplicateObject: '42710',
@@ -31,6 +32,8 @@ export const SqlState = {
   idleSessionTimeout: '57P05',
   idleInTransactionTimeout: '25P03',
   tooManyConnections: '53300',
+  outOfMemory: '53200',
+  raiseException: 'P0001',
 } as const;
 
 /** What the server said, as far as we use it. `detail` may hold row values: not for logs. */
@@ -65,6 +68,22 @@ export function isServerError(error: unknown): error is ServerError {
 export function isDataError(error: unknown): boolean {
   const state = sqlState(error);
   return state !== null && (state.startsWith('22') || state.startsWith('23'));
+}
+
+/**
+ * It lies in some row, so that it is worth finding out in which: a data error; a limit of the program or of memory that a large
+ * value runs into (54, 53200; `invalid memory alloc request size` is XX000, and so is a TOASTed value that is damaged); what a
+ * function in the user's own expression raises (P0001, 38, 39).
+ */
+export function isRowError(error: unknown): error is ServerError {
+  const state = sqlState(error);
+  return (
+    state !== null &&
+    (isDataError(error) ||
+      state === SqlState.outOfMemory ||
+      state === SqlState.raiseException ||
+      ['38', '39', '54', 'XX'].includes(state.slice(0, 2)))
+  );
 }
 
 export function isConflict(error: unknown): boolean {

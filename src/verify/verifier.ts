@@ -11,6 +11,7 @@ import { isDataError } from '../db/sqlstate.js';
 import type { EventMap } from '../report/events.js';
 import { nextSize } from '../throttle/pace.js';
 import { Pieces } from './pieces.js';
+import { findUncomparable, isAboutARow, uncomparable } from './uncomparable.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
 import {
   differencesSql,
@@ -125,7 +126,7 @@ export class Verifier {
           return;
         }
         const startedMs = performance.now();
-        const rows = await this.#compare(session, piece);
+        const rows = await this.#compareOrExplain(session, piece);
         const durationMs = performance.now() - startedMs;
         const took = { size: pieces.sizeOf(piece, rows), durationMs };
         this.#size = nextSize(this.#size, took, workers.chunkTimeMs, {
@@ -145,6 +146,17 @@ export class Verifier {
 
   #stopped(): boolean {
     return this.#failure !== null || this.#differences.length >= maxDifferences;
+  }
+
+  async #compareOrExplain(session: Session, piece: Piece): Promise<number> {
+    const { plan } = this.options;
+    try {
+      return await this.#compare(session, piece);
+    } catch (error) {
+      if (!isAboutARow(error)) throw error;
+      const key = await findUncomparable(session, plan, piece, (...args) => this.#once(...args));
+      throw uncomparable(plan, key, error);
+    }
   }
 
   /** @returns rows of the source */

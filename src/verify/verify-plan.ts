@@ -164,8 +164,22 @@ function commonOrder(
   return isUniform && pairs.length === key.columns.length ? pairs : null;
 }
 
-/** The exact value, as something that can be hashed. */
-export function imageOf({ how, sendFunction }: ValueImage, value: string): string {
+/**
+ * What goes into the row's hash for a column: the exact value, as something that can be hashed; of a large one its own hash.
+ * https://www.postgresql.org/docs/current/limits.html: a row is a datum here, of 1 GB at most.
+ */
+export function digestOf(image: ValueImage, value: string): string {
+  return image.large ? hashOf(image, value) : imageOf(image, value);
+}
+
+/** The hash of a column's exact value. */
+export function hashOf(image: ValueImage, value: string): string {
+  // Leaves no copy of the value behind, while what is in a record stays in memory until the row is done.
+  if (image.how === 'value' && image.isText) return `pg_catalog.hashtextextended(${value}, 0)`;
+  return `pg_catalog.hash_record_extended(row(${imageOf(image, value)}), 0)`;
+}
+
+function imageOf({ how, sendFunction }: ValueImage, value: string): string {
   if (how === 'value') return value;
   return how === 'send' ? `${sendFunction}(${value})` : `(${value})::text`;
 }

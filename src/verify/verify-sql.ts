@@ -9,7 +9,7 @@ import { equals } from '../keys/key-match.js';
 import { keysOf } from '../keys/key-sql.js';
 import { projectionSql } from '../sql/projection.js';
 import { ident, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
-import { imageOf, shadowValue, type OrderedKey, type VerifyPlan } from './verify-plan.js';
+import { digestOf, hashOf, shadowValue, type OrderedKey, type VerifyPlan } from './verify-plan.js';
 
 /** For sessions that verify: several of them share the work, and statistics must not make a piece a scan of all. */
 export const verifySettings: Readonly<Record<string, string>> = {
@@ -174,6 +174,42 @@ export function shadowKeysSql(plan: VerifyPlan, blocks: BlockRange): SqlQuery {
   };
 }
 
+/** Keys of the source in a piece of blocks, likewise, in the order of `Key.columns`. */
+export function sourceKeysSql(plan: VerifyPlan, blocks: BlockRange): SqlQuery {
+  const keys = plan.key.columns.map(({ name }) => `s.${ident(name)}::text`);
+  const values = new Parameters();
+  return {
+    text: sql`
+      select array[${keys.join(', ')}] as key, s.ctid::text as tid
+      from only ${qualified(plan.source)} as s
+      where ${blocksWhere('s.ctid', blocks, values)}`,
+    values: values.all,
+  };
+}
+
+/** Keys of the source in a range of it, as text, in the index's order. */
+export function rangeKeysSql(plan: VerifyPlan, { after, upTo }: KeyRange): SqlQuery {
+  const order = orderOf(plan);
+  const values = new Parameters();
+  const where = [
+    ...(after === null ? [] : [compareSource(order, 's', 'greater', values.position(after))]),
+    ...(upTo === null ? [] : [compareSource(order, 's', 'notGreater', values.position(upTo))]),
+  ];
+  const columns = order.map(({ source }) => `s.${ident(source.column)}`);
+  const sorted = order.map(
+    ({ source }, index) =>
+      `${columns[index]}${collate(source.collation)} using ${source.less}${nullsOf(source)}`,
+  );
+  return {
+    text: sql`
+      select ${columns.map((column, index) => `${column}::text as k${index + 1}`).join(', ')}
+      from only ${qualified(plan.source)} as s
+      where ${where.length === 0 ? 'true' : where.join(' and ')}
+      order by ${sorted.join(', ')}`,
+    values: values.all,
+  };
+}
+
 /** `match`: the key under names of ours, `own`: under its own. */
 type Part = 'key' | 'hash' | 'values' | 'match' | 'own';
 
@@ -235,13 +271,13 @@ function partsOf(plan: VerifyPlan, row: string, parts: readonly Part[]): string 
     key: () =>
       `array[${plan.key.columns.map(({ targetName }) => `${shadowValue(row, targetName)}::text`).join(', ')}] as key`,
     hash: () => {
-      const images = plan.compared.map(({ name, image }) => imageOf(image, shadowValue(row, name)));
+      const images = plan.compared.map(({ name, image }) => digestOf(image, shadowValue(row, name)));
       // Hashed once more: a record's hash is linear in those of its columns, so two rows that exchange a value would sum up
       // to the same.
       return `pg_catalog.hashint8extended(pg_catalog.hash_record_extended(row(${images.join(', ')}), 0), 0) as hash`;
     },
     values: () =>
-      `array[${plan.compared.map(({ name }) => `${shadowValue(row, name)}::text`).join(', ')}]::text[] as values`,
+      `array[${plan.compared.map((column) => shownSql(column, shadowValue(row, column.name))).join(', ')}]::text[] as values`,
     match: () =>
       plan.match
         .map(({ shadow }, index) => `${shadowValue(row, shadow.column)} as ${matchName(index)}`)
@@ -249,6 +285,16 @@ function partsOf(plan: VerifyPlan, row: string, parts: readonly Part[]): string 
     own: () => plan.key.columns.map(({ targetName }) => shadowValue(row, targetName)).join(', '),
   };
   return parts.map((part) => texts[part]()).join(', ');
+}
+
+/** Bytes as they are stored, compressed or not. */
+const longestShown = 100_000;
+
+/** As text, for people; of a large value its hash, since the texts of a whole piece are in memory at once. */
+function shownSql({ image }: VerifyPlan['compared'][number], value: string): string {
+  if (!image.large) return `${value}::text`;
+  const hash = `'(a large value with the hash ' || pg_catalog.to_hex(${hashOf(image, value)}) || ')'`;
+  return `case when pg_catalog.pg_column_size(${value}) > ${longestShown} then ${hash} else ${value}::text end`;
 }
 
 /** A name that no column of the user's has. */

@@ -56,6 +56,22 @@ const values: readonly Value[] = [
   { type: 'pair', value: `row(1, '-0')`, other: 'row(1, 0)' },
   { type: 'pair[]', value: `array[row(1, '-0')]::pair[]`, other: 'array[row(1, 0)]::pair[]' },
   { type: 'aclitem', value: "'=r/postgres'", other: "'=w/postgres'" },
+  { type: 'aclitem[]', value: `'{=r/postgres}'`, other: `'{=w/postgres}'` },
+  // No binary form: neither has what is made of it.
+  { type: 'seg', value: "'1.0'", other: "'1.00'" },
+  { type: 'seg[]', value: `'{1.0}'`, other: `'{1.00}'` },
+  { type: 'size', value: "'1 .. 2'", other: "'1 .. 2.0'" },
+  { type: 'size[]', value: `'{1.0}'`, other: `'{1.00}'` },
+  { type: 'sized', value: `row(1, '1.0')`, other: `row(1, '1.00')` },
+  { type: 'sized[]', value: `array[row(1, '1.0')]::sized[]`, other: `array[row(1, '1.00')]::sized[]` },
+  { type: 'few_sized', value: `array[row(1, '1.0')]::sized[]`, other: `array[row(1, '1.00')]::sized[]` },
+  { type: 'segrange', value: "'[1,2.0)'", other: "'[1,2)'" },
+  { type: 'segrange[]', value: `'{"[1,2.0)"}'`, other: `'{"[1,2)"}'` },
+  { type: 'segmultirange', value: `'{[1,2.0)}'`, other: `'{[1,2)}'` },
+  { type: 'pairrange', value: `'["(1,0)","(2,-0)")'`, other: `'["(1,0)","(2,0)")'` },
+  { type: 'pricerange', value: "'[1.0,2)'", other: "'[1.00,2)'" },
+  { type: 'nummultirange', value: "'{[1.0,2)}'", other: "'{[1.00,2)}'" },
+  { type: 'tsquery', value: "'a & b'", other: "'b & a'" },
   { type: 'pg_lsn', value: "'0/1'", other: "'0/2'" },
   { type: 'regclass', value: "'pg_class'", other: "'pg_proc'" },
 ];
@@ -64,6 +80,13 @@ const setup = `
   create type mood as enum ('sad', 'ok');
   create type pair as (a int, b float8);
   create domain price as numeric check (value > 0);
+  create extension seg;
+  create domain size as seg;
+  create type sized as (a int, s size);
+  create domain few_sized as sized[];
+  create type segrange as range (subtype = seg);
+  create type pairrange as range (subtype = pair);
+  create type pricerange as range (subtype = price);
   create collation nobody_cares (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
   create table t (id int primary key, ${values.map(({ type }, index) => `c${index} ${type}`).join(', ')});
   insert into t select i, ${values.map(({ value, type }) => `${value}::${type.replace(/ collate.*/, '')}`).join(', ')} from generate_series(1, ${values.length}) as i;

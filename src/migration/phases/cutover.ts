@@ -7,7 +7,6 @@
 import { drain, planDrain, prepareDrain } from '../../apply/applier.js';
 import type { ApplyPlan } from '../../apply/apply-plan.js';
 import { applySettings } from '../../apply/apply-sql.js';
-import { isRowError } from '../../apply/misfits.js';
 import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
 import type { Fingerprint } from '../../catalog/fingerprint.js';
 import { readTableShape } from '../../catalog/shape.js';
@@ -17,6 +16,7 @@ import { cutover } from '../../cutover/cutover.js';
 import { attachDefinitions, detachStatements } from '../../cutover/dependents-sql.js';
 import { swapStatements } from '../../cutover/swap-sql.js';
 import type { Session } from '../../db/session.js';
+import { isRowError } from '../../db/sqlstate.js';
 import { CutoverNotObtainedError, FailedError, InterruptedError, PgGhostError } from '../../errors.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../../shadow/bare-heap-sql.js';
@@ -55,6 +55,9 @@ export async function swap(context: RunContext): Promise<Transition> {
   }
   return 'done';
 }
+
+/** Rows that were put right by the time that they were looked for; an error of another kind would come for ever. */
+const maxRepairedTries = 20;
 
 interface SwapWork {
   readonly session: Session;
@@ -118,11 +121,11 @@ async function swapOrExplain(
   work: SwapWork,
   options: { readonly rehearse?: boolean } = {},
 ): Promise<LockedResult<number>> {
-  for (;;) {
+  for (let tries = 1; ; tries += 1) {
     try {
       return await swapOnce(context, work, options);
     } catch (error) {
-      if (!isRowError(error)) throw error;
+      if (!isRowError(error) || tries >= maxRepairedTries) throw error;
       // Throws with the row's key, unless the row was put right meanwhile.
       await work.applier.catchUp();
     }
