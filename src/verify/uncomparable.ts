@@ -58,7 +58,11 @@ export async function findUncomparable(
       sourceKeysSql(plan, blocks),
     )) {
       const row: Piece = { kind: 'source blocks', blocks: { ...blocks, tid } };
-      if (await fails(row)) return describe(key, plan.key.columns.map(({ name }) => name));
+      if (await fails(row))
+        return describe(
+          key,
+          plan.key.columns.map(({ name }) => name),
+        );
     }
     return null;
   }
