@@ -39,7 +39,7 @@ export function logTables(id: number): Omit<ChangeLog, 'columns'> {
   return { segments, pending, truncations: table('truncations'), parts: [pending, ...segments] };
 }
 
-function keyType(id: number): QualifiedName {
+export function keyType(id: number): QualifiedName {
   return { schema: captureSchema, name: `key_${id}` };
 }
 

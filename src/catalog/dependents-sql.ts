@@ -1,8 +1,6 @@
 /** Queries for `readDependents`. */
 import type { SqlQuery } from '../sql/quote.js';
-
-/** Marks the schemas that hold a shadow or an old table. */
-export const ownSchemaComment = 'pg-ghost';
+import { isMarkSql } from '../sql/marks.js';
 
 /**
  * What depends on relations (the table, or views), by pg_depend. An object that is an internal part of another (the
@@ -86,7 +84,6 @@ const dependentsText = `
   left join pg_class as c on f.classid = 'pg_class'::regclass and c.oid = f.objid
   left join pg_constraint as con on f.classid = 'pg_constraint'::regclass and con.oid = f.objid
   left join pg_trigger as tg on f.classid = 'pg_trigger'::regclass and tg.oid = f.objid
-  left join pg_proc as tgf on tgf.oid = tg.tgfoid
   left join pg_rewrite as r on f.classid = 'pg_rewrite'::regclass and r.oid = f.objid
   left join pg_policy as p on f.classid = 'pg_policy'::regclass and p.oid = f.objid
   left join pg_proc as fn on f.classid = 'pg_proc'::regclass and fn.oid = f.objid
@@ -100,12 +97,9 @@ const dependentsText = `
       join pg_class as ac on ac.oid = ad.adrelid
       where f.classid = 'pg_attrdef'::regclass
         and ad.oid = f.objid
-        and obj_description(ac.relnamespace, 'pg_namespace') = '${ownSchemaComment}'
+        and ${isMarkSql(`obj_description(ac.relnamespace, 'pg_namespace')`)}
     )
-    and not coalesce(
-      starts_with(tg.tgname::text, 'ghost_capture_') and tgf.pronamespace = to_regnamespace('ghost'),
-      false
-    )`;
+    and not ${isMarkSql(`obj_description(tg.tgfoid, 'pg_proc')`)}`;
 
 /** What the table is part of, and its own flags: not in pg_depend, or not as a dependency on the table. */
 export function membershipsSql(tableOid: number, serverVersion: number): SqlQuery {

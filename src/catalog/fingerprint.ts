@@ -10,6 +10,9 @@ import type { Session } from '../db/session.js';
 import { literal, type SqlQuery } from '../sql/quote.js';
 
 export interface Fingerprint {
+  /** What the table is called now. */
+  readonly schema: string;
+  readonly name: string;
   readonly fingerprint: string;
   /** `pg_relation_filenode`; null for what has no file. */
   readonly filenode: number | null;
@@ -162,6 +165,8 @@ const parts: readonly string[] = [
 const fingerprintText = `
   select
     md5(concat_ws('|', ${parts.map((part) => `coalesce((${part}), '')`).join(',\n')})) as fingerprint,
+    (select n.nspname::text from pg_namespace as n where n.oid = t.relnamespace) as schema,
+    t.relname::text as name,
     pg_relation_filenode(t.oid) as filenode,
     (
       select case when count(*) = cardinality($2::name[])

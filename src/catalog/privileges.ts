@@ -100,7 +100,7 @@ function missingSql(serverVersion: number): string {
   const options = serverVersion >= 160000 ? ' with inherit true, set true' : '';
   return `
     with
-    me as (select current_user::regrole::oid as oid, quote_ident(current_user) as name),
+    me as (select oid, quote_ident(rolname) as name from pg_roles where rolname = current_user),
     t as (
       select c.relowner, n.oid as schema_oid, quote_ident(n.nspname) as schema
       from pg_class as c

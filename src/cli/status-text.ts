@@ -8,9 +8,9 @@ import { grid } from '../report/table.js';
 
 export function statusTable(migrations: readonly MigrationStatus[], { paint }: Look): string[] {
   if (migrations.length === 0) return ['no migrations in this database'];
-  const rows = migrations.map(({ id, table, phase, percent, backlog, runnerPid, error, next }) => [
+  const rows = migrations.map(({ id, table, renamedTo, phase, percent, backlog, runnerPid, error, next }) => [
     String(id),
-    table,
+    renamedTo === null ? table : `${table}, now ${renamedTo}`,
     phase,
     `${percent} %`,
     count(backlog),
@@ -30,6 +30,8 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
     ['copied', `${percent} %, ${count(rowsCopied)} rows`],
     ['backlog', count(backlog)],
     ['capture', migration.capture],
+    ['renamed to', migration.renamedTo],
+    ['origin', originText(migration.origin)],
     ['shadow', shadow],
     ['old table', old],
     ['run', runnerText(migration)],
@@ -50,6 +52,17 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
         `  ${paint('dim', name.padEnd(10))} ${value.replaceAll('\n', `\n${' '.repeat(13)}`)}`,
     ),
   ];
+}
+
+function originText(origin: MigrationStatus['origin']): string | null {
+  switch (origin) {
+    case 'here':
+      return null;
+    case 'copied':
+      return 'another database, of which this one is a copy';
+    case 'restored':
+      return 'another database, by a dump that was restored here';
+  }
 }
 
 /** The lock ledger: one line for each relation in each try. */

@@ -3,11 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
 import { createEmitter } from '../report/emitter.js';
-import { displayName } from '../sql/quote.js';
-import { setPhase, settleChunks } from '../state/migrations.js';
-import { schemasOf } from '../state/schema-sql.js';
+import { displayName, sql } from '../sql/quote.js';
+import type { MigrationIdentity } from '../sql/marks.js';
+import { findMigration, setPhase, settleChunks } from '../state/migrations.js';
+import { readMarkedMigrations, readOwnObjects } from '../state/own-objects.js';
+import { hasState } from '../state/schema.js';
+import { whereabouts } from '../state/whereabouts.js';
 import { claimRun } from './claim.js';
-import { removeMigration } from './cleanup.js';
+import { removeMarked, removeMigration } from './cleanup.js';
 import { limitsOf } from './context.js';
 import { resolveMigration } from './find-table.js';
 import { withLedger } from './ledger-book.js';
@@ -25,9 +28,22 @@ export async function abort(options: CommonOptions, id: number): Promise<void> {
 }
 
 async function undo(options: CommonOptions, id: number): Promise<void> {
-  const { connection, signal } = options;
+  const { connection, signal, onPoint } = options;
   await using session = await Session.open({ connection, applicationName: `pg-ghost ${id} abort` });
   await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} abort` });
+  const work = {
+    session,
+    watcher,
+    limits: limitsOf({ settings: defaultRunSettings }),
+    emit: createEmitter([options.onEvent]).withId(id),
+    onCaptureOff: async () => onPoint?.('capture-off'),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  const unknown = await unknownToState(session, id);
+  if (unknown.length > 0) {
+    for (const marked of unknown) await removeMarked(work, marked);
+    return;
+  }
   await mayAbort(session, id);
   // Whoever runs it is ended.
   await claimRun({
@@ -37,34 +53,57 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
     mayEnd: () => true,
     ...(signal === undefined ? {} : { signal }),
   });
+  await onPoint?.('abort-claimed');
   // Looked at again now that nobody else can move it.
   const record = await mayAbort(session, id);
   await withLedger(session, id, (onLock) =>
-    removeMigration({
-      session,
-      watcher,
-      id,
-      table: record.table,
-      sourceOid: record.sourceOid,
-      limits: limitsOf({ settings: defaultRunSettings }),
-      emit: createEmitter([options.onEvent]).withId(id),
-      onLock,
-      ...(signal === undefined ? {} : { signal }),
+    removeMigration({ ...work, onLock }, record, async () => {
+      await settleChunks(session, id);
+      await setPhase(session, id, 'aborted');
+      await onPoint?.('abort-uncommitted');
     }),
   );
-  await settleChunks(session, id);
-  await setPhase(session, id, 'aborted');
+  await onPoint?.('aborted');
+}
+
+/**
+ * What carries marks of the number while the state has no such migration: left by a dump without the state's rows, say. An
+ * old table among it is nobody's to drop but the user's.
+ */
+async function unknownToState(session: Session, id: number): Promise<MigrationIdentity[]> {
+  if ((await hasState(session)) && (await findMigration(session, id)) !== null) return [];
+  const found = (await readMarkedMigrations(session)).filter((marked) => marked.id === id);
+  for (const marked of found) {
+    const { schemas } = await readOwnObjects(session, marked);
+    const { kept } = await session.row<{ kept: string | null }>({
+      text: sql`
+        select string_agg(c.oid::regclass::text, ', ') as kept
+        from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where n.oid = any ($1::oid[]) and c.relkind = 'r'`,
+      values: [schemas.filter(({ role }) => role === 'old table').map(({ oid }) => oid)],
+    });
+    if (kept === null) continue;
+    throw new RefusedError([
+      {
+        code: 'state-missing',
+        message: `the state of migration ${id} is not in this database any more, but the table from before it is: ${kept}`,
+        hint: `it was swapped; drop that table and its schema yourself when nobody needs it`,
+      },
+    ]);
+  }
+  return found;
 }
 
 async function mayAbort(session: Session, id: number): ReturnType<typeof resolveMigration> {
   const record = await resolveMigration(session, id);
   if (next(record.phase, 'abort') !== null) return record;
-  const old = displayName({ schema: schemasOf(id).old, name: record.table.name });
+  const old = (await whereabouts(session, record)).old;
   throw new RefusedError([
     record.phase === 'swapped'
       ? {
           code: 'already-swapped',
-          message: `migration ${id} has already swapped its tables; the old one is ${old}`,
+          message: `migration ${id} has already swapped its tables; the old one is ${old === null ? 'gone' : displayName(old)}`,
           hint: `pg-ghost finalize ${id} drops the old table`,
         }
       : { code: 'already-ended', message: `migration ${id} is already ${record.phase}` },

@@ -4,6 +4,7 @@
  */
 import type { Session } from '../db/session.js';
 import { SqlState, isServerError, sqlState, type ServerError } from '../db/sqlstate.js';
+import type { ForeignKey } from '../catalog/definitions.js';
 import { validateForeignKey } from '../ddl/foreign-key-sql.js';
 import { refreshView } from '../ddl/view-sql.js';
 import { FailedError } from '../errors.js';
@@ -13,14 +14,15 @@ import { lockThenRun } from '../locks/lock-then-run.js';
 import { LockNotObtained } from '../locks/locked-transaction.js';
 import type { LockStep } from '../locks/request.js';
 import { toValidate } from '../plan/definitions/to-validate.js';
-import type { Plan } from '../plan/types.js';
 import type { Emit } from '../report/events.js';
-import { displayName, qualified } from '../sql/quote.js';
+import { displayName, qualified, sql, type QualifiedName } from '../sql/quote.js';
+import type { MigrationRecord } from '../state/migrations.js';
+import { findRelationNamed } from '../state/own-objects.js';
 import { defaultRunSettings } from './types.js';
 
 export interface AfterSwapWork {
   readonly session: Session;
-  readonly plan: Pick<Plan, 'definitions'>;
+  readonly record: Pick<MigrationRecord, 'plan' | 'shadowOid'>;
   readonly lockTimeoutMs: number;
   readonly deadlineMs: number;
   readonly watcher?: Session;
@@ -56,31 +58,25 @@ interface Pending {
   readonly refresh: string | null;
 }
 
-async function pending({ session, plan }: AfterSwapWork): Promise<Pending[]> {
+async function pending({ session, record: { plan, shadowOid } }: AfterSwapWork): Promise<Pending[]> {
   if (plan.definitions === null) return [];
   const { target } = plan.definitions;
   const result: Pending[] = [];
-  for (const key of toValidate(target)) {
-    const [found] = await session.rows<{ oid: number; references: number; lockable: boolean }>({
-      text: `
-        select conrelid as oid, confrelid as references,
-          has_table_privilege(confrelid, 'update, delete, truncate') as lockable
-        from pg_constraint
-        where conrelid = to_regclass($1) and conname = $2 and contype = 'f' and not convalidated`,
-      values: [qualified(key.table), key.name],
-    });
-    if (found === undefined) continue;
-    const what = `validating foreign key ${key.name} of ${displayName(key.table)}`;
+  for (const planned of toValidate(target)) {
+    const found = await findUnvalidated(session, planned, shadowOid);
+    if (found === null) continue;
+    const { table, references } = found;
+    const what = `validating foreign key ${planned.name} of ${displayName(table)}`;
     const locks: LockStep[] = [
-      { kind: 'table', oid: found.oid, table: qualified(key.table), mode: 'SHARE UPDATE EXCLUSIVE' },
+      { kind: 'table', oid: found.tableOid, table: qualified(table), mode: 'SHARE UPDATE EXCLUSIVE' },
       {
         kind: found.lockable ? 'table' : 'implicit',
-        oid: found.references,
-        table: qualified(key.references),
+        oid: found.referencesOid,
+        table: qualified(references),
         mode: 'ROW SHARE',
       },
     ];
-    result.push({ what, locks, statement: validateForeignKey(key), refresh: null });
+    result.push({ what, locks, statement: validateForeignKey({ ...planned, table }), refresh: null });
   }
   for (const view of target.views.filter(({ materialized, populated }) => materialized && populated)) {
     const name = qualified(view.name);
@@ -94,6 +90,51 @@ async function pending({ session, plan }: AfterSwapWork): Promise<Pending[]> {
     result.push({ what, locks, statement: refreshView(view), refresh: name });
   }
   return result;
+}
+
+interface Unvalidated {
+  readonly tableOid: number;
+  readonly table: QualifiedName;
+  readonly referencesOid: number;
+  readonly references: QualifiedName;
+  readonly lockable: boolean;
+}
+
+/** By the new table's OID, and under the names that the tables have now: they may have been renamed since. */
+async function findUnvalidated(
+  session: Session,
+  { name, table, references }: ForeignKey,
+  newTable: number | null,
+): Promise<Unvalidated | null> {
+  const [found] = await session.rows<Unvalidated>({
+    text: sql`
+      select
+        con.conrelid as "tableOid",
+        json_build_object('schema', tn.nspname, 'name', t.relname) as table,
+        con.confrelid as "referencesOid",
+        json_build_object('schema', rn.nspname, 'name', r.relname) as references,
+        has_table_privilege(con.confrelid, 'update, delete, truncate') as lockable
+      from pg_constraint as con
+      join pg_class as t on t.oid = con.conrelid
+      join pg_namespace as tn on tn.oid = t.relnamespace
+      join pg_class as r on r.oid = con.confrelid
+      join pg_namespace as rn on rn.oid = r.relnamespace
+      where con.conname = $1
+        and con.contype = 'f'
+        and not con.convalidated
+        and $2::bigint in (con.conrelid, con.confrelid)
+        -- Names of constraints are the table's own: the other end tells those of two tables apart.
+        and (t.relname = $3 or r.relname = $4)
+      order by (t.relname = $3)::int + (r.relname = $4)::int desc
+      limit 1`,
+    values: [
+      name,
+      newTable ?? (await findRelationNamed(session, table))?.oid ?? null,
+      table.name,
+      references.name,
+    ],
+  });
+  return found ?? null;
 }
 
 /** The locks keep out no reader and no writer, but whoever waits for one makes others wait behind. */

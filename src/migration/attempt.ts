@@ -94,6 +94,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   let watcher: Session | null = null;
   const context: RunContext = {
     id,
+    identity: record.identity,
     plan,
     schemas: schemasOf(id),
     control,

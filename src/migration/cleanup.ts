@@ -1,8 +1,7 @@
-/** Takes away what a migration put into the database: for abort, for a prepare that failed, for finalize. */
-import {
-  dropCaptureObjectStatements,
-  dropCaptureTriggerStatements,
-} from '../capture/triggers/trigger-sql.js';
+/**
+ * Takes away what a migration put into the database: for abort, for a prepare that failed, for finalize. What that is, the marks
+ * say (state/own-objects.ts); nothing is dropped by its name.
+ */
 import { Session } from '../db/session.js';
 import { messageOf, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
@@ -10,35 +9,74 @@ import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describ
 import type { LedgerEntry } from '../locks/ledger.js';
 import { LockNotObtained, underLock, type LockLimits } from '../locks/locked-transaction.js';
 import type { Emit } from '../report/events.js';
-import { displayName, ident, qualified, type QualifiedName } from '../sql/quote.js';
-import { schemasOf } from '../state/schema-sql.js';
+import { displayName, qualified } from '../sql/quote.js';
+import {
+  dropCaptureStatements,
+  dropSchemaStatements,
+  dropTriggerStatements,
+  readOwnObjects,
+  type OwnObjects,
+  type Relation,
+} from '../state/own-objects.js';
+import type { MigrationIdentity } from '../sql/marks.js';
+import type { MigrationRecord } from '../state/migrations.js';
+import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
+import { byName } from './by-name.js';
 
 export interface CleanupWork {
   readonly session: Session;
   readonly watcher: Session;
-  readonly id: number;
-  readonly table: QualifiedName;
-  readonly sourceOid: number;
   readonly limits: LockLimits;
   readonly emit: Emit;
+  /** Between switching capture off and the rest. */
+  readonly onCaptureOff?: () => Promise<void>;
   readonly onLock?: (entry: LedgerEntry) => void;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Removes capture, shadow, log and schemas. The only lock on the source is the one for dropping the triggers; may be
- * run again when it was cut short.
+ * Removes capture, shadow, log and schemas, in two steps that can each be done again: the triggers, under the only lock on the
+ * source, and then all the rest in one transaction with what `record` writes.
  */
-export async function removeMigration(work: CleanupWork): Promise<void> {
-  const { session, id, table } = work;
-  if (await hasCapture(session, work.sourceOid, id)) {
-    await lockedStatements(work, dropCaptureTriggerStatements({ id, table }));
-  }
+export async function removeMigration(
+  work: CleanupWork,
+  record: MigrationRecord,
+  written: () => Promise<void>,
+): Promise<void> {
+  await removeObjects(work, record.id, () => whereabouts(work.session, record), written);
+}
+
+/** The same for what the state knows nothing of: only what the marks say. */
+export async function removeMarked(work: CleanupWork, marked: MigrationIdentity): Promise<void> {
+  await removeObjects(
+    work,
+    marked.id,
+    async () => ({ own: await readOwnObjects(work.session, marked), shadow: null }),
+    async () => {},
+  );
+}
+
+async function removeObjects(
+  work: CleanupWork,
+  id: number,
+  look: () => Promise<Pick<Whereabouts, 'own' | 'shadow'>>,
+  written: () => Promise<void>,
+): Promise<void> {
+  const { session } = work;
+  const { own } = await look();
+  const captured = new Map(own.triggers.map(({ table }) => [table.oid, table]));
+  for (const table of captured.values()) await switchCaptureOff(work, id, table, look);
+  await work.onCaptureOff?.();
   try {
     // All or nothing: what cannot go now must be found by the next try as this one found it.
     await session.transaction(async () => {
-      await dropSchemas(session, id, table.name);
-      await session.batch(dropCaptureObjectStatements(id));
+      const now = await look();
+      await session.batch([
+        ...(now.shadow === null ? [] : [`drop table ${qualified(now.shadow)}`]),
+        ...dropSchemaStatements(now.own.schemas),
+        ...dropCaptureStatements(now.own),
+      ]);
+      await written();
     });
   } catch (error) {
     throw notRemoved(error, id);
@@ -56,60 +94,56 @@ function notRemoved(error: unknown, id: number): unknown {
 }
 
 /** After the swap: the triggers went with it, the rest of the capture and the empty schema follow here. */
-export async function removeLeftovers(session: Session, id: number): Promise<void> {
-  await session.transaction(async () => {
-    await session.batch(dropCaptureObjectStatements(id));
-    await session.batch([`drop schema if exists ${ident(schemasOf(id).shadow)}`]);
-  });
+export async function removeLeftovers(session: Session, record: MigrationRecord): Promise<void> {
+  await session.transaction(() => dropLeftovers(session, record));
 }
 
-/** Both schemas with the table in them, in the caller's transaction. Without CASCADE: what somebody else put there is not ours to drop. */
-export async function dropSchemas(session: Session, id: number, tableName: string): Promise<void> {
-  const schemas = schemasOf(id);
-  for (const schema of [schemas.shadow, schemas.old]) {
-    await session.batch([
-      `drop table if exists ${qualified({ schema, name: tableName })}`,
-      `drop schema if exists ${ident(schema)}`,
-    ]);
-  }
+/** In the caller's transaction. */
+export async function dropLeftovers(session: Session, record: MigrationRecord): Promise<void> {
+  const { own } = await whereabouts(session, record);
+  await session.batch([
+    ...dropCaptureStatements(own),
+    ...dropSchemaStatements(own.schemas.filter(({ role }) => role === 'shadow')),
+  ]);
 }
 
-async function lockedStatements(work: CleanupWork, statements: readonly string[]): Promise<void> {
+async function switchCaptureOff(
+  work: CleanupWork,
+  id: number,
+  { oid }: Relation,
+  look: () => Promise<{ readonly own: OwnObjects }>,
+): Promise<void> {
   const what = 'switching capture off';
-  try {
-    await underLock({
-      session: work.session,
-      watcher: work.watcher,
-      request: {
-        what,
-        table: qualified(work.table),
-        tableOid: work.sourceOid,
-        mode: 'ACCESS EXCLUSIVE',
-      },
-      limits: work.limits,
-      work: () => Promise.resolve({ last: statements, value: undefined }),
-      onMiss: (miss) => work.emit('lock:missed', { what, ...missedTry(miss) }),
-      ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
-      ...(work.signal === undefined ? {} : { signal: work.signal }),
-    });
-  } catch (error) {
-    if (!(error instanceof LockNotObtained)) throw error;
-    throw new FailedError(
-      'lock-not-obtained',
-      `the capture triggers of ${displayName(work.table)} could not be dropped: ${notObtainedText(error)}`,
-      {
-        details: notObtainedDetails(error),
-        state: 'capture is still on; the application is not affected beyond its small cost',
-        hint: `pg-ghost abort ${work.id} again at a quieter moment`,
-      },
-    );
-  }
-}
-
-async function hasCapture(session: Session, sourceOid: number, id: number): Promise<boolean> {
-  const { found } = await session.row<{ found: boolean }>({
-    text: `select exists (select from pg_trigger where tgrelid = $1 and tgname = any ($2::text[])) as found`,
-    values: [sourceOid, [`ghost_capture_${id}`, `ghost_capture_truncate_${id}`]],
+  await byName(work.session, oid, async (table, stillThere) => {
+    try {
+      await underLock({
+        session: work.session,
+        watcher: work.watcher,
+        request: { what, table: qualified(table), tableOid: oid, mode: 'ACCESS EXCLUSIVE' },
+        limits: work.limits,
+        work: async () => {
+          await stillThere();
+          const { triggers } = (await look()).own;
+          return {
+            last: dropTriggerStatements(triggers.filter((trigger) => trigger.table.oid === oid)),
+            value: undefined,
+          };
+        },
+        onMiss: (miss) => work.emit('lock:missed', { what, ...missedTry(miss) }),
+        ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
+        ...(work.signal === undefined ? {} : { signal: work.signal }),
+      });
+    } catch (error) {
+      if (!(error instanceof LockNotObtained)) throw error;
+      throw new FailedError(
+        'lock-not-obtained',
+        `the capture triggers of ${displayName(table)} could not be dropped: ${notObtainedText(error)}`,
+        {
+          details: notObtainedDetails(error),
+          state: 'capture is still on; the application is not affected beyond its small cost',
+          hint: `pg-ghost abort ${id} again at a quieter moment`,
+        },
+      );
+    }
   });
-  return found;
 }

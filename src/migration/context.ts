@@ -9,6 +9,7 @@ import type { Killed } from '../locks/kill-blockers.js';
 import type { LockLimits } from '../locks/locked-transaction.js';
 import type { HelperIndexFacts } from '../shadow/helper-index-sql.js';
 import { joinRun } from '../state/fence.js';
+import type { MigrationIdentity } from '../sql/marks.js';
 import { findMigration } from '../state/migrations.js';
 import type { AtPoint } from './points.js';
 import type { LedgerBook } from './ledger-book.js';
@@ -23,8 +24,7 @@ export interface CopyPlan extends Plan {
   readonly definitions: NonNullable<Plan['definitions']>;
 }
 
-export interface RunContext {
-  readonly id: number;
+export interface RunContext extends MigrationIdentity {
   readonly plan: CopyPlan;
   /** Schemas of the shadow and of the old table. */
   readonly schemas: { readonly shadow: string; readonly old: string };

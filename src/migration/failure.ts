@@ -5,7 +5,8 @@ import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
 import type { Phase } from '../report/events.js';
 import { displayName } from '../sql/quote.js';
 import { TakenOver } from '../state/fence.js';
-import { deleteMigration, setError } from '../state/migrations.js';
+import { deleteMigration, findMigration, setError } from '../state/migrations.js';
+import { findRelation } from '../state/own-objects.js';
 import { dropEmptyState } from '../state/schema.js';
 import { onAnySession, type RunContext } from './context.js';
 import { SessionLost } from './interrupt.js';
@@ -20,8 +21,7 @@ export async function failed(context: RunContext, phase: Phase, error: unknown):
   if (!(known instanceof PgGhostError) || known.code === 'taken-over') return known;
   if (phase === 'prepare' && !control.lost.aborted) {
     // Nothing has been captured or copied yet, so nothing is worth keeping.
-    await undoPrepare(context);
-    await deleteMigration(control, id);
+    await undoPrepare(context, (session) => deleteMigration(session, id));
     await dropEmptyState(control);
     return known instanceof InterruptedError ? interruptedBeforeCapture() : known;
   }
@@ -47,13 +47,26 @@ function interruptedBeforeCapture(): InterruptedError {
 async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): Promise<PgGhostError | null> {
   if (error instanceof PgGhostError || context.control.lost.aborted) return null;
   return await readMark(context.control, context).then(
-    () => null,
+    () => (phase === 'prepare' ? null : shadowIsGone(context)),
     (found: unknown) => {
       if (!(found instanceof PgGhostError)) return null;
       // In prepare capture may not be there yet: that is no reason, and would hide the real one.
       return phase === 'prepare' && found.code !== 'table-gone' ? null : found;
     },
   );
+}
+
+/** Dropped, renamed or moved: no statement of ours would find it. */
+async function shadowIsGone({ control, id, plan, schemas }: RunContext): Promise<PgGhostError | null> {
+  const record = await findMigration(control, id);
+  if (record === null || record.phase === 'swapped') return null;
+  const shadow = await findRelation(control, record.shadowOid);
+  if (shadow !== null && shadow.schema === schemas.shadow && shadow.name === plan.table.name) return null;
+  const what = shadow === null ? 'was dropped' : `was renamed to ${displayName(shadow)}`;
+  return new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} ${what}`, {
+    state: 'the source is untouched',
+    hint: `pg-ghost abort ${id}, then run again`,
+  });
 }
 
 function describe(context: RunContext, phase: Phase, error: unknown): unknown {

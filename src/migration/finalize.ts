@@ -7,10 +7,14 @@ import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../report/events.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { LockNotObtained } from '../locks/locked-transaction.js';
+import type { Phase } from '../report/events.js';
 import { displayName, qualified } from '../sql/quote.js';
-import { setPhase, type MigrationRecord } from '../state/migrations.js';
+import { setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
+import { dropSchemaStatements, findRelation } from '../state/own-objects.js';
 import { schemasOf } from '../state/schema-sql.js';
-import { dropSchemas, removeLeftovers } from './cleanup.js';
+import { whereabouts } from '../state/whereabouts.js';
+import { byName } from './by-name.js';
+import { dropLeftovers } from './cleanup.js';
 import { resolveMigration } from './find-table.js';
 import { withLedger } from './ledger-book.js';
 import { next } from './machine.js';
@@ -46,7 +50,6 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
           },
     ]);
   }
-  const old = displayName({ schema: schemasOf(id).old, name: record.table.name });
   const { lockTimeoutMs, cutoverDeadlineMs } = defaultRunSettings;
   await using watcher = await Session.open({
     connection: options.connection,
@@ -57,55 +60,102 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
     await completeSwap({
       session,
       watcher,
-      plan: record.plan,
+      record,
       lockTimeoutMs,
       deadlineMs: cutoverDeadlineMs,
       onLock,
       emit,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
-    try {
-      await removeLeftovers(session, id);
-      await dropOld({ session, watcher, record, emit, onLock, signal: options.signal });
-    } catch (error) {
-      throw notDropped(error, old, id);
-    }
-    await setPhase(session, id, phase);
+    await options.onPoint?.('finalize-completed');
+    await removeOld({ options, session, watcher, record, phase, emit, onLock });
   });
+  await options.onPoint?.('finalized');
 }
 
 interface DropWork {
+  readonly options: CommonOptions;
   readonly session: Session;
   readonly watcher: Session;
   readonly record: MigrationRecord;
+  /** What the migration is in afterwards. */
+  readonly phase: Phase;
   readonly emit: Emit;
   readonly onLock: (entry: LedgerEntry) => void;
-  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * The old table, our schemas, what the swap has left, and the phase, in one transaction. A table that somebody has taken out of
+ * our schema is not ours any more.
+ */
+async function removeOld(work: DropWork): Promise<void> {
+  const { options, session, record, phase, emit } = work;
+  const { id } = record;
+  const { old } = await whereabouts(session, record);
+  const rest = async (): Promise<void> => {
+    await dropLeftovers(session, record);
+    const { own } = await whereabouts(session, record);
+    await session.batch(dropSchemaStatements(own.schemas));
+    await settleChunks(session, id);
+    await setPhase(session, id, phase);
+    await options.onPoint?.('finalize-uncommitted');
+  };
+  const name = displayName(old ?? { schema: schemasOf(id).old, name: record.table.name });
+  try {
+    if (old === null || old.isOutside) {
+      await session.transaction(rest);
+    } else {
+      await dropTable(work, old.oid, rest);
+      return;
+    }
+  } catch (error) {
+    throw notDropped(error, name, id);
+  }
+  if (old === null) return;
+  emit('warning', {
+    code: 'old-table-kept',
+    message: `the old table was moved to ${name}: it is yours now, and was not dropped`,
+  });
 }
 
 /** Somebody may look at the old table: they are waited for, but nobody is made to wait behind us for long. */
-async function dropOld({ session, watcher, record, emit, onLock, signal }: DropWork): Promise<void> {
-  const { id, table } = record;
-  const name = { schema: schemasOf(id).old, name: table.name };
-  const [found] = await session.rows<{ oid: number }>({
-    text: `select to_regclass($1)::oid as oid where to_regclass($1) is not null`,
-    values: [qualified(name)],
-  });
+async function dropTable(
+  { options: { signal }, session, watcher, record, emit, onLock }: DropWork,
+  oid: number,
+  rest: () => Promise<void>,
+): Promise<void> {
   const { lockTimeoutMs, harmPerTryMs, harmPerRunMs } = defaultRunSettings;
-  const what = `dropping ${displayName(name)}`;
-  await lockThenRun({
-    session,
-    watcher,
-    what,
-    locks:
-      found === undefined
-        ? []
-        : [{ kind: 'table', oid: found.oid, table: qualified(name), mode: 'ACCESS EXCLUSIVE' }],
-    limits: { lockTimeoutMs, deadlineMs: patienceMs, harmPerTryMs, harmPerRunMs },
-    run: () => dropSchemas(session, id, table.name),
-    onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
-    onLock,
-    ...(signal === undefined ? {} : { signal }),
+  let dropped = false;
+  await byName(session, oid, async (table, stillThere) => {
+    const what = `dropping ${displayName(table)}`;
+    await lockThenRun({
+      session,
+      watcher,
+      what,
+      locks: [{ kind: 'table', oid, table: qualified(table), mode: 'ACCESS EXCLUSIVE' }],
+      limits: { lockTimeoutMs, deadlineMs: patienceMs, harmPerTryMs, harmPerRunMs },
+      run: async () => {
+        await stillThere();
+        // Taken out of our schema while we waited.
+        if ((await whereabouts(session, record)).old?.isOutside !== false) throw movedMeanwhile(record.id);
+        await session.batch([`drop table ${qualified(table)}`]);
+        if ((await findRelation(session, oid)) !== null) throw movedMeanwhile(record.id);
+        await rest();
+      },
+      onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
+      onLock,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    dropped = true;
+  });
+  // Somebody else has dropped it meanwhile.
+  if (!dropped) await session.transaction(rest);
+}
+
+function movedMeanwhile(id: number): FailedError {
+  return new FailedError('old-table-not-dropped', 'the old table was moved at the same moment', {
+    state: 'the new table is in use; nothing was dropped',
+    hint: `pg-ghost finalize ${id} again`,
   });
 }
 

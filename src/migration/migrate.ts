@@ -1,25 +1,24 @@
 /** `migrate`: from a request to the swapped tables. Decides whether to begin, to continue, or to refuse. */
 import { isDeepStrictEqual } from 'node:util';
 import { Session } from '../db/session.js';
+import { findTable, type FoundTable } from '../catalog/table.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
 import { createEmitter, type Emitter } from '../report/emitter.js';
+import { parseName } from '../sql/parse.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
-import {
-  findActiveMigration,
-  findSwappedMigration,
-  insertMigration,
-  type MigrationRecord,
-} from '../state/migrations.js';
+import { insertMigration, listMigrations, type MigrationRecord } from '../state/migrations.js';
 import { readProgress } from '../state/progress.js';
-import { readServerIdentity } from '../state/server-identity.js';
+import { readServerIdentity, type ServerIdentity } from '../state/server-identity.js';
 import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
+import { whereabouts } from '../state/whereabouts.js';
 import { completeSwap } from './after-swap.js';
 import { removeLeftovers } from './cleanup.js';
 import { limitsOf } from './context.js';
+import { activeUnderName, elsewhere, migrationsOf } from './elsewhere.js';
 import { resolveMigration, resolveTable } from './find-table.js';
 import { withLedger } from './ledger-book.js';
 import { runNative } from './native.js';
@@ -31,6 +30,8 @@ import { userSignal } from './interrupt.js';
 import { staleSeconds } from './pulse.js';
 import { refuseAnotherServer } from './reconnect.js';
 import { explained } from './server-errors.js';
+import { isEnded } from './machine.js';
+import { refuseRenamed } from './source-check.js';
 
 /**
  * Makes the change. Continues the table's unfinished migration when the request is the same.
@@ -68,7 +69,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
     return report(emitter, null, plan, { old: null, rows: 0, seconds: seconds(), holdMs });
   }
   const server = await readServerIdentity(control);
-  const record = unfinished ?? (await begin(control, plan));
+  const record = unfinished ?? (await begin(control, plan, server));
   if (record.server !== null) refuseAnotherServer(record.id, record.server, server);
   if (unfinished === null) await options.onPoint?.('recorded');
   const outcome: RunOutcome = await runMigration({
@@ -112,8 +113,9 @@ async function requestOf(
     ]);
   }
   if (asked !== undefined && !isSameRequest(record.request, asked)) throw anotherChange(record, asked);
-  // By its own name: the search path may be another one now.
-  return { ...record.request, table: qualified(record.table) };
+  // By its own name: the search path may be another one now, and so may the name.
+  const found = await whereabouts(control, record);
+  return { ...record.request, table: qualified(found.table ?? record.table) };
 }
 
 interface Earlier {
@@ -128,10 +130,14 @@ interface Earlier {
 /** What this table has to do with migrations already. Another change than the one that it is in is refused. */
 async function findEarlier(control: Session, request: ChangeRequest): Promise<Earlier> {
   if (!(await hasState(control))) return { unfinished: null, swapped: null, stale: null };
-  const table = await resolveTable(control, request.table);
-  const unfinished = await findActiveMigration(control, table.oid);
-  if (unfinished === null)
-    return { unfinished, swapped: await findSwappedMigration(control, table), stale: null };
+  const table = await findSource(control, request.table);
+  const { active, swapped } = await migrationsOf(control, table);
+  if (swapped !== null && active === null && swapped.found.origin !== 'here')
+    throw elsewhere(swapped.record, swapped.found.origin);
+  if (active === null) return { unfinished: null, swapped: swapped?.record ?? null, stale: null };
+  if (active.found.origin !== 'here') throw elsewhere(active.record, active.found.origin);
+  const unfinished = active.record;
+  refuseRenamed(unfinished.id, unfinished.table, table);
   const { runner } = await runPids(control, unfinished.id);
   const name = displayName(unfinished.table);
   if (runner !== null) {
@@ -141,6 +147,16 @@ async function findEarlier(control: Session, request: ChangeRequest): Promise<Ea
   }
   if (isSameRequest(unfinished.request, request)) return { unfinished, swapped: null, stale: runner };
   throw anotherChange(unfinished, request);
+}
+
+/** @throws RefusedError `no-such-table`; FailedError `source-renamed` when it is the former name of a table in a migration */
+async function findSource(control: Session, name: string): Promise<FoundTable> {
+  const table = await findTable(control, name);
+  if (table !== null) return table;
+  const [own = '', schema = null] = parseName(name).toReversed();
+  const active = await activeUnderName(control, { schema, name: own });
+  if (active?.found.table != null) refuseRenamed(active.record.id, active.record.table, active.found.table);
+  return await resolveTable(control, name);
 }
 
 function anotherChange({ id, table, request }: MigrationRecord, asked: ChangeRequest): RefusedError {
@@ -182,13 +198,13 @@ async function alreadySwapped(
   },
 ): Promise<MigrationResult> {
   const { id, plan } = record;
-  await removeLeftovers(control, id);
+  await removeLeftovers(control, record);
   await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} watch` });
   await withLedger(control, id, (onLock) =>
     completeSwap({
       session: control,
       watcher,
-      plan,
+      record,
       lockTimeoutMs: settings.lockTimeoutMs,
       deadlineMs: settings.cutoverDeadlineMs,
       onLock,
@@ -200,7 +216,8 @@ async function alreadySwapped(
     code: 'already-swapped',
     message: `migration ${id} has made this change already; pg-ghost finalize ${id} drops the old table`,
   });
-  const old = displayName({ schema: schemasOf(id).old, name: plan.table.name });
+  const { old: kept } = await whereabouts(control, record);
+  const old = displayName(kept ?? { schema: schemasOf(id).old, name: plan.table.name });
   return report(emitter, id, plan, {
     old,
     rows: record.rowsCopied,
@@ -257,16 +274,24 @@ function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecor
   }
 }
 
-async function begin(control: Session, plan: Plan): Promise<MigrationRecord> {
+async function begin(control: Session, plan: Plan, server: ServerIdentity): Promise<MigrationRecord> {
   if (plan.source === null) throw new Error('a plan to copy has a source');
   await ensureState(control);
   try {
-    return await insertMigration(control, plan, plan.source.oid);
+    return await insertMigration(control, plan, plan.source.oid, server);
   } catch (error) {
     await dropEmptyState(control).catch(() => undefined);
     if (sqlState(error) !== SqlState.uniqueViolation) throw error;
     // Somebody else began one between our look and now.
-    const other = await findActiveMigration(control, plan.source.oid);
+    const { oid } = plan.source;
+    const other = (await listMigrations(control)).find(
+      (each) => each.sourceOid === oid && !isEnded(each.phase),
+    );
+    if (other !== undefined) {
+      // By chance the same number as that of a table in the database where another migration came from.
+      const { origin } = await whereabouts(control, other);
+      if (origin !== 'here') throw elsewhere(other, origin);
+    }
     throw alreadyRunning(other?.id ?? 0, displayName(plan.table), null);
   }
 }
@@ -294,6 +319,7 @@ async function native(
     settings,
     emit: emitter.emit,
     signal,
+    at: async (point) => options.onPoint?.(point),
   });
 }
 

@@ -12,7 +12,9 @@ import {
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { Plan } from '../plan/types.js';
 import { killing } from './context.js';
+import type { AtPoint } from './points.js';
 import type { RunSettings } from './types.js';
+import { findRelation } from '../state/own-objects.js';
 import type { Emit } from '../report/events.js';
 import { displayName, qualified } from '../sql/quote.js';
 
@@ -25,6 +27,7 @@ export interface NativeWork {
   readonly settings: RunSettings;
   readonly emit: Emit;
   readonly signal: AbortSignal;
+  readonly at: AtPoint;
 }
 
 /** From weakest to strongest. */
@@ -51,12 +54,17 @@ export async function runNative(work: NativeWork): Promise<number> {
         mode: strongestMode(plan),
       },
       limits: work.limits,
-      work: () => Promise.resolve({ last: plan.nativeStatements, value: undefined }),
+      work: async () => {
+        await stillThere(work);
+        await work.at('native-locked');
+        return { last: plan.nativeStatements, value: undefined };
+      },
       onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
       onLock: ({ oid: _, ...entry }) => emit('lock:taken', entry),
       ...killing(work),
       signal: work.signal,
     });
+    await work.at('native-done');
     emit('native:done', { holdMs });
     return holdMs;
   } catch (error) {
@@ -98,6 +106,18 @@ export async function runNative(work: NativeWork): Promise<number> {
       },
     );
   }
+}
+
+/** The statements name the table; what was planned for has its OID. */
+async function stillThere({ session, plan, tableOid }: NativeWork): Promise<void> {
+  const now = await findRelation(session, tableOid);
+  if (now?.schema === plan.table.schema && now.name === plan.table.name) return;
+  throw new RefusedError([
+    {
+      code: 'native-failed',
+      message: `${displayName(plan.table)} was ${now === null ? 'dropped' : `renamed to ${displayName(now)}`} meanwhile`,
+    },
+  ]);
 }
 
 function strongestMode(plan: Plan): LockMode {

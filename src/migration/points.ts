@@ -38,5 +38,24 @@ export const migrationPoints = [
   'validated',
 ] as const;
 
-export type Point = (typeof migrationPoints)[number] | CopyPoint | ApplyPoint | VerifyPoint;
+/** The same for the commands that remove something, and for a native change. */
+export const commandPoints = [
+  // abort: whoever ran it is gone.
+  'abort-claimed',
+  'capture-off',
+  // Everything is removed and recorded; the commit follows.
+  'abort-uncommitted',
+  'aborted',
+  // finalize: what the swap has left to validate is done.
+  'finalize-completed',
+  'finalize-uncommitted',
+  'finalized',
+  // Under the lock, before the statements of the change.
+  'native-locked',
+  'native-done',
+] as const;
+
+export type RunPoint = (typeof migrationPoints)[number] | CopyPoint | ApplyPoint | VerifyPoint;
+export type CommandPoint = (typeof commandPoints)[number];
+export type Point = RunPoint | CommandPoint;
 export type AtPoint = (point: Point) => Promise<void> | void;

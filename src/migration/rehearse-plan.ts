@@ -2,18 +2,19 @@
  * `plan --rehearse`: the whole swap with an empty new table, under the real locks, and taken back. For staging: for its moment
  * it locks the table as the swap will.
  */
+import { randomUUID } from 'node:crypto';
 import { readTableShape } from '../catalog/shape.js';
 import { attachDefinitions, detachStatements } from '../cutover/dependents-sql.js';
 import { swapStatements } from '../cutover/swap-sql.js';
 import { Session } from '../db/session.js';
 import { isServerError } from '../db/sqlstate.js';
-import { ownSchemaComment } from '../catalog/dependents-sql.js';
 import { LockNotObtained, underLock } from '../locks/locked-transaction.js';
 import type { Plan, Rehearsal } from '../plan/types.js';
 import { cloneStatements } from '../shadow/clone-sql.js';
-import { ident, literal, qualified } from '../sql/quote.js';
-import { schemasOf } from '../state/schema-sql.js';
-import { dropSchemas } from './cleanup.js';
+import { qualified, type QualifiedName } from '../sql/quote.js';
+import { markOf, type MigrationIdentity } from '../sql/marks.js';
+import { readMarkedMigrations, readOwnObjects, dropSchemaStatements } from '../state/own-objects.js';
+import { createSchemaStatements, schemasOf } from '../state/schema-sql.js';
 import { asCopyPlan, limitsOf, type CopyPlan } from './context.js';
 import { lockSteps } from './lock-steps.js';
 import { applyChange } from './apply-change.js';
@@ -46,22 +47,42 @@ export async function rehearsePlan({ connection }: PlanOptions, given: Plan): Pr
     if (!isServerError(error)) throw error;
     return { ok: false, holdMs: null, attempts: 0, error: error.message };
   } finally {
-    await session.transaction(() => dropSchemas(session, rehearsalId, plan.table.name));
+    await removeRehearsals(session);
   }
+}
+
+/** By their marks: an empty table in a schema that says that it is for a rehearsal. */
+async function removeRehearsals(session: Session): Promise<void> {
+  await session.transaction(async () => {
+    for (const marked of await readMarkedMigrations(session)) {
+      if (marked.id !== rehearsalId) continue;
+      const { schemas } = await readOwnObjects(session, marked);
+      const tables = await session.rows<QualifiedName>({
+        text: `
+          select n.nspname::text as schema, c.relname::text as name
+          from pg_class as c
+          join pg_namespace as n on n.oid = c.relnamespace
+          where n.oid = any ($1::oid[]) and c.relkind = 'r'`,
+        values: [schemas.map(({ oid }) => oid)],
+      });
+      await session.batch([
+        ...tables.map((table) => `drop table ${qualified(table)}`),
+        ...dropSchemaStatements(schemas),
+      ]);
+    }
+  });
 }
 
 async function buildEmptyTable(session: Session, plan: CopyPlan): Promise<NonNullable<Plan['target']>> {
   const { shadow, old } = schemasOf(rehearsalId);
   // What an earlier rehearsal that was killed has left.
-  await session.transaction(() => dropSchemas(session, rehearsalId, plan.table.name));
+  await removeRehearsals(session);
+  const rehearsal: MigrationIdentity = { id: rehearsalId, identity: randomUUID() };
   return await session.transaction(async () => {
-    for (const schema of [shadow, old]) {
-      await session.batch([
-        `create schema ${ident(schema)}`,
-        `revoke all on schema ${ident(schema)} from public`,
-        `comment on schema ${ident(schema)} is ${literal(ownSchemaComment)}`,
-      ]);
-    }
+    await session.batch([
+      ...createSchemaStatements(shadow, markOf(rehearsal, 'shadow')),
+      ...createSchemaStatements(old, markOf(rehearsal, 'old table')),
+    ]);
     await session.batch(cloneStatements(plan.source, shadow));
     return await readTableShape(session, await applyChange(session, plan, shadow));
   });

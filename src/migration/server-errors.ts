@@ -1,6 +1,7 @@
 /** At the edge of the library: what the server says and nobody foresaw is still one of our errors. */
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, PgGhostError } from '../errors.js';
+import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
 import type { CommonOptions } from './types.js';
 
 /**
@@ -20,7 +21,7 @@ export async function explained<T>(
     if (options.signal?.aborted === true || options.cancelSignal?.aborted === true) {
       throw new InterruptedError('interrupted', 'stopped as asked', { state, cause: error });
     }
-    if (isConnectionLost(error)) {
+    if (error instanceof CommitOutcomeUnknown || isConnectionLost(error)) {
       throw new FailedError('connection-lost', `the connection to the server was lost: ${messageOf(error)}`, {
         state,
         hint: 'the same command again, as soon as the server can be reached',

@@ -16,7 +16,7 @@ import { FailedError } from '../errors.js';
 import { describeDependent } from '../plan/checks/dependents.js';
 import { compareDefinitions as compareDefinitionsOf } from '../shadow/compare-definitions.js';
 import { compareShapes } from '../shadow/gate.js';
-import { displayName } from '../sql/quote.js';
+import { displayName, type QualifiedName } from '../sql/quote.js';
 import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
 import { findMigration, setFingerprint, type SourceMark } from '../state/migrations.js';
 import type { RunContext } from './context.js';
@@ -42,8 +42,23 @@ export function toMark(context: RunContext, found: Fingerprint | null): SourceMa
       hint: `pg-ghost abort ${id} removes what is left of it`,
     });
   }
+  refuseRenamed(id, plan.table, found);
   if (found.capture === null || found.filenode === null) throw captureBroken(context);
   return { fingerprint: found.fingerprint, filenode: found.filenode, capture: found.capture };
+}
+
+/** @throws FailedError when the table is called something else than when the migration began */
+export function refuseRenamed(id: number, was: QualifiedName, now: QualifiedName): void {
+  if (was.schema === now.schema && was.name === now.name) return;
+  throw new FailedError(
+    'source-renamed',
+    `the table of migration ${id} was ${displayName(was)} when it began, and is ${displayName(now)} now`,
+    {
+      details: { was: displayName(was), now: displayName(now) },
+      state: `the source is untouched and goes on being captured under its new name; migration ${id} keeps its state`,
+      hint: `rename it back and run the same command again, or pg-ghost abort ${id} and begin anew under the new name`,
+    },
+  );
 }
 
 /**
@@ -110,6 +125,7 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
 export async function compareDefinitions(session: Session, context: RunContext): Promise<void> {
   const { id, plan } = context;
   const read = await readTableShape(session, plan.source.oid);
+  refuseRenamed(id, plan.table, read.name);
   // One that is being built, by REINDEX CONCURRENTLY say, is nobody's yet; the plan refuses those that stay like that.
   const now = { ...read, indexes: read.indexes.filter(({ valid }) => valid) };
   const differences = [

@@ -1,15 +1,15 @@
 /** Where migrations stand, for people and scripts. */
-import { backlogSql } from '../capture/change-log.js';
+import { backlogSql, logTables } from '../capture/change-log.js';
 import { Session } from '../db/session.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { ProgressState } from '../report/progress.js';
-import { displayName } from '../sql/quote.js';
+import { displayName, qualified } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
 import { listMigrations, readChunks, type MigrationRecord } from '../state/migrations.js';
 import { readLocks } from '../state/lock-entries.js';
 import { readProgress } from '../state/progress.js';
 import { hasState } from '../state/schema.js';
-import { schemasOf } from '../state/schema-sql.js';
+import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
 import { resolveMigration } from './find-table.js';
 import { isEnded } from './machine.js';
 import { breakOffWhenAsked, explained } from './server-errors.js';
@@ -36,7 +36,7 @@ async function read(options: CommonOptions, id: number | undefined): Promise<Mig
 
 async function describe(session: Session, record: MigrationRecord): Promise<MigrationStatus> {
   const { id, phase, table } = record;
-  const schemas = schemasOf(id);
+  const found = await whereabouts(session, record);
   const ended = isEnded(phase);
   const chunks = phase === 'copy' ? await readChunks(session, id) : [];
   const copied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
@@ -46,8 +46,10 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     id,
     phase,
     table: displayName(table),
-    shadow: ended || phase === 'prepare' ? null : displayName({ schema: schemas.shadow, name: table.name }),
-    old: phase === 'swapped' ? displayName({ schema: schemas.old, name: table.name }) : null,
+    renamedTo: renamedTo(record, found),
+    origin: found.origin,
+    shadow: ended || phase === 'prepare' || found.shadow === null ? null : displayName(found.shadow),
+    old: phase === 'swapped' && found.old !== null ? displayName(found.old) : null,
     capture: 'triggers',
     percent: percent(record, copied),
     rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
@@ -61,7 +63,7 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
-    next: nextCommand(record, runner),
+    next: nextCommand(record, found, runner),
   };
 }
 
@@ -83,7 +85,19 @@ function heldUp(
   };
 }
 
+/** null where it is not known, and where nothing is to be told: an ended migration is none of the table's business. */
+function renamedTo({ phase, table }: MigrationRecord, { table: now }: Whereabouts): string | null {
+  if (now === null || phase === 'finalized' || phase === 'aborted') return null;
+  return now.schema === table.schema && now.name === table.name ? null : displayName(now);
+}
+
+/** 0 where somebody has dropped the log. */
 async function backlog(session: Session, id: number): Promise<number> {
+  const { whole } = await session.row<{ whole: boolean }>({
+    text: `select bool_and(to_regclass(name) is not null) as whole from unnest($1::text[]) as name`,
+    values: [logTables(id).parts.map(qualified)],
+  });
+  if (!whole) return 0;
   const { backlog: entries } = await session.row<{ backlog: number }>(backlogSql(id));
   return entries;
 }
@@ -102,10 +116,17 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
   }
 }
 
-function nextCommand(record: MigrationRecord, runner: number | null): string {
+function nextCommand(record: MigrationRecord, found: Whereabouts, runner: number | null): string {
   const { id, phase } = record;
+  const renamed = renamedTo(record, found);
   if (phase === 'swapped') return `pg-ghost finalize ${id} drops the old table once nobody needs it`;
   if (isEnded(phase)) return 'nothing to do';
+  if (found.origin !== 'here') {
+    const how = found.origin === 'copied' ? 'a copy of another database' : 'a dump of another database';
+    return `it came here with ${how}: pg-ghost abort ${id} removes it`;
+  }
   if (runner !== null) return `runs now, in backend ${runner}`;
+  if (renamed !== null)
+    return `the table was renamed to ${renamed}: rename it back and pg-ghost run --resume ${id}, or pg-ghost abort ${id}`;
   return `pg-ghost run --resume ${id} continues it, as the same run command does; pg-ghost abort ${id} undoes it`;
 }

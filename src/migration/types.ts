@@ -15,6 +15,8 @@ export interface CommonOptions {
   /** Second, harder stop: cancels the statements that run now. */
   readonly cancelSignal?: AbortSignal;
   readonly onEvent?: EventListener;
+  /** For tests: told, and awaited, between two durable steps. */
+  readonly onPoint?: AtPoint;
 }
 
 export interface PlanOptions extends CommonOptions {
@@ -104,8 +106,6 @@ export interface MigrateOptions extends CommonOptions {
     readonly id: number;
     readonly table: string;
   }) => Promise<{ readonly ok: boolean; readonly said: string }>;
-  /** For tests: told, and awaited, between two durable steps. */
-  readonly onPoint?: AtPoint;
 }
 
 export interface VerifyOptions extends CommonOptions {
@@ -142,7 +142,15 @@ export interface MigrationResult {
 export interface MigrationStatus {
   readonly id: number;
   readonly phase: Phase;
+  /** As it was called when the migration began. */
   readonly table: string;
+  /** As it is called now, when that is something else; null otherwise, and when it is gone. */
+  readonly renamedTo: string | null;
+  /**
+   * `here`: the migration was begun in this database. `copied`, `restored`: in one that this was made from, as a whole or from
+   * a dump; it can only be aborted or finalized here.
+   */
+  readonly origin: 'here' | 'copied' | 'restored';
   /** null once it is swapped in or gone. */
   readonly shadow: string | null;
   /** null before the swap and after finalize. */

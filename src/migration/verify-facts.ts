@@ -5,8 +5,7 @@ import type { TableShape } from '../catalog/types.js';
 import { readValueImages } from '../catalog/value-images.js';
 import type { Session } from '../db/session.js';
 import { DifferentError } from '../errors.js';
-import { displayName } from '../sql/quote.js';
-import { schemasOf } from '../state/schema-sql.js';
+import { displayName, type QualifiedName } from '../sql/quote.js';
 import { describeDifference } from '../verify/difference-text.js';
 import { maxDifferences, type VerifyResult } from '../verify/verifier.js';
 import { verifyPlan, type Exclusion, type VerifyPlan } from '../verify/verify-plan.js';
@@ -16,18 +15,14 @@ export interface VerifySubject {
   readonly id: number;
   readonly plan: CopyPlan;
   readonly target: TableShape;
+  /** Which of them is compared with which. */
+  readonly tables: { readonly source: QualifiedName; readonly shadow: QualifiedName };
   /** null before the swap. */
   readonly swap: { readonly xid: string; readonly inProgress: readonly string[] } | null;
 }
 
 export async function verifyPlanOf(session: Session, subject: VerifySubject): Promise<VerifyPlan> {
-  const { id, plan, target, swap } = subject;
-  const schemas = schemasOf(id);
-  const { name } = plan.table;
-  const tables =
-    swap === null
-      ? { source: plan.table, shadow: { schema: schemas.shadow, name } }
-      : { source: { schema: schemas.old, name }, shadow: plan.table };
+  const { plan, target, tables } = subject;
   const columns = plan.key.columns;
   return verifyPlan({
     plan: { ...plan, target },

@@ -5,12 +5,14 @@ import { sleep } from '../db/wait.js';
 import { RefusedError } from '../errors.js';
 import { createEmitter } from '../report/emitter.js';
 import type { Phase } from '../report/events.js';
-import { displayName } from '../sql/quote.js';
+import { displayName, type QualifiedName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
 import { setVerification, type MigrationRecord } from '../state/migrations.js';
+import { whereabouts } from '../state/whereabouts.js';
 import { Verifier } from '../verify/verifier.js';
 import { verifySettings } from '../verify/verify-sql.js';
 import { asCopyPlan } from './context.js';
+import { elsewhere } from './elsewhere.js';
 import { resolveMigration } from './find-table.js';
 import { userSignal } from './interrupt.js';
 import { explained } from './server-errors.js';
@@ -53,8 +55,15 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
   const record = await resolveMigration(control, id);
   const { target } = record;
   if (!comparable.has(record.phase) || target === null) throw notComparable(record);
+  const tables = await tablesOf(control, record);
   await control.set(record.plan.settings);
-  const plan = await verifyPlanOf(control, { id, plan: asCopyPlan(record.plan), target, swap: record.swap });
+  const plan = await verifyPlanOf(control, {
+    id,
+    plan: asCopyPlan(record.plan),
+    target,
+    tables,
+    swap: record.swap,
+  });
   if (record.swap !== null && record.plan.key?.needsHelperIndex === true) throw notComparable(record);
   const signal = userSignal(options);
   const sessions = await openAll(settings.workers, () =>
@@ -113,6 +122,25 @@ async function waitForApply(control: Session, { id }: MigrationRecord, signal: A
     }
   }
   if (runner !== null) await sleep(applyPauseMs, signal);
+}
+
+/** Under the names that they have now. */
+async function tablesOf(
+  session: Session,
+  record: MigrationRecord,
+): Promise<{ readonly source: QualifiedName; readonly shadow: QualifiedName }> {
+  const found = await whereabouts(session, record);
+  if (found.origin !== 'here') throw elsewhere(record, found.origin);
+  const [source, shadow] =
+    record.phase === 'swapped' ? [found.old, found.table] : [found.table, found.shadow];
+  if (source !== null && shadow !== null) return { source, shadow };
+  throw new RefusedError([
+    {
+      code: 'not-comparable',
+      message: `a table of migration ${record.id} is not there any more`,
+      hint: `pg-ghost status ${record.id}`,
+    },
+  ]);
 }
 
 function notComparable({ id, phase, plan }: MigrationRecord): RefusedError {

@@ -13,6 +13,7 @@ import { readChange } from './change.js';
 import type { Change } from './change-types.js';
 import { checkForeignKeyConstraints } from './checks/foreign-key-constraints.js';
 import { arrivingNames, takenNames } from './checks/name-collisions.js';
+import { checkLeftovers } from './checks/leftovers.js';
 import { checkPrivileges } from './checks/privileges.js';
 import { checkRelationKind } from './checks/relation-kind.js';
 import { checkRelations, resolveRelations } from './checks/relations.js';
@@ -91,6 +92,7 @@ async function lookAndTry(
   };
   const others = [
     ...facts.refusals,
+    ...(await checkLeftovers(session, table)),
     ...checkRelations(source, change.statements, await resolveRelations(session, change.statements)),
     ...checkForeignKeyConstraints(source, change.statements),
   ];

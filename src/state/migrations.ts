@@ -3,9 +3,11 @@ import type { TableShape } from '../catalog/types.js';
 import type { Session } from '../db/session.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
 import type { Phase } from '../report/events.js';
+import type { MigrationIdentity } from '../sql/marks.js';
 import type { ServerIdentity } from './server-identity.js';
 import type { QualifiedName, SqlQuery } from '../sql/quote.js';
 import { literal, sql } from '../sql/quote.js';
+import { takenIdsSql } from './schema-sql.js';
 
 export interface StoredError {
   readonly code: string;
@@ -20,12 +22,16 @@ export interface SourceMark {
   readonly capture: string;
 }
 
-export interface MigrationRecord {
-  readonly id: number;
+export interface MigrationRecord extends MigrationIdentity {
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** Its name when the migration began; what it is called now, `whereabouts` knows. */
   readonly table: QualifiedName;
   readonly sourceOid: number;
+  /** null until the shadow is made. The new table after the swap. */
+  readonly shadowOid: number | null;
+  /** OIDs of our two schemas, as far as they are known. */
+  readonly schemaOids: { readonly shadow: number | null; readonly old: number | null };
   readonly phase: Phase;
   readonly request: ChangeRequest;
   readonly plan: Plan;
@@ -38,7 +44,7 @@ export interface MigrationRecord {
   readonly error: StoredError | null;
   /** How many runs there were: a run whose number is another one is not the runner any more (invariant 8). */
   readonly runNo: number;
-  /** The server that the migration lives on; null until a run has begun. */
+  /** The server that the migration lives on; null for what early versions have begun. */
   readonly server: ServerIdentity | null;
   /** The segment of the change log that capture writes to. */
   readonly activeSegment: number;
@@ -79,6 +85,10 @@ interface MigrationRow {
   verification: StoredVerification | null;
   swap_xid: string | null;
   swap_open: string[];
+  identity: string;
+  shadow_oid: number | null;
+  shadow_schema_oid: number | null;
+  old_schema_oid: number | null;
 }
 
 const columns = sql`
@@ -86,6 +96,7 @@ const columns = sql`
   to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as updated_at,
   schema_name, table_name, source_oid, phase, request, plan, target, fingerprint, filenode, capture,
   blocks_total, rows_copied, hold_ms, error, run_no, server, active_segment, verification, swap_xid,
+  identity::text as identity, shadow_oid, shadow_schema_oid, old_schema_oid,
   array(
     select open::xid::text
     from pg_snapshot_xip(swap_snapshot::pg_snapshot) as open
@@ -96,10 +107,13 @@ function fromRow(row: MigrationRow): MigrationRecord {
   const { fingerprint, filenode, capture } = row;
   return {
     id: row.id,
+    identity: row.identity,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     table: { schema: row.schema_name, name: row.table_name },
     sourceOid: row.source_oid,
+    shadowOid: row.shadow_oid,
+    schemaOids: { shadow: row.shadow_schema_oid, old: row.old_schema_oid },
     phase: row.phase,
     request: row.request,
     plan: row.plan,
@@ -125,6 +139,20 @@ export async function listMigrations(session: Session): Promise<MigrationRecord[
   return rows.map(fromRow);
 }
 
+/** Of the migrations that are under way; null when this role may not know. Writes nothing, and needs no state. */
+export async function readActiveIdentities(session: Session): Promise<string[] | null> {
+  const { readable } = await session.row<{ readable: boolean | null }>(sql`
+    select case when to_regclass('ghost.migrations') is not null
+      then has_schema_privilege('ghost', 'usage') and has_table_privilege('ghost.migrations', 'select')
+    end as readable`);
+  if (readable !== true) return readable === null ? [] : null;
+  const rows = await session.rows<{ identity: string }>(sql`
+    select to_jsonb(m) ->> 'identity' as identity
+    from ghost.migrations as m
+    where phase not in ('swapped', 'finalized', 'aborted')`);
+  return rows.map(({ identity }) => identity);
+}
+
 export async function findMigration(session: Session, id: number): Promise<MigrationRecord | null> {
   const [row] = await session.rows<MigrationRow>({
     text: `select ${columns} from ghost.migrations where id = $1`,
@@ -133,61 +161,69 @@ export async function findMigration(session: Session, id: number): Promise<Migra
   return row === undefined ? null : fromRow(row);
 }
 
-/** The migration that this table is in now, if any. */
-export async function findActiveMigration(
-  session: Session,
-  sourceOid: number,
-): Promise<MigrationRecord | null> {
-  const [row] = await session.rows<MigrationRow>({
-    text: sql`
-      select ${columns}
-      from ghost.migrations
-      where source_oid = $1
-        and phase not in ('swapped', 'finalized', 'aborted')`,
-    values: [sourceOid],
-  });
-  return row === undefined ? null : fromRow(row);
-}
-
-/** The table's last migration that has swapped and still keeps the old table, if any. */
-export async function findSwappedMigration(
-  session: Session,
-  table: QualifiedName,
-): Promise<MigrationRecord | null> {
-  const [row] = await session.rows<MigrationRow>({
-    text: sql`
-      select ${columns}
-      from ghost.migrations
-      where schema_name = $1
-        and table_name = $2
-        and phase = 'swapped'
-      order by id desc
-      limit 1`,
-    values: [table.schema, table.name],
-  });
-  return row === undefined ? null : fromRow(row);
-}
-
-/** A new migration in phase `prepare`. A table that is in one already fails with 23505. */
+/**
+ * A new migration in phase `prepare`, under the next number for which nobody has any of the names that it will need: a user's
+ * `ghost_old_1`, or what an earlier migration has left whose state is gone, is none of its business. A table that is in
+ * one already fails with 23505.
+ */
 export async function insertMigration(
   session: Session,
   plan: Plan,
   sourceOid: number,
+  server: ServerIdentity,
 ): Promise<MigrationRecord> {
   const row = await session.row<MigrationRow>({
     text: sql`
-      insert into ghost.migrations (schema_name, table_name, source_oid, phase, request, plan)
-      values ($1, $2, $3, 'prepare', $4, $5)
+      insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan, server)
+      overriding system value values ($1, $2, $3, $4, 'prepare', $5, $6, $7)
       returning ${columns}`,
     values: [
+      await freeId(session),
       plan.table.schema,
       plan.table.name,
       sourceOid,
       JSON.stringify(plan.request),
       JSON.stringify(plan),
+      JSON.stringify(server),
     ],
   });
   return fromRow(row);
+}
+
+async function freeId(session: Session): Promise<number> {
+  const taken = new Set((await session.rows<{ id: number }>(takenIdsSql)).map(({ id }) => id));
+  for (;;) {
+    const { id } = await session.row<{ id: number }>(
+      `select nextval(pg_get_serial_sequence('ghost.migrations', 'id'))::int as id`,
+    );
+    if (!taken.has(id)) return id;
+  }
+}
+
+/** In the transaction that removes it. */
+export async function forgetShadow(session: Session, id: number): Promise<void> {
+  await session.execute({
+    text: sql`
+      update ghost.migrations
+      set target = null, shadow_oid = null, shadow_schema_oid = null, old_schema_oid = null
+      where id = $1`,
+    values: [id],
+  });
+}
+
+/** In the transaction that makes them. */
+export async function setShadow(
+  session: Session,
+  id: number,
+  oids: { readonly shadow: number; readonly shadowSchema: number; readonly oldSchema: number },
+): Promise<void> {
+  await session.execute({
+    text: sql`
+      update ghost.migrations
+      set shadow_oid = $2, shadow_schema_oid = $3, old_schema_oid = $4, updated_at = clock_timestamp()
+      where id = $1`,
+    values: [id, oids.shadow, oids.shadowSchema, oids.oldSchema],
+  });
 }
 
 export async function setPhase(session: Session, id: number, phase: Phase): Promise<void> {
@@ -200,11 +236,23 @@ export async function setPhase(session: Session, id: number, phase: Phase): Prom
   });
 }
 
+/**
+ * The tables that we mean are where they belong: statements name them, and a schema can be renamed under any lock. NULL in
+ * a column that takes none ends the swap if they are not.
+ */
+const exchanged = sql`(
+      select count(*) = 2
+      from pg_class as c
+      join pg_namespace as n on n.oid = c.relnamespace
+      where c.oid = source_oid and n.oid = old_schema_oid
+        or c.oid = shadow_oid and n.nspname = schema_name and c.relname = table_name
+    )`;
+
 /** Part of the swap's own batch, so that the state and the catalog change in one commit (invariant 11). */
 export function swappedSql(id: number): string {
   return sql`
     update ghost.migrations
-    set phase = ${literal('swapped')}, error = null, swap_xid = pg_current_xact_id()::xid::text,
+    set phase = ${literal('swapped')}, source_oid = case when ${exchanged} then source_oid end, error = null, swap_xid = pg_current_xact_id()::xid::text,
       swap_snapshot = pg_current_snapshot()::text, swapped_at = clock_timestamp(), updated_at = clock_timestamp()
     where id = ${id}`;
 }

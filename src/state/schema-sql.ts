@@ -1,17 +1,38 @@
 /** The schema `ghost`: where every migration keeps its state. Closed to PUBLIC; belongs to who created it. */
-import { sql } from '../sql/quote.js';
+import { ident, sql } from '../sql/quote.js';
+import { commentStatement } from '../sql/marks.js';
 
 /** Recognises our own schema, and its layout. */
-export const stateComment = 'pg-ghost state, version 2';
-/** Layouts that can be made the present one when no migration is under way in them. */
-export const formerStateComment = 'pg-ghost state, version 1';
+const commentOf = (version: number): string => `pg-ghost state, version ${version}`;
+export const stateVersion = 3;
+export const stateComment = commentOf(stateVersion);
 
+/** The layout that a comment stands for: the present one, or one that can be made so when no migration is under way in it. */
+export function layoutOf(comment: string | null): number | null {
+  for (let version = 1; version <= stateVersion; version += 1)
+    if (comment === commentOf(version)) return version;
+  return null;
+}
+
+/** The schema of the name, or one of ours that somebody has renamed; the one that has the name first. */
 export const readStateSchemaSql = sql`
   select obj_description(n.oid, 'pg_namespace') as comment,
+         n.nspname = 'ghost' as "isNamedSo",
+         quote_ident(n.nspname) as name,
          has_schema_privilege(n.oid, 'usage') and has_schema_privilege(n.oid, 'create') as usable,
+         (select count(*) from pg_class as c
+          where c.relnamespace = n.oid and c.relkind = 'r'
+            and c.relname in ('migrations', 'chunks', 'progress', 'commands', 'locks'))::int as tables,
          pg_get_userbyid(n.nspowner) as owner
   from pg_namespace n
-  where n.nspname = 'ghost'`;
+  where n.nspname = 'ghost' or starts_with(obj_description(n.oid, 'pg_namespace'), 'pg-ghost state, version ')
+  order by n.nspname <> 'ghost', n.nspname
+  limit 1`;
+
+/** Version 1 had fewer. */
+export function tablesOfLayout(version: number): number {
+  return version === 1 ? 2 : 5;
+}
 
 /** The runner's sign of life, and what it is doing: written every second or so, read by `status` and by whoever would take over. */
 const createProgressSql = sql`
@@ -73,7 +94,11 @@ export const createStateSchemaSql: readonly string[] = [
       active_segment smallint not null default 0,
       verification jsonb,
       swap_xid text,
-      swap_snapshot text
+      swap_snapshot text,
+      identity uuid not null default gen_random_uuid(),
+      shadow_oid oid,
+      shadow_schema_oid oid,
+      old_schema_oid oid
     )`,
   // A table is in at most one migration at a time.
   sql`
@@ -93,9 +118,10 @@ export const createStateSchemaSql: readonly string[] = [
   `revoke all on all tables in schema ghost from public`,
 ];
 
-/** From version 1. */
-export const upgradeStateSchemaSql: readonly string[] = [
-  sql`
+/** What makes each version from the one before it. */
+const upgrades: Readonly<Record<number, readonly string[]>> = {
+  2: [
+    sql`
     alter table ghost.migrations
       add column run_no integer not null default 0,
       add column run_owner text,
@@ -104,14 +130,111 @@ export const upgradeStateSchemaSql: readonly string[] = [
       add column verification jsonb,
       add column swap_xid text,
       add column swap_snapshot text`,
-  createProgressSql,
-  createCommandsSql,
-  createLocksSql,
-  `revoke all on all tables in schema ghost from public`,
-  `comment on schema ghost is '${stateComment}'`,
-];
+    createProgressSql,
+    createCommandsSql,
+    createLocksSql,
+    `revoke all on all tables in schema ghost from public`,
+  ],
+  3: [
+    sql`
+      alter table ghost.migrations
+        add column identity uuid not null default gen_random_uuid(),
+        add column shadow_oid oid,
+        add column shadow_schema_oid oid,
+        add column old_schema_oid oid`,
+    // What is kept of swapped ones is recognised by the OID of the old table in it, the last time by names.
+    sql`
+      update ghost.migrations as m
+      set old_schema_oid = old.relnamespace, shadow_oid = (
+        select new.oid
+        from pg_class as new
+        join pg_namespace as home on home.oid = new.relnamespace
+        where home.nspname = m.schema_name and new.relname = m.table_name
+      )
+      from pg_class as old
+      join pg_namespace as n on n.oid = old.relnamespace
+      where m.phase = 'swapped'
+        and old.oid = m.source_oid
+        and n.nspname = 'ghost_old_' || m.id
+        and obj_description(n.oid, 'pg_namespace') = 'pg-ghost'`,
+  ],
+};
+
+export function upgradeStatements(from: number): string[] {
+  const versions = Object.keys(upgrades)
+    .map(Number)
+    .filter((version) => version > from);
+  return [
+    ...versions.flatMap((version) => upgrades[version] ?? []),
+    `comment on schema ghost is '${stateComment}'`,
+  ];
+}
+
+/** The marks of what versions before 3 have left of their swapped migrations, as statements. */
+export const marksOfFormerVersionsSql = sql`
+  with
+  kept as (
+    select m.id, m.identity, m.old_schema_oid from ghost.migrations as m where m.old_schema_oid is not null
+  ),
+  ours (what, name, role, id, identity) as (
+    select 'schema', format('%I', n.nspname), 'old table', kept.id, kept.identity
+    from kept join pg_namespace as n on n.oid = kept.old_schema_oid
+    union all
+    select 'schema', format('%I', n.nspname), 'shadow', kept.id, kept.identity
+    from kept join pg_namespace as n on n.nspname = 'ghost_new_' || kept.id
+    where obj_description(n.oid, 'pg_namespace') = 'pg-ghost'
+    union all
+    select 'table', format('ghost.%I', c.relname), 'change log', kept.id, kept.identity
+    from kept
+    join pg_class as c on c.relname in ('log_' || kept.id, 'log_b_' || kept.id, 'pending_' || kept.id, 'truncations_' || kept.id)
+    where c.relnamespace = 'ghost'::regnamespace and c.relkind = 'r'
+    union all
+    select 'type', format('ghost.%I', t.typname), 'change log', kept.id, kept.identity
+    from kept join pg_type as t on t.typname = 'key_' || kept.id
+    where t.typnamespace = 'ghost'::regnamespace
+    union all
+    select 'function', format('ghost.%I()', p.proname), 'capture', kept.id, kept.identity
+    from kept join pg_proc as p on p.proname in ('capture_' || kept.id, 'capture_truncate_' || kept.id)
+    where p.pronamespace = 'ghost'::regnamespace
+  )
+  select format('comment on %s %s is %L', what, name, format('pg-ghost: migration %s, %s, %s', id, role, identity)) as statement
+  from ours`;
+
+/** A schema of ours, closed to everybody else, and marked. */
+export function createSchemaStatements(name: string, mark: string): string[] {
+  return [
+    `create schema ${ident(name)}`,
+    `revoke all on schema ${ident(name)} from public`,
+    commentStatement(`schema ${ident(name)}`, mark),
+  ];
+}
 
 /** Schemas of one migration. */
 export function schemasOf(id: number): { readonly shadow: string; readonly old: string } {
   return { shadow: `ghost_new_${id}`, old: `ghost_old_${id}` };
 }
+
+/** Numbers of which somebody has one of the names: schemas, triggers, or what lies in the schema `ghost`. */
+export const takenIdsSql = sql`
+  with
+  name (text) as (
+    select nspname::text from pg_namespace
+    union all
+    select tgname::text from pg_trigger where not tgisinternal
+    union all
+    select 'ghost.' || relname from pg_class where relnamespace = 'ghost'::regnamespace
+    union all
+    select 'ghost.' || typname from pg_type where typnamespace = 'ghost'::regnamespace
+    union all
+    select 'ghost.' || proname from pg_proc where pronamespace = 'ghost'::regnamespace
+  ),
+  taken (id) as (
+    select coalesce(
+      substring(text from '^ghost_(?:new|old|capture|capture_truncate)_([0-9]{1,9})$'),
+      substring(text from '^ghost\\.(?:log|log_b|pending|truncations|key|capture|capture_truncate)_([0-9]{1,9})(?:_key)?$')
+    )::int
+    from name
+  )
+  select id from taken where id is not null
+  union
+  select id from ghost.migrations`;

@@ -4,29 +4,51 @@ import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
 import {
   createStateSchemaSql,
-  formerStateComment,
+  layoutOf,
+  marksOfFormerVersionsSql,
   readStateSchemaSql,
-  stateComment,
-  upgradeStateSchemaSql,
+  stateVersion,
+  tablesOfLayout,
+  upgradeStatements,
 } from './schema-sql.js';
 
 /** Any constant will do: it only keeps two first runs from creating the schema at the same time. */
 const creationLock = 0x67686f73;
 
+interface FoundSchema {
+  readonly comment: string | null;
+  readonly isNamedSo: boolean;
+  /** Quoted where it must be. */
+  readonly name: string;
+  readonly usable: boolean;
+  /** How many of ours are in it. */
+  readonly tables: number;
+  readonly owner: string;
+}
+
+async function findSchema(session: Session): Promise<FoundSchema | null> {
+  const [found] = await session.rows<FoundSchema>(readStateSchemaSql);
+  return found ?? null;
+}
+
 /**
  * True when there is a state schema that we can use.
- * @throws RefusedError when a schema of that name is somebody else's, or closed to this role.
+ * @throws RefusedError when a schema of that name is somebody else's, closed to this role, or not whole.
  */
 export async function hasState(session: Session): Promise<boolean> {
-  const [found] = await session.rows<{ comment: string | null; usable: boolean; owner: string }>(
-    readStateSchemaSql,
-  );
-  if (found === undefined) return false;
-  if (found.comment === formerStateComment && found.usable) {
-    await upgradeState(session);
-    return true;
+  const found = await findSchema(session);
+  if (found === null) return false;
+  const layout = layoutOf(found.comment);
+  if (!found.isNamedSo) {
+    throw new RefusedError([
+      {
+        code: 'state-schema-renamed',
+        message: `the schema "ghost", where pg-ghost keeps its migrations, was renamed to ${found.name}`,
+        hint: `alter schema ${found.name} rename to ghost; capture writes to it by its name`,
+      },
+    ]);
   }
-  if (found.comment !== stateComment) {
+  if (layout === null) {
     throw new RefusedError([
       {
         code: 'state-schema-taken',
@@ -45,15 +67,26 @@ export async function hasState(session: Session): Promise<boolean> {
       },
     ]);
   }
+  if (found.tables < tablesOfLayout(layout)) {
+    throw new RefusedError([
+      {
+        code: 'state-incomplete',
+        message:
+          'the schema "ghost" is pg-ghost\'s, but tables of it are missing: dropped, or left out of a dump',
+        hint: 'if no migration of this database is to be kept: drop schema ghost cascade, which ends every capture with it',
+      },
+    ]);
+  }
+  if (layout < stateVersion) await upgradeState(session);
   return true;
 }
 
-/** @throws RefusedError while a migration of the former version is under way: this one would not know its log. */
+/** @throws RefusedError while a migration of a former version is under way: this one would not know its objects. */
 async function upgradeState(session: Session): Promise<void> {
   await session.transaction(async () => {
     await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
-    const [found] = await session.rows<{ comment: string }>(readStateSchemaSql);
-    if (found?.comment !== formerStateComment) return;
+    const layout = layoutOf((await findSchema(session))?.comment ?? null);
+    if (layout === null || layout === stateVersion) return;
     const { active } = await session.row<{ active: string | null }>(
       `select string_agg(id::text, ', ') as active
        from ghost.migrations
@@ -63,12 +96,14 @@ async function upgradeState(session: Session): Promise<void> {
       throw new RefusedError([
         {
           code: 'state-of-former-version',
-          message: `migration ${active} was begun by an earlier version of pg-ghost, whose change log this one does not read`,
+          message: `migration ${active} was begun by an earlier version of pg-ghost, whose objects this one does not know`,
           hint: 'end or abort it with that version; the state is then upgraded by itself',
         },
       ]);
     }
-    await session.batch(upgradeStateSchemaSql);
+    await session.batch(upgradeStatements(layout));
+    const marks = await session.rows<{ statement: string }>(marksOfFormerVersionsSql);
+    await session.batch(marks.map(({ statement }) => statement));
   });
 }
 
@@ -101,7 +136,10 @@ export async function dropEmptyState(session: Session): Promise<void> {
     await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
     if (!(await hasState(session))) return;
     const { used } = await session.row<{ used: boolean }>(
-      `select exists (select from ghost.migrations) as used`,
+      `select exists (select from ghost.migrations)
+         -- Ours are the five tables of the state; whoever put something else there keeps it.
+         or (select count(*) from pg_class where relnamespace = 'ghost'::regnamespace and relkind not in ('i', 'S', 't')) <> 5
+         or exists (select from pg_proc where pronamespace = 'ghost'::regnamespace) as used`,
     );
     if (used) return;
     await session.batch([

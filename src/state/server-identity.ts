@@ -6,6 +6,8 @@ import { sql } from '../sql/quote.js';
 export interface ServerIdentity {
   readonly systemIdentifier: string;
   readonly timeline: number;
+  /** A copy made with CREATE DATABASE ... TEMPLATE has another one; not known of what earlier versions have begun. */
+  readonly databaseOid?: number;
 }
 
 /**
@@ -18,10 +20,29 @@ export async function readServerIdentity(session: Session): Promise<ServerIdenti
   return await session.row<ServerIdentity>(sql`
     select
       system_identifier::text as "systemIdentifier",
-      ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int as timeline
+      ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int as timeline,
+      (select oid from pg_database where datname = current_database()) as "databaseOid"
     from pg_control_system()`);
 }
 
 export function isSameServer(one: ServerIdentity, other: ServerIdentity): boolean {
-  return one.systemIdentifier === other.systemIdentifier && one.timeline === other.timeline;
+  return isSameDatabase(one, other) && one.timeline === other.timeline;
+}
+
+/** Everything but the timeline, which a standby does not know of itself. */
+export type Home = Omit<ServerIdentity, 'timeline'>;
+
+export async function readHome(session: Session): Promise<Home> {
+  return await session.row<Home>(sql`
+    select
+      system_identifier::text as "systemIdentifier",
+      (select oid from pg_database where datname = current_database()) as "databaseOid"
+    from pg_control_system()`);
+}
+
+export function isSameDatabase(one: Home, other: Home): boolean {
+  return (
+    one.systemIdentifier === other.systemIdentifier &&
+    (one.databaseOid ?? other.databaseOid) === (other.databaseOid ?? one.databaseOid)
+  );
 }

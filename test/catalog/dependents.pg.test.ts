@@ -357,10 +357,14 @@ test("the tool's own capture triggers are left out, others of such a name are no
     create function ghost.capture_1() returns trigger language plpgsql as 'begin return null; end';
     create trigger ghost_capture_1 after insert on app.orders for each row execute function ghost.capture_1();
     create trigger ghost_capture_x after insert on app.orders for each row execute function app.notice();
-    create trigger other after insert on app.orders for each row execute function ghost.capture_1()`);
+    create function ghost.capture_2() returns trigger language plpgsql as 'begin return null; end';
+    comment on function ghost.capture_2() is 'pg-ghost: migration 2, capture, 00000000-0000-0000-0000-000000000000';
+    create trigger ghost_capture_2 after insert on app.orders for each row execute function ghost.capture_2();
+    create trigger renamed after insert on app.orders for each row execute function ghost.capture_2()`);
+  // By the mark of the function that they run, not by a name.
   expect((await dependentsOf(db.url)).map(({ name }) => name)).toEqual([
+    'trigger ghost_capture_1 on table app.orders',
     'trigger ghost_capture_x on table app.orders',
-    'trigger other on table app.orders',
   ]);
 });
 

@@ -16,6 +16,8 @@ export const aStatus: MigrationStatus = {
   id: 7,
   phase: 'copy',
   table: 'public.orders',
+  renamedTo: null,
+  origin: 'here',
   shadow: 'ghost_new_7.orders',
   old: null,
   capture: 'triggers',

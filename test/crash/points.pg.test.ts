@@ -6,7 +6,7 @@
  * was copied twice or left out.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { migrationPoints, type Point } from '../../src/migration/points.js';
+import { migrationPoints, type RunPoint } from '../../src/migration/points.js';
 import { runChange } from '../support/migration.js';
 import { Runner } from './runner.js';
 import {
@@ -34,7 +34,7 @@ interface Case {
 }
 
 /** A new point needs a case: the compiler says so. One that no run reaches makes its test fail. */
-const cases: Readonly<Record<Point, Case>> = {
+const cases: Readonly<Record<RunPoint, Case>> = {
   recorded: { copy: 'not begun' },
   claimed: { copy: 'not begun' },
   'shadow-built': { copy: 'not begun' },
@@ -79,7 +79,7 @@ describe('killed, and the same command again', { timeout: 120_000 }, () => {
   for (const [index, [name, { nth = 1, provokedBy, goesOn = false, copy }]] of Object.entries(
     cases,
   ).entries()) {
-    const point = name as Point;
+    const point = name as RunPoint;
     test(`at ${point}`, async () => {
       await using db = await shop.database();
       const client = await db.connect();

@@ -79,6 +79,99 @@ test('a state of version 1 without anything under way becomes the present one, a
   expect(await layout(former)).toEqual(await layout(fresh));
 });
 
+/** What it made of that. */
+const versionTwo = `
+  ${versionOne}
+  alter table ghost.migrations
+    add column run_no integer not null default 0,
+    add column run_owner text,
+    add column server jsonb,
+    add column active_segment smallint not null default 0,
+    add column verification jsonb,
+    add column swap_xid text,
+    add column swap_snapshot text;
+  create table ghost.progress (
+    migration_id integer primary key references ghost.migrations on delete cascade,
+    at timestamptz not null,
+    body jsonb not null
+  ) with (fillfactor = 50);
+  create table ghost.commands (
+    id bigint generated always as identity primary key,
+    migration_id integer not null references ghost.migrations on delete cascade,
+    name text not null,
+    arguments jsonb not null,
+    at timestamptz not null default clock_timestamp(),
+    answer jsonb,
+    answered_at timestamptz
+  );
+  create table ghost.locks (
+    id bigint generated always as identity primary key,
+    migration_id integer not null references ghost.migrations on delete cascade,
+    at timestamptz not null default clock_timestamp(),
+    entry jsonb not null
+  );
+  revoke all on all tables in schema ghost from public;
+  comment on schema ghost is 'pg-ghost state, version 2';`;
+
+test('a swapped migration of version 2 is recognised by the OID of its old table, and marked; a schema of that name is not', async () => {
+  await using fresh = await createDatabase();
+  await using former = await createDatabase();
+  await using first = await open(fresh);
+  await ensureState(first);
+  await former.query(versionTwo);
+  await former.query(`
+    create table t (id bigint);
+    create schema ghost_old_1; comment on schema ghost_old_1 is 'pg-ghost'; create table ghost_old_1.t (id int);
+    create schema ghost_new_1; comment on schema ghost_new_1 is 'pg-ghost';
+    create table ghost.log_1 (k1 int);
+    create schema ghost_old_2; comment on schema ghost_old_2 is 'pg-ghost'; create table ghost_old_2.t (id int);
+    insert into ghost.migrations (schema_name, table_name, source_oid, phase, request, plan) values
+      ('public', 't', 'ghost_old_1.t'::regclass, 'swapped', '{}', '{}'),
+      ('public', 't', 'public.t'::regclass, 'swapped', '{}', '{}')`);
+  await using second = await open(former);
+  expect(await hasState(second)).toBe(true);
+  await former.query('drop table ghost.log_1');
+  expect(await layout(former)).toEqual(await layout(fresh));
+  const { rows } = await former.query(`
+    select m.id, m.shadow_oid::regclass::text as shadow, m.old_schema_oid::regnamespace::text as old,
+      array(
+        select replace(format('%s: %s', n.nspname, obj_description(n.oid, 'pg_namespace')), m.identity::text, 'IDENTITY')
+        from pg_namespace as n
+        where n.nspname like 'ghost%' || m.id
+        order by n.nspname
+      ) as marks
+    from ghost.migrations as m order by id`);
+  expect(rows).toEqual([
+    {
+      id: 1,
+      shadow: 't',
+      old: 'ghost_old_1',
+      marks: [
+        'ghost_new_1: pg-ghost: migration 1, shadow, IDENTITY',
+        'ghost_old_1: pg-ghost: migration 1, old table, IDENTITY',
+      ],
+    },
+    { id: 2, shadow: null, old: null, marks: ['ghost_old_2: pg-ghost'] },
+  ]);
+});
+
+test('a state that was renamed, or whose tables are gone, is refused by name', async () => {
+  await using db = await createDatabase();
+  await using session = await open(db);
+  await ensureState(session);
+  await db.query('alter schema ghost rename to "Spook"');
+  await expect(ensureState(session)).rejects.toMatchObject({
+    reasons: [
+      {
+        code: 'state-schema-renamed',
+        hint: expect.stringContaining('alter schema "Spook" rename to ghost') as unknown,
+      },
+    ],
+  });
+  await db.query('alter schema "Spook" rename to ghost; drop table ghost.progress');
+  await expect(hasState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-incomplete' }] });
+});
+
 test('with a migration of version 1 under way nothing is touched', async () => {
   await using db = await createDatabase();
   await db.query(versionOne);

@@ -7,11 +7,14 @@
  */
 import type { Key } from '../../plan/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../../sql/quote.js';
+import { commentStatement, markOf, type MigrationIdentity } from '../../sql/marks.js';
 import {
   captureSchema,
   changeLog,
   createLogStatements,
   dropLogStatements,
+  keyType,
+  logTables,
   type ChangeLog,
 } from '../change-log.js';
 
@@ -57,6 +60,25 @@ export function dropCaptureObjectStatements(id: number): string[] {
   return [
     `drop function if exists ${qualified(functions.rows)}(), ${qualified(functions.truncate)}()`,
     ...dropLogStatements(id),
+  ];
+}
+
+/**
+ * The marks by which all of it is recognised as this migration's; a trigger is by the function that it runs, so that the
+ * user's table carries nothing but the triggers.
+ */
+export function markCaptureStatements(migration: MigrationIdentity): string[] {
+  const { id } = migration;
+  const { parts, truncations } = logTables(id);
+  const functions = functionNames(id);
+  const log = markOf(migration, 'change log');
+  const capture = markOf(migration, 'capture');
+  return [
+    ...[...parts, truncations].map((name) => commentStatement(`table ${qualified(name)}`, log)),
+    commentStatement(`type ${qualified(keyType(id))}`, log),
+    ...[functions.rows, functions.truncate].map((name) =>
+      commentStatement(`function ${qualified(name)}()`, capture),
+    ),
   ];
 }
 

@@ -1,4 +1,5 @@
 /** The user's triggers on tables and views; not those of foreign keys, of extensions, or our own. */
+import { isMarkSql } from '../../sql/marks.js';
 import type { Session } from '../../db/session.js';
 import type { Trigger } from '../definitions.js';
 import { firingStateSql, nameJson, notOfExtension } from './pieces-sql.js';
@@ -18,10 +19,9 @@ const triggersSql = `
   from pg_trigger as tg
   join pg_class as c on c.oid = tg.tgrelid
   join pg_namespace as n on n.oid = c.relnamespace
-  join pg_proc as fn on fn.oid = tg.tgfoid
   where tg.tgrelid = any ($1::oid[])
     and not tg.tgisinternal
     and tg.tgparentid = 0
-    and not (starts_with(tg.tgname::text, 'ghost_capture_') and fn.pronamespace = coalesce(to_regnamespace('ghost'), 0))
+    and not ${isMarkSql(`obj_description(tg.tgfoid, 'pg_proc')`)}
     and ${notOfExtension('pg_trigger', 'tg.oid')}
   order by n.nspname collate "C", c.relname collate "C", tg.tgname collate "C"`;

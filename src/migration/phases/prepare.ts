@@ -7,10 +7,10 @@
 import {
   captureTriggerNames,
   captureObjectStatements,
+  markCaptureStatements,
   captureTriggerStatements,
 } from '../../capture/triggers/trigger-sql.js';
 import { changeLog } from '../../capture/change-log.js';
-import { ownSchemaComment } from '../../catalog/dependents-sql.js';
 import { readFingerprint } from '../../catalog/fingerprint.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { readBlocks } from '../../catalog/sizes.js';
@@ -20,8 +20,11 @@ import { missedTry, notObtainedDetails, notObtainedText } from '../../locks/desc
 import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
 import { bareHeapStatements } from '../../shadow/bare-heap-sql.js';
 import { cloneStatements } from '../../shadow/clone-sql.js';
-import { displayName, ident, literal, qualified } from '../../sql/quote.js';
-import { setCopyStart, setTarget } from '../../state/migrations.js';
+import type { Session } from '../../db/session.js';
+import { displayName, qualified, sql } from '../../sql/quote.js';
+import { markOf } from '../../sql/marks.js';
+import { findMigration, forgetShadow, setCopyStart, setShadow, setTarget } from '../../state/migrations.js';
+import { createSchemaStatements } from '../../state/schema-sql.js';
 import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
@@ -31,7 +34,7 @@ import { compareDefinitions, readMark, warmUp } from '../source-check.js';
 export async function prepare(context: RunContext): Promise<Transition> {
   const { control, id, plan } = context;
   // What an earlier attempt left half done.
-  await undoPrepare(context);
+  await undoPrepare(context, (session) => forgetShadow(session, id));
   const before = await readFingerprint(control, plan.source.oid, Object.values(captureTriggerNames(id)));
   await compareDefinitions(control, context);
   const target = await buildShadow(context);
@@ -43,21 +46,27 @@ export async function prepare(context: RunContext): Promise<Transition> {
   return 'done';
 }
 
-/** Removes whatever prepare may have made. */
-export async function undoPrepare(context: RunContext): Promise<void> {
-  const { sessions, id, plan } = context;
+/** Removes whatever prepare may have made, and writes `written` in the same transaction. */
+export async function undoPrepare(
+  context: RunContext,
+  written: (session: Session) => Promise<void>,
+): Promise<void> {
+  const { sessions, id } = context;
   const session = await sessions.open('cleanup');
   try {
-    await removeMigration({
-      session,
-      watcher: context.watcher,
-      id,
-      table: plan.table,
-      sourceOid: plan.source.oid,
-      limits: shortLockLimits(context),
-      emit: context.emit,
-      onLock: context.ledger.add,
-    });
+    const record = await findMigration(session, id);
+    if (record === null) return;
+    await removeMigration(
+      {
+        session,
+        watcher: context.watcher,
+        limits: shortLockLimits(context),
+        emit: context.emit,
+        onLock: context.ledger.add,
+      },
+      record,
+      () => written(session),
+    );
   } finally {
     await sessions.release(session);
   }
@@ -66,20 +75,32 @@ export async function undoPrepare(context: RunContext): Promise<void> {
 async function buildShadow(context: RunContext): Promise<TableShape> {
   const { control, id, plan, schemas } = context;
   return control.transaction(async () => {
-    for (const schema of [schemas.shadow, schemas.old]) {
-      await control.batch([
-        `create schema ${ident(schema)}`,
-        `revoke all on schema ${ident(schema)} from public`,
-        `comment on schema ${ident(schema)} is ${literal(ownSchemaComment)}`,
-      ]);
-    }
+    await control.batch([
+      ...createSchemaStatements(schemas.shadow, markOf(context, 'shadow')),
+      ...createSchemaStatements(schemas.old, markOf(context, 'old table')),
+    ]);
     await control.batch(cloneStatements(plan.source, schemas.shadow));
     const oid = await applyChange(control, plan, schemas.shadow);
+    await setShadow(control, id, { shadow: oid, ...(await schemaOids(control, schemas)) });
     const target = await readTableShape(control, oid);
     await control.batch(bareHeapStatements(target, schemas.shadow));
     await control.batch(captureObjectStatements({ id, table: plan.table, key: plan.key }));
+    await control.batch(markCaptureStatements(context));
     if (plan.request.allowPublicationAll === true) await control.batch(publishable(context));
     return target;
+  });
+}
+
+async function schemaOids(
+  session: Session,
+  { shadow, old }: RunContext['schemas'],
+): Promise<{ shadowSchema: number; oldSchema: number }> {
+  return await session.row<{ shadowSchema: number; oldSchema: number }>({
+    text: sql`
+      select
+        (select oid from pg_namespace where nspname = $1::name) as "shadowSchema",
+        (select oid from pg_namespace where nspname = $2::name) as "oldSchema"`,
+    values: [shadow, old],
   });
 }
 

@@ -3,13 +3,14 @@ import { completeSwap } from '../after-swap.js';
 import { isConnectionLost, messageOf } from '../../db/sqlstate.js';
 import { removeLeftovers } from '../cleanup.js';
 import { onAnySession, type RunContext } from '../context.js';
+import { resolveMigration as recordOf } from '../find-table.js';
 import type { Transition } from '../machine.js';
 
 export async function validate(context: RunContext): Promise<Transition> {
-  const { id, plan, settings, emit, signal, at } = context;
+  const { id, settings, emit, signal, at } = context;
   // The tables are swapped: whatever goes wrong with the rest, the migration has succeeded, and finalize does it again.
   try {
-    await onAnySession(context, (session) => removeLeftovers(session, id));
+    await onAnySession(context, async (session) => removeLeftovers(session, await recordOf(session, id)));
   } catch (error) {
     if (isConnectionLost(error)) throw error;
     emit('warning', {
@@ -18,10 +19,10 @@ export async function validate(context: RunContext): Promise<Transition> {
     });
   }
   await at('leftovers-removed');
-  await onAnySession(context, (session) =>
+  await onAnySession(context, async (session) =>
     completeSwap({
       session,
-      plan,
+      record: await recordOf(session, id),
       lockTimeoutMs: settings.lockTimeoutMs,
       deadlineMs: settings.cutoverDeadlineMs,
       ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),

@@ -33,6 +33,10 @@ export async function verifyWith(context: RunContext, applier: Applier): Promise
     id,
     plan: context.plan,
     target: await expectedTarget(context),
+    tables: {
+      source: context.plan.table,
+      shadow: { schema: context.schemas.shadow, name: context.plan.table.name },
+    },
     swap: null,
   });
   const rowsExpected = (await findMigration(control, id))?.rowsCopied ?? null;

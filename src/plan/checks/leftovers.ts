@@ -1,0 +1,24 @@
+/** Capture that a migration has left on the table, of which the state knows nothing: each write still pays for it. */
+import type { Session } from '../../db/session.js';
+import type { Refusal } from '../../errors.js';
+import { displayName, ident, qualified, type QualifiedName } from '../../sql/quote.js';
+import { readCaptures } from '../../state/own-objects.js';
+import { readActiveIdentities } from '../../state/migrations.js';
+
+export async function checkLeftovers(
+  session: Session,
+  table: QualifiedName & { readonly oid: number },
+): Promise<Refusal[]> {
+  const captures = await readCaptures(session, table.oid);
+  if (captures.length === 0) return [];
+  const active = await readActiveIdentities(session);
+  // Closed to this role: it cannot be told.
+  if (active === null) return [];
+  return captures
+    .filter(({ identity }) => !active.includes(identity))
+    .map(({ id, triggers }) => ({
+      code: 'leftover-capture',
+      message: `${displayName(table)} has capture triggers of migration ${id}, which is not under way in this database: ${triggers.map(ident).join(', ')}`,
+      hint: `pg-ghost abort ${id} removes them and what belongs to them; or, by hand: ${triggers.map((name) => `drop trigger ${ident(name)} on ${qualified(table)}`).join('; ')}`,
+    }));
+}

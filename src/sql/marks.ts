@@ -1,0 +1,36 @@
+/**
+ * How what is ours is told from what is a user's: a comment on each object that says which migration made it, by its number
+ * and by an identity that no other migration has, in this database or in any other. A name proves nothing: users may
+ * have the same one, and a dump that is restored elsewhere brings names without what they meant. The user's own tables carry no
+ * mark; they are known by their OIDs, and the shadow and the old table also by lying in a marked schema.
+ */
+import { literal } from './quote.js';
+
+export interface MigrationIdentity {
+  readonly id: number;
+  /** A UUID. */
+  readonly identity: string;
+}
+
+export type MarkedRole = 'shadow' | 'old table' | 'change log' | 'capture';
+
+const prefix = 'pg-ghost: migration ';
+
+export function markOf({ id, identity }: MigrationIdentity, role: MarkedRole): string {
+  return `${prefix}${id}, ${role}, ${identity}`;
+}
+
+/** For the statement that ends in `is`: `comment on schema "ghost_new_7" is ...`. */
+export function commentStatement(object: string, mark: string): string {
+  return `comment on ${object} is ${literal(mark)}`;
+}
+
+/** SQL that is true for a comment (an expression) that is a mark of any migration. */
+export function isMarkSql(comment: string): string {
+  return `coalesce(starts_with(${comment}, '${prefix}'), false)`;
+}
+
+/** The three parts of a mark, as a text array; null for any other comment. */
+export function markPartsSql(comment: string): string {
+  return `regexp_match(${comment}, '^${prefix}([0-9]{1,9}), ([a-z ]+), ([0-9a-f-]{36})$')`;
+}

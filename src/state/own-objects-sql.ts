@@ -1,0 +1,83 @@
+/** Queries for `readOwnObjects`. */
+import { sql, type SqlQuery } from '../sql/quote.js';
+import { markPartsSql } from '../sql/marks.js';
+
+/** Every object that carries a mark: what it is, the OID, and the parts of the mark. */
+const marked = sql`
+  select d.classoid, d.objoid, part[1]::int as id, part[2] as role, part[3] as identity
+  from pg_description as d
+  cross join lateral ${markPartsSql('d.description')} as part
+  where d.objsubid = 0
+    and d.classoid in ('pg_namespace'::regclass, 'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass)
+    and part is not null`;
+
+/**
+ * What carries the mark of one migration, schemas also by their recorded OIDs, and the triggers that run its functions,
+ * whatever they are called and wherever they are.
+ */
+export function ownObjectsSql(
+  identity: string,
+  schemaOids: { readonly shadow: number | null; readonly old: number | null },
+): SqlQuery {
+  return {
+    text: sql`
+      with mark as (
+        ${marked}
+      )
+      select 'schema' as kind, n.oid, null as schema, n.nspname::text as name,
+        case when n.oid = $2::bigint or mark.role = 'shadow' then 'shadow' else 'old table' end as role,
+        null::oid as "tableOid", null as "tableSchema", null as "tableName"
+      from pg_namespace as n
+      left join mark
+        on mark.classoid = 'pg_namespace'::regclass and mark.objoid = n.oid and mark.identity = $1
+      where mark.objoid is not null or n.oid in ($2::bigint, $3::bigint)
+      union all
+      select 'function', p.oid, n.nspname, p.proname, mark.role, null, null, null
+      from mark
+      join pg_proc as p on mark.classoid = 'pg_proc'::regclass and p.oid = mark.objoid
+      join pg_namespace as n on n.oid = p.pronamespace
+      where mark.identity = $1
+      union all
+      select 'table', c.oid, n.nspname, c.relname, mark.role, null, null, null
+      from mark
+      join pg_class as c on mark.classoid = 'pg_class'::regclass and c.oid = mark.objoid and c.relkind = 'r'
+      join pg_namespace as n on n.oid = c.relnamespace
+      where mark.identity = $1
+      union all
+      select 'type', t.oid, n.nspname, t.typname, mark.role, null, null, null
+      from mark
+      join pg_type as t on mark.classoid = 'pg_type'::regclass and t.oid = mark.objoid
+      join pg_namespace as n on n.oid = t.typnamespace
+      where mark.identity = $1
+      union all
+      select 'trigger', tg.oid, null, tg.tgname, 'capture', c.oid, n.nspname, c.relname
+      from mark
+      join pg_trigger as tg on mark.classoid = 'pg_proc'::regclass and tg.tgfoid = mark.objoid
+      join pg_class as c on c.oid = tg.tgrelid
+      join pg_namespace as n on n.oid = c.relnamespace
+      where mark.identity = $1 and tg.tgparentid = 0
+      order by kind, name`,
+    values: [identity, schemaOids.shadow, schemaOids.old],
+  };
+}
+
+/** Migrations by the marks that are there, whether or not the state knows of them. */
+export const markedMigrationsSql = sql`
+  with mark as (
+    ${marked}
+  )
+  select distinct id, identity from mark order by id, identity`;
+
+/** Which migrations capture writes to a table, by the marks of the functions that its triggers run. */
+export function capturesOfSql(tableOid: number): SqlQuery {
+  return {
+    text: sql`
+      select part[1]::int as id, part[3] as identity, array_agg(tg.tgname::text order by tg.tgname) as triggers
+      from pg_trigger as tg
+      cross join lateral ${markPartsSql(`obj_description(tg.tgfoid, 'pg_proc')`)} as part
+      where tg.tgrelid = $1 and not tg.tgisinternal and part is not null
+      group by 1, 2
+      order by 1, 2`,
+    values: [tableOid],
+  };
+}

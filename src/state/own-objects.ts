@@ -1,0 +1,126 @@
+/**
+ * What a migration has put into the database, as it is there now: recognised by its marks, never by a name. Whoever removes
+ * something of ours asks here, and drops what this says.
+ */
+import type { Session } from '../db/session.js';
+import { ident, qualified, type QualifiedName } from '../sql/quote.js';
+import type { MigrationIdentity } from '../sql/marks.js';
+import { capturesOfSql, markedMigrationsSql, ownObjectsSql } from './own-objects-sql.js';
+
+export interface Relation extends QualifiedName {
+  readonly oid: number;
+}
+
+export interface OwnSchema {
+  readonly oid: number;
+  readonly name: string;
+  readonly role: 'shadow' | 'old table';
+}
+
+export interface OwnTrigger {
+  readonly name: string;
+  readonly table: Relation;
+}
+
+export interface OwnObjects {
+  readonly schemas: readonly OwnSchema[];
+  readonly functions: readonly QualifiedName[];
+  /** Of the change log. */
+  readonly tables: readonly QualifiedName[];
+  readonly types: readonly QualifiedName[];
+  /** By the function that they run. Usually on the source; wherever they are, the functions cannot go without them. */
+  readonly triggers: readonly OwnTrigger[];
+}
+
+interface Row {
+  readonly kind: 'schema' | 'function' | 'table' | 'type' | 'trigger';
+  readonly oid: number;
+  readonly schema: string | null;
+  readonly name: string;
+  readonly role: string;
+  readonly tableOid: number | null;
+  readonly tableSchema: string | null;
+  readonly tableName: string | null;
+}
+
+/** @param schemaOids as recorded, where the OIDs of the record are those of this database */
+export async function readOwnObjects(
+  session: Session,
+  { identity }: Pick<MigrationIdentity, 'identity'>,
+  schemaOids: { readonly shadow: number | null; readonly old: number | null } = { shadow: null, old: null },
+): Promise<OwnObjects> {
+  const rows = await session.rows<Row>(ownObjectsSql(identity, schemaOids));
+  const named = (kind: Row['kind']): QualifiedName[] =>
+    rows.flatMap((row) => (row.kind === kind ? [{ schema: row.schema ?? '', name: row.name }] : []));
+  return {
+    schemas: rows.flatMap(({ kind, oid, name, role }) =>
+      kind === 'schema' ? [{ oid, name, role: role === 'shadow' ? 'shadow' : 'old table' }] : [],
+    ),
+    functions: named('function'),
+    tables: named('table'),
+    types: named('type'),
+    triggers: rows.flatMap(({ kind, name, tableOid, tableSchema, tableName }) =>
+      kind === 'trigger' && tableOid !== null && tableSchema !== null && tableName !== null
+        ? [{ name, table: { oid: tableOid, schema: tableSchema, name: tableName } }]
+        : [],
+    ),
+  };
+}
+
+/** The change log and the functions that write to it: when the triggers are gone. */
+export function dropCaptureStatements({ functions, tables, types }: OwnObjects): string[] {
+  return [
+    ...functions.map((name) => `drop function ${qualified(name)}()`),
+    ...tables.map((name) => `drop table ${qualified(name)}`),
+    ...types.map((name) => `drop type ${qualified(name)}`),
+  ];
+}
+
+/** Without CASCADE: what somebody else has put there is not ours to drop. */
+export function dropSchemaStatements(schemas: readonly OwnSchema[]): string[] {
+  return schemas.map(({ name }) => `drop schema ${ident(name)}`);
+}
+
+export function dropTriggerStatements(triggers: readonly OwnTrigger[]): string[] {
+  return triggers.map(({ name, table }) => `drop trigger ${ident(name)} on ${qualified(table)}`);
+}
+
+/** What a table of this OID is called now; null when there is none. */
+export async function findRelation(session: Session, oid: number | null): Promise<Relation | null> {
+  if (oid === null) return null;
+  const [found] = await session.rows<Relation>({
+    text: `${relationSql}where c.oid = $1 and c.relkind = 'r'`,
+    values: [oid],
+  });
+  return found ?? null;
+}
+
+export async function findRelationNamed(
+  session: Session,
+  { schema, name }: QualifiedName,
+): Promise<Relation | null> {
+  const [found] = await session.rows<Relation>({
+    text: `${relationSql}where n.nspname = $1::name and c.relname = $2::name and c.relkind = 'r'`,
+    values: [schema, name],
+  });
+  return found ?? null;
+}
+
+const relationSql = `
+  select c.oid, n.nspname::text as schema, c.relname::text as name
+  from pg_class as c
+  join pg_namespace as n on n.oid = c.relnamespace
+  `;
+
+/** Migrations whose marks are in this database, whether or not the state knows of them. */
+export async function readMarkedMigrations(session: Session): Promise<MigrationIdentity[]> {
+  return await session.rows<MigrationIdentity>(markedMigrationsSql);
+}
+
+/** Which migrations capture the writes to a table. */
+export async function readCaptures(
+  session: Session,
+  tableOid: number,
+): Promise<(MigrationIdentity & { readonly triggers: readonly string[] })[]> {
+  return await session.rows<MigrationIdentity & { triggers: string[] }>(capturesOfSql(tableOid));
+}
