@@ -41,8 +41,8 @@ const freshSeconds = 10;
 const linesEveryMs = 5000;
 /** As long as a run itself waits for a server that is gone. */
 const patienceMs = defaultRunSettings.retryForMs;
-/** A server that restarts fails like this. */
-const passing: readonly string[] = ['cannot-connect', 'connection-lost'];
+/** A server that restarts fails like this, and one on which somebody cancels our statement. */
+const passing: readonly string[] = ['cannot-connect', 'connection-lost', 'server-error'];
 
 /**
  * Returns what was seen last, when all of it has ended or when the signal aborts.

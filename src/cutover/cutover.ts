@@ -42,6 +42,8 @@ export interface CutoverWork {
   readonly killBlockers?: { readonly afterMs: number };
   readonly onKill?: (killed: Killed) => void;
   readonly onLock?: (entry: LedgerEntry) => void;
+  /** Told before each try, and after one that did not succeed. */
+  readonly onTrying?: (isTrying: boolean) => void;
   /** All of it, and then it is taken back. */
   readonly rehearse?: boolean;
   readonly emit: Emit;
@@ -88,9 +90,13 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
       },
       onTry: (step) => {
         attempt = step.attempt;
+        work.onTrying?.(true);
         emit('cutover:try', { attempt, lockTimeoutMs: step.lockTimeoutMs ?? 0 });
       },
-      onMiss: (miss) => emit('cutover:missed', missedTry(miss)),
+      onMiss: (miss) => {
+        work.onTrying?.(false);
+        emit('cutover:missed', missedTry(miss));
+      },
       ...(work.onKill === undefined ? {} : { onKill: work.onKill }),
       ...(work.ready === undefined ? {} : { ready: work.ready }),
       ...(work.killBlockers === undefined ? {} : { killBlockers: work.killBlockers }),
@@ -100,6 +106,7 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
     emit('cutover:done', { attempts: result.attempts, holdMs: result.holdMs, drainedKeys: result.value });
     return result;
   } catch (error) {
+    work.onTrying?.(false);
     if (error instanceof LockNotObtained) throw notObtained(work, error);
     if (error instanceof Rehearsed) {
       const { entries, holdMs, attempts } = error;

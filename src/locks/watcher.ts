@@ -21,6 +21,9 @@ export interface WatchOptions {
   readonly budgetMs: number;
 }
 
+/** A server that refuses to be looked at must not be asked as fast as it answers. */
+const afterErrorMs = 20;
+
 /** A relation's lock as it was seen from outside. */
 interface Sighting {
   /** By the server's clock. */
@@ -116,10 +119,10 @@ export class Watch {
   }
 
   async #look(afterMs: number): Promise<void> {
-    const { pid, relations, budgetMs } = this.#options;
-    try {
-      if (afterMs > 0) await this.#pause(afterMs);
-      while (!this.#stop.signal.aborted) {
+    const { watcher, pid, relations, budgetMs } = this.#options;
+    if (afterMs > 0) await this.#pause(afterMs);
+    while (!this.#stop.signal.aborted) {
+      try {
         const asked = performance.now();
         const [row] = (await this.#ask(harmSql(pid, relations))) as HarmRow[];
         if (row === undefined) return;
@@ -134,9 +137,12 @@ export class Watch {
         const heldMs = this.#heldSince === null || waiting ? null : performance.now() - this.#heldSince;
         const spendable = this.#mayCancel ? leftMs : Infinity;
         await this.#pause(lookAgainMs({ heldMs, waiting: this.harm.waiting, budgetMs: spendable }));
+      } catch {
+        // Without a watcher there is no more watching; lock_timeout and the hold's budget bound what we do all the same.
+        if (watcher.lost.aborted) return;
+        // Somebody cancelled this look: the next one may see.
+        await this.#pause(afterErrorMs);
       }
-    } catch {
-      // Without a watcher there is no more watching; lock_timeout and the hold's budget bound what we do all the same.
     }
   }
 

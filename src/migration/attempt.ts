@@ -25,7 +25,7 @@ import { purge } from './phases/purge.js';
 import { settle } from './phases/settle.js';
 import { validate } from './phases/validate.js';
 import { verify } from './phases/verify.js';
-import { Pulse } from './pulse.js';
+import { Pulse, pulseSettings } from './pulse.js';
 import type { Steering } from './steering.js';
 import type { MigrateOptions } from './types.js';
 
@@ -129,7 +129,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     await control.set({ ...record.plan.settings, application_name: `pg-ghost ${id} control` });
     const [eye, heart, gauge] = await Promise.all([
       sessions.open('watch'),
-      sessions.open('pulse'),
+      sessions.open('pulse', pulseSettings),
       sessions.open('throttle'),
     ]);
     watcher = eye;
@@ -143,7 +143,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     throttle = await startThrottle(context, gauge, critical);
     steering.throttle = throttle;
     pulse = new Pulse({ session: heart, id, state: attempt.progress, steering, ledger, emit });
-    signal = runSignal(attempt.signal, [control, heart]);
+    signal = runSignal(attempt.signal, [control, heart, eye]);
     signalOrCritical = AbortSignal.any([signal, critical.signal]);
     cancelSignal?.addEventListener('abort', cancel, { once: true });
     control.lost.addEventListener('abort', cancel, { once: true });
@@ -214,6 +214,7 @@ async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase
   signal.throwIfAborted();
   // `copy` begins in the transaction that switches capture on, `swapped` in the swap's own.
   if (phase !== 'prepare' && phase !== 'copy' && phase !== 'validate') await setPhase(control, id, phase);
+  if (phase === 'validate') context.steering.swap = 'done';
   emit('phase:started', { phase });
   const started = performance.now();
   const transition = await work[phase](context);

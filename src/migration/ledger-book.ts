@@ -19,7 +19,13 @@ export class LedgerBook {
   async save(session: Session, id: number): Promise<void> {
     const entries = this.#unsaved;
     this.#unsaved = [];
-    await storeLocks(session, id, entries);
+    try {
+      await storeLocks(session, id, entries);
+    } catch (error) {
+      // For the next time.
+      this.#unsaved.unshift(...entries);
+      throw error;
+    }
   }
 }
 

@@ -44,6 +44,7 @@ async function mind(context: RunContext, stop: AbortSignal): Promise<void> {
         if (record !== null) context.log.restore(record.activeSegment);
       }
       await tidy(context, session);
+      told = false;
     } catch (error) {
       if (session !== null) await sessions.release(session);
       session = null;

@@ -2,11 +2,16 @@
 import parseDurationText from 'parse-duration';
 import { UsageError } from '../errors.js';
 import type { Limits } from '../throttle/limits.js';
+import { checkThrottleQuery } from '../throttle/signals/throttle-query.js';
 import type { RunSettings } from './types.js';
 
+/** null: the limit is off. */
+export type SettingValue = number | string | boolean | null;
+
 interface Settable {
-  readonly apply: (settings: RunSettings, value: number | string | boolean | null) => RunSettings;
-  readonly parse: (text: string) => number | string | boolean | null;
+  readonly read: (settings: RunSettings) => SettingValue;
+  readonly apply: (settings: RunSettings, value: SettingValue) => RunSettings;
+  readonly parse: (text: string) => SettingValue;
   readonly takes: string;
 }
 
@@ -30,14 +35,30 @@ const duration = (text: string): number => {
   return value;
 };
 
-function setting(key: keyof RunSettings, parse: Settable['parse'], takes: string): Settable {
-  return { parse, takes, apply: (settings, value) => ({ ...settings, [key]: value }) };
+function setting(
+  key: 'workers' | 'chunkTimeMs' | 'lockTimeoutMs' | 'maxHoldMs' | 'cutoverDeadlineMs',
+  parse: Settable['parse'],
+  takes: string,
+): Settable {
+  return {
+    parse,
+    takes,
+    read: (settings) => settings[key],
+    apply: (settings, value) => ({ ...settings, [key]: value }),
+  };
 }
+
+/** It runs beside the copy every second: what is no query is refused here, and not by the run that it would end. */
+const query = (text: string): string => {
+  checkThrottleQuery(text);
+  return text;
+};
 
 /** `off` takes a limit away. */
 function limit(key: keyof Limits, parse: Settable['parse'], takes: string): Settable {
   return {
     takes: `${takes}, or off`,
+    read: ({ limits }) => limits[key] ?? null,
     parse: (text) => (text === 'off' ? null : parse(text)),
     apply: (settings, value) => ({ ...settings, limits: { ...settings.limits, [key]: value } }),
   };
@@ -69,7 +90,7 @@ export const settable: Readonly<Record<string, Settable>> = {
   'max-xid-age': limit('maxXidAge', whole(0, 2_147_483_647), 'transactions'),
   'critical-xid-age': limit('criticalXidAge', whole(0, 2_147_483_647), 'transactions'),
   'pause-on-autovacuum': limit('pauseOnAutovacuum', on, 'on'),
-  'throttle-query': limit('throttleQuery', (text) => text, 'SQL'),
+  'throttle-query': limit('throttleQuery', query, 'one SELECT'),
   'pause-file': limit('pauseFile', (text) => text, 'a path'),
   nice: limit('niceRatio', decimal, 'a ratio'),
 };
@@ -87,6 +108,11 @@ export function applySetting(settings: RunSettings, key: string, text: string): 
   } catch (cause) {
     throw new UsageError('bad-setting', `${key}=${text}: it takes ${known.takes}`, { cause });
   }
+}
+
+/** Everything that can be set, as it is now. */
+export function currentSettings(settings: RunSettings): Readonly<Record<string, SettingValue>> {
+  return Object.fromEntries(Object.entries(settable).map(([key, { read }]) => [key, read(settings)]));
 }
 
 /** Checks a setting without a run. */

@@ -1,6 +1,7 @@
 /** Where migrations stand, for people and scripts. */
 import { backlogSql, logTables } from '../capture/change-log.js';
 import { Session } from '../db/session.js';
+import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { ProgressState } from '../report/progress.js';
 import { displayName, qualified } from '../sql/quote.js';
@@ -26,6 +27,16 @@ async function read(options: CommonOptions, id: number | undefined): Promise<Mig
     applicationName: 'pg-ghost status',
   });
   breakOffWhenAsked(options, session);
+  try {
+    return await look(session, id);
+  } catch (error) {
+    // The log was dropped (an abort, a finalize) between one look and the next: where it stands now has none.
+    if (sqlState(error) !== SqlState.undefinedTable) throw error;
+    return await look(session, id);
+  }
+}
+
+async function look(session: Session, id: number | undefined): Promise<MigrationStatus[]> {
   if (id !== undefined) return [await describe(session, await resolveMigration(session, id))];
   if (!(await hasState(session))) return [];
   const records = await listMigrations(session);
@@ -41,7 +52,7 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
   const chunks = phase === 'copy' ? await readChunks(session, id) : [];
   const copied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
   const { runner } = ended ? { runner: null } : await runPids(session, id);
-  const progress = await progressOf(session, id);
+  const heard = await heardOf(session, id);
   return {
     id,
     phase,
@@ -55,10 +66,10 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
     backlog: ended || phase === 'prepare' ? 0 : await backlog(session, id),
     runnerPid: runner,
-    ...heldUp(progress, runner),
+    ...heldUp(heard, runner),
     error: record.error,
     verification: record.verification,
-    progress,
+    progress: heard.progress,
     locks: (await readLocks<LedgerEntry>(session, id)).map(({ at, entry }) => ({ ...entry, at })),
     request: record.request,
     createdAt: record.createdAt,
@@ -67,21 +78,33 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
   };
 }
 
-async function progressOf(session: Session, id: number): Promise<MigrationStatus['progress']> {
-  const stored = await readProgress(session, id);
-  if (stored === null) return null;
-  return { ageSeconds: stored.ageSeconds, state: stored.body as unknown as ProgressState };
+interface Heard {
+  readonly progress: MigrationStatus['progress'];
+  readonly settings: MigrationStatus['settings'];
 }
 
-/** By the run's own last word; nobody is held up where nobody runs. */
+/** The run's own last word. */
+async function heardOf(session: Session, id: number): Promise<Heard> {
+  const stored = await readProgress(session, id);
+  if (stored === null) return { progress: null, settings: null };
+  const { settings = null, ...state } = stored.body;
+  return {
+    progress: { ageSeconds: stored.ageSeconds, state: state as unknown as ProgressState },
+    settings: settings as MigrationStatus['settings'],
+  };
+}
+
+/** Nobody is held up, and nothing is set, where nobody runs. */
 function heldUp(
-  progress: MigrationStatus['progress'],
+  { progress, settings }: Heard,
   runner: number | null,
-): Pick<MigrationStatus, 'paused' | 'throttledBy'> {
+): Pick<MigrationStatus, 'paused' | 'throttledBy' | 'settings'> {
   const reasons = runner === null ? [] : (progress?.state.throttle ?? []);
   return {
-    paused: reasons.some((text) => text.startsWith('paused by')),
+    // An older version's run does not say it.
+    paused: runner !== null && (progress?.state.paused ?? false),
     throttledBy: reasons.length === 0 ? null : reasons.join('; '),
+    settings: runner === null ? null : settings,
   };
 }
 

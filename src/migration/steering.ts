@@ -2,20 +2,15 @@
  * What a run can be asked to do while it works: the commands that arrive through the state, and what they change. Everything
  * that may change during a run is here; the phases ask.
  */
-import type { Session } from '../db/session.js';
 import { messageOf } from '../db/sqlstate.js';
-import {
-  answerCommand,
-  openCommands,
-  type Answer,
-  type Command,
-  type CommandName,
-} from '../state/commands.js';
+import type { Answer, Command } from '../state/commands.js';
 import type { Throttle } from '../throttle/throttle.js';
-import { applySetting } from './settable.js';
+import { applySetting, currentSettings, type SettingValue } from './settable.js';
 import type { RunSettings } from './types.js';
 
 const pausedBy = 'paused by pg-ghost pause';
+
+const alreadySwapped: Answer = { ok: false, said: 'the tables are swapped already' };
 
 export class Steering {
   #settings: RunSettings;
@@ -27,6 +22,7 @@ export class Steering {
   #resize = new AbortController();
   #waiting = false;
   #paused = false;
+  #swap: 'ahead' | 'tried' | 'done' = 'ahead';
   #throttle: Throttle | null = null;
   /** Called when there is something to answer. */
   hurry: (() => void) | null = null;
@@ -37,6 +33,19 @@ export class Steering {
 
   get settings(): RunSettings {
     return this.#settings;
+  }
+
+  /** By the names of the command line's options, as `set` takes them. */
+  get current(): Readonly<Record<string, SettingValue>> {
+    return currentSettings(this.#settings);
+  }
+
+  /** While a try for the swap is under way nobody is told that it waits; after the swap nothing is left to steer. */
+  set swap(state: 'ahead' | 'tried' | 'done') {
+    const wasTried = this.#swap === 'tried';
+    this.#swap = state;
+    // Who asked for a pause meanwhile waits for the answer.
+    if (wasTried) this.hurry?.();
   }
 
   /** Aborts when the number of workers or the size of pieces changed: whoever works in pieces begins again with the new one. */
@@ -82,27 +91,13 @@ export class Steering {
   }
 
   /**
-   * Answers all open commands of the migration but those that take their time: a rehearsal waits for locks, and who answers
-   * is also the run's sign of life.
+   * Does what was asked. Null while there is no answer yet: a rehearsal takes its time (it waits for locks, and who answers is
+   * also the run's sign of life), and a pause does not interrupt a try for the swap.
    *
-   * @param told what was answered
    * @param isLast nobody works any more: only what is known is told
    */
-  async answer(
-    session: Session,
-    migrationId: number,
-    told: (name: CommandName, answer: Answer) => void,
-    { isLast = false }: { readonly isLast?: boolean } = {},
-  ): Promise<void> {
-    for (const command of await openCommands(session, migrationId)) {
-      const answer = isLast ? (this.#rehearsals.get(command.id) ?? null) : this.#answerTo(command);
-      if (answer === null) continue;
-      await answerCommand(session, command.id, answer);
-      told(command.name, answer);
-    }
-  }
-
-  #answerTo(command: Command): Answer | null {
+  answerTo(command: Command, { isLast = false }: { readonly isLast?: boolean } = {}): Answer | null {
+    if (isLast) return this.#rehearsals.get(command.id) ?? null;
     try {
       return this.#handle(command);
     } catch (error) {
@@ -113,6 +108,8 @@ export class Steering {
   #handle({ id, name, arguments: args }: Command): Answer | null {
     switch (name) {
       case 'pause':
+        if (this.#swap === 'tried') return null;
+        if (this.#swap === 'done') return alreadySwapped;
         this.#paused = true;
         this.throttle?.pause(pausedBy);
         return { ok: true, said: 'paused: copy, verification and swap wait; the log goes on being applied' };
@@ -123,17 +120,21 @@ export class Steering {
       case 'set':
         return this.#set(args);
       case 'cutover':
+        if (this.#swap === 'done') return alreadySwapped;
         this.#wishes += 1;
         return { ok: true, said: this.#swapSoon() };
       case 'rehearse':
         return this.#rehearse(id);
+      default:
+        // Of a newer version, or somebody wrote it by hand.
+        return { ok: false, said: `this run does not know the command ${JSON.stringify(name)}` };
     }
   }
 
   #swapSoon(): string {
     if (this.#paused)
       return 'it is paused: the swap will be tried after pg-ghost unpause, and not be postponed';
-    return this.#waiting
+    return this.#waiting || this.#swap === 'tried'
       ? 'the swap is being tried now'
       : 'the swap will be tried as soon as the new table is ready, and not be postponed';
   }

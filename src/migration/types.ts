@@ -165,6 +165,8 @@ export interface MigrationStatus {
   readonly runnerPid: number | null;
   readonly paused: boolean;
   readonly throttledBy: string | null;
+  /** What `set` can change, by its names, as it is in the run now; null when nobody runs it. Of a limit null is off. */
+  readonly settings: Readonly<Record<string, number | string | boolean | null>> | null;
   /** The error that stopped the last run. */
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
   /** The last comparison of the tables that came to its end. */

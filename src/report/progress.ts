@@ -46,6 +46,8 @@ export interface ProgressState {
   readonly lock: LockWait | null;
   /** Why copy and verification are held up; empty when they are not. */
   readonly throttle: readonly string[];
+  /** By `pg-ghost pause`. */
+  readonly paused: boolean;
   /** Why the swap is not tried now. */
   readonly postponed: string | null;
   /** Blocked backends x milliseconds of all locks so far. */
@@ -70,6 +72,7 @@ export const initialProgress: ProgressState = {
   verified: null,
   lock: null,
   throttle: [],
+  paused: false,
   postponed: null,
   harmMs: 0,
   retrying: null,
@@ -146,12 +149,27 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
       return { ...state, retrying: null };
     case 'lock:taken':
       return { ...state, harmMs: state.harmMs + event.blockedMs };
-    case 'lock:blocker':
     case 'run:asked':
+      return event.ok ? asked(state, event.name) : state;
+    case 'lock:blocker':
     case 'plan:ready':
     case 'index:started':
     case 'index:done':
     case 'warning':
+      return state;
+  }
+}
+
+function asked(state: ProgressState, name: EventMap['run:asked']['name']): ProgressState {
+  switch (name) {
+    case 'pause':
+      return { ...state, paused: true };
+    case 'unpause':
+      return { ...state, paused: false };
+    case 'cutover':
+      // While it is paused the swap stays what it was: put off until that is over.
+      return state.paused ? state : { ...state, postponed: null };
+    default:
       return state;
   }
 }

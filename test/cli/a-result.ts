@@ -27,6 +27,7 @@ export const aStatus: MigrationStatus = {
   runnerPid: 4711,
   paused: false,
   throttledBy: null,
+  settings: null,
   error: null,
   verification: null,
   progress: null,

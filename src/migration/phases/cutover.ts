@@ -48,6 +48,7 @@ export async function swap(context: RunContext): Promise<Transition> {
     const work = { session, applier, target, apply };
     const { holdMs } = await swapWhenAllowed(context, work);
     if (context.settings.rehearse) throw rehearsed(context, holdMs);
+    context.steering.swap = 'done';
     await context.at('swapped');
     await setHold(control, id, holdMs);
   } finally {
@@ -158,6 +159,9 @@ async function swapOnce(
     ...killing(context),
     onLock: context.ledger.add,
     rehearse: isRehearsal,
+    onTrying: (isTrying) => {
+      if (!isRehearsal) context.steering.swap = isTrying ? 'tried' : 'ahead';
+    },
     catchUp: async (endBlockers) => {
       await applier.catchUp();
       await awaitOldSnapshots(context, snapshotsUntil, endBlockers);
