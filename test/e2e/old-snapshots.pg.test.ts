@@ -75,3 +75,29 @@ test('abort gives up at once, warn swaps and says so', async () => {
   const { rows } = await old.query('select count(*)::int as n from t');
   expect(rows).toEqual([{ n: 0 }]);
 });
+
+test('upkeep of another table is not waited for', async () => {
+  await using db = await createDatabase(`${setup}; create index on other ((id + 1))`);
+  const locker = await db.connect();
+  await locker.query('begin; lock other in share update exclusive mode');
+  const upkeep = [
+    'vacuum other',
+    'analyze other',
+    'create index concurrently on other (id)',
+    'reindex table concurrently other',
+  ];
+  for (const text of upkeep) (await db.connect()).query(text).catch(() => {});
+  await until(
+    async () =>
+      (
+        await db.query(
+          `select from pg_stat_activity
+           where datname = current_database() and wait_event_type = 'Lock' and backend_xmin is not null`,
+        )
+      ).rowCount === upkeep.length,
+    { what: 'all of them to wait' },
+  );
+  const { events } = await runChange(db, change, { settings: { oldSnapshot: 'abort' } });
+  expect(events.filter(({ event }) => event === 'warning' || event === 'lock:missed')).toEqual([]);
+  await locker.query('rollback');
+});

@@ -71,7 +71,7 @@ test('what was answered is what status says, at once and each time', async () =>
 test('a pause that comes in the middle of a try is answered when that is over, with the truth', async () => {
   await using db = await createDatabase(setup);
   const options = { connection: { url: db.url } };
-  let pausing: Promise<unknown> | null = null;
+  let pausing = null as Promise<unknown> | null;
   await runChange(db, change, {
     onPoint: async (point) => {
       if (point !== 'cutover-locked' || pausing !== null) return;
