@@ -68,7 +68,7 @@ test("upkeep of another table does not count, whatever could run a user's functi
   for (const text of [...harmless, ...counted]) seen.set(await waiting(db, text), text);
   const view = await readSnapshots(session);
   expect(view.unseen).toBe(0);
-  expect(view.holders.map(({ pid }) => seen.get(pid)).toSorted()).toEqual(counted.toSorted());
+  expect(new Set(view.holders.map(({ pid }) => seen.get(pid)))).toEqual(new Set(counted));
   expect(JSON.stringify(view)).not.toContain('analyze');
   await locker.query('rollback');
 });
