@@ -66,7 +66,7 @@ export async function readSnapshots(session: Session): Promise<SnapshotView> {
   const maintaining = rows.flatMap((row) => {
     const maintenance = maintenanceOf(row.query);
     return maintenance !== null && (maintenance.ownTransaction || row.began)
-      ? [{ pid: row.pid, code: maintenance.code }]
+      ? [{ pid: row.pid, runs: maintenance.runs }]
       : [];
   });
   const harmless = await withoutUserCode(session, maintaining);
@@ -106,10 +106,10 @@ const runsUserCodeSql = sql`
 /** Of the given sessions, those whose statement cannot run a function of a user. */
 async function withoutUserCode(
   session: Session,
-  maintaining: readonly { readonly pid: number; readonly code: Maintenance['code'] }[],
+  maintaining: readonly { readonly pid: number; readonly runs: Maintenance['runs'] }[],
 ): Promise<ReadonlySet<number>> {
-  const plain = maintaining.filter(({ code }) => code === 'none').map(({ pid }) => pid);
-  const others = maintaining.filter(({ code }) => code !== 'none');
+  const plain = maintaining.filter(({ runs }) => runs === 'none').map(({ pid }) => pid);
+  const others = maintaining.filter(({ runs }) => runs !== 'none');
   if (others.length === 0) return new Set(plain);
   const rows = await session.rows<{ pid: number }>({
     text: `
@@ -138,7 +138,7 @@ async function withoutUserCode(
           where g.pid = asked.pid
         )
       )`,
-    values: [others.map(({ pid }) => pid), others.map(({ code }) => code === 'of-a-new-index')],
+    values: [others.map(({ pid }) => pid), others.map(({ runs }) => runs === 'of-a-new-index')],
   });
   return new Set([...plain, ...rows.map(({ pid }) => pid)]);
 }

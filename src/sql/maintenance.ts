@@ -10,7 +10,7 @@ export interface Maintenance {
    * Nothing but the server's own code looks at rows (VACUUM); or also the expressions of the indexes and statistics that the
    * table has; or those of an index that is only being made.
    */
-  readonly code: 'none' | 'of-the-table' | 'of-a-new-index';
+  readonly runs: 'none' | 'of-the-table' | 'of-a-new-index';
   /** PostgreSQL runs it in no transaction block: when it ends, its snapshot is gone. */
   readonly ownTransaction: boolean;
 }
@@ -30,7 +30,7 @@ function ofTree(tree: Node): Maintenance | null {
   if ('VacuumStmt' in tree) {
     const { is_vacuumcmd: vacuums = false, options } = tree.VacuumStmt;
     const plain = vacuums && !isOn(options, 'full') && !isOn(options, 'analyze');
-    return { code: plain ? 'none' : 'of-the-table', ownTransaction: vacuums };
+    return { runs: plain ? 'none' : 'of-the-table', ownTransaction: vacuums };
   }
   if ('IndexStmt' in tree) {
     const { concurrent = false, whereClause, indexParams = [] } = tree.IndexStmt;
@@ -38,17 +38,17 @@ function ofTree(tree: Node): Maintenance | null {
       (each) => 'IndexElem' in each && each.IndexElem.expr !== undefined,
     );
     return {
-      code: hasExpression || whereClause !== undefined ? 'of-a-new-index' : 'none',
+      runs: hasExpression || whereClause !== undefined ? 'of-a-new-index' : 'none',
       ownTransaction: concurrent,
     };
   }
   if ('ReindexStmt' in tree) {
     const { kind, params } = tree.ReindexStmt;
     const isOne = kind === 'REINDEX_OBJECT_TABLE' || kind === 'REINDEX_OBJECT_INDEX';
-    return { code: 'of-the-table', ownTransaction: !isOne || isOn(params, 'concurrently') };
+    return { runs: 'of-the-table', ownTransaction: !isOne || isOn(params, 'concurrently') };
   }
   if ('ClusterStmt' in tree) {
-    return { code: 'of-the-table', ownTransaction: tree.ClusterStmt.relation === undefined };
+    return { runs: 'of-the-table', ownTransaction: tree.ClusterStmt.relation === undefined };
   }
   return null;
 }

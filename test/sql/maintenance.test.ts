@@ -19,8 +19,8 @@ test.each([
   ['reindex schema s', 'of-the-table', true],
   ['cluster t', 'of-the-table', false],
   ['cluster', 'of-the-table', true],
-])('%s', (query, code, ownTransaction) => {
-  expect(maintenanceOf(query)).toEqual({ code, ownTransaction });
+])('%s', (query, runs, ownTransaction) => {
+  expect(maintenanceOf(query)).toEqual({ runs, ownTransaction });
 });
 
 test.each([
