@@ -51,6 +51,10 @@ begin
     select distinct case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
     from pg_class as c, aclexplode(coalesce(c.relacl, acldefault('${type}', c.relowner))) as a
     where c.oid = ${literal(object)}::regclass
+    union
+    select case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
+    from pg_attribute as at, aclexplode(at.attacl) as a
+    where at.attrelid = ${literal(object)}::regclass
   loop
     execute format('revoke all on %s from %s cascade', ${literal(`${kind} ${object}`)}, grantee);
   end loop;

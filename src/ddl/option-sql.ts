@@ -22,3 +22,17 @@ export function splitOption(option: string): { name: string; value: string } {
     ? { name: option, value: 'true' }
     : { name: option.slice(0, at), value: option.slice(at + 1) };
 }
+
+/**
+ * From these options to those.
+ * @param alter `alter table x`, `alter table x alter column y`
+ */
+export function optionChanges(alter: string, now: readonly string[], wanted: readonly string[]): string[] {
+  const names = wanted.map((option) => splitOption(option).name);
+  const gone = now.map((option) => splitOption(option).name).filter((name) => !names.includes(name));
+  const given = wanted.filter((option) => !now.includes(option));
+  return [
+    ...(gone.length === 0 ? [] : [`${alter} reset (${gone.map(optionName).join(', ')})`]),
+    ...(given.length === 0 ? [] : [`${alter} set (${optionList(given)})`]),
+  ];
+}

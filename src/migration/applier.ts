@@ -5,30 +5,54 @@ import type { Session } from '../db/session.js';
 import { relaxedCommit } from '../db/settings.js';
 import { applyPlanOf } from './apply-facts.js';
 import type { RunContext } from './context.js';
-import { recordedCheck, type SourceCheck } from './source-check.js';
+import { followSource } from './follow.js';
+import { recordedCheck, SourceAltered, type SourceCheck } from './source-check.js';
 
 export class Applier implements AsyncDisposable {
-  readonly #helpers: Session[] = [];
+  #helpers: Session[] = [];
 
   private constructor(
     private readonly context: RunContext,
-    readonly plan: ApplyPlan,
-    readonly session: Session,
-    private readonly source: SourceCheck,
+    private current: Opened,
   ) {}
 
   static async open(context: RunContext): Promise<Applier> {
-    const plan = await applyPlanOf(context);
-    const source = await recordedCheck(context);
-    return new Applier(context, plan, await context.sessions.open('apply', relaxedCommit), source);
+    return new Applier(context, await open(context));
   }
 
-  /** Until the backlog is small. */
+  get plan(): ApplyPlan {
+    return this.current.plan;
+  }
+
+  get session(): Session {
+    return this.current.session;
+  }
+
+  /** As `catchUp`, whatever somebody does to the source that can be followed: the plan may be another one afterwards. */
+  async catchUpFollowing(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.catchUp();
+      } catch (error) {
+        if (!(error instanceof SourceAltered)) throw error;
+        await followSource(this.context, 'complete', error);
+        // Statements are prepared in a session for the shape that the shadow had.
+        await this.#close();
+        this.current = await open(this.context);
+      }
+    }
+  }
+
+  /**
+   * Until the backlog is small.
+   * @throws SourceAltered
+   */
   async catchUp(): Promise<void> {
+    const { plan, session, source } = this.current;
     const { emit, signal, log, at, settings, id } = this.context;
     await catchUp({
-      plan: this.plan,
-      session: this.session,
+      plan,
+      session,
       log,
       helpers: (count) => this.#openHelpers(count),
       maxWorkers: settings.workers,
@@ -40,7 +64,7 @@ export class Applier implements AsyncDisposable {
             `the swap waits until it writes less; what helps: more --workers (${settings.workers} now), a quieter hour, or pg-ghost abort ${id}`,
         }),
       // Where the rows lie does not matter any more: keys find them.
-      checkSource: (current) => this.source.check(current, { fileMayMove: true }),
+      checkSource: (current) => source.check(current, { fileMayMove: true }),
       onProgress: (progress) => emit('apply:progress', progress),
       at,
       signal,
@@ -55,7 +79,25 @@ export class Applier implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { sessions } = this.context;
-    await Promise.all([this.session, ...this.#helpers].map((session) => sessions.release(session)));
+    await this.#close();
   }
+
+  async #close(): Promise<void> {
+    const { sessions } = this.context;
+    const open = [this.current.session, ...this.#helpers];
+    this.#helpers = [];
+    await Promise.all(open.map((session) => sessions.release(session)));
+  }
+}
+
+interface Opened {
+  readonly plan: ApplyPlan;
+  readonly session: Session;
+  readonly source: SourceCheck;
+}
+
+async function open(context: RunContext): Promise<Opened> {
+  const plan = await applyPlanOf(context);
+  const source = await recordedCheck(context);
+  return { plan, source, session: await context.sessions.open('apply', relaxedCommit) };
 }

@@ -85,7 +85,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const { control, record, runNo, emit, steering, options } = attempt;
   const { id } = record;
   const sessions = new RunSessions(options.connection, { id, runNo, pinned: record.plan.settings });
-  const plan = asCopyPlan(record.plan);
+  let plan = asCopyPlan(record.plan);
   const ledger = new LedgerBook(emit);
   let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
   let signal = attempt.signal;
@@ -95,7 +95,12 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const context: RunContext = {
     id,
     identity: record.identity,
-    plan,
+    get plan() {
+      return plan;
+    },
+    replacePlan: (followed) => {
+      plan = followed;
+    },
     schemas: schemasOf(id),
     control,
     sessions,

@@ -16,7 +16,7 @@ export interface Applying {
  * @throws what `work` or apply throws
  */
 export async function whileApplying<T>(
-  applier: Applier,
+  applier: Pick<Applier, 'catchUp'>,
   signal: AbortSignal,
   work: (applying: Applying) => Promise<T>,
 ): Promise<T> {

@@ -25,7 +25,10 @@ export interface CopyPlan extends Plan {
 }
 
 export interface RunContext extends MigrationIdentity {
+  /** The present one: DDL beside the run may give it another (follow.ts), so it is not to be kept over a wait. */
   readonly plan: CopyPlan;
+  /** In the one place that has stored it. */
+  readonly replacePlan: (plan: CopyPlan) => void;
   /** Schemas of the shadow and of the old table. */
   readonly schemas: { readonly shadow: string; readonly old: string };
   /** Holds the runner's lock; reads and writes the state. */

@@ -19,6 +19,10 @@ export const migrationPoints = [
   'log-switched',
   'log-compacted',
   'copy-restarting',
+  // DDL beside the run was planned for anew; the shadow has not followed yet.
+  'following',
+  // It has, and that is stored.
+  'followed',
   'copied',
   'purged',
   'purge-vacuumed',

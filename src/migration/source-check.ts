@@ -24,6 +24,13 @@ import type { RunContext } from './context.js';
 /** The rows lie in another file now: TRUNCATE, VACUUM FULL, CLUSTER. Block numbers mean nothing any more. */
 export class SourceMoved extends Error {}
 
+/** The definition is not the one that was planned for. Whoever catches it may follow (follow.ts), or end the run. */
+export class SourceAltered extends Error {
+  constructor(readonly differences: readonly string[]) {
+    super('the source was altered');
+  }
+}
+
 /** What the source looks like now. @throws FailedError when it or its capture is gone */
 export async function readMark(session: Session, context: RunContext): Promise<SourceMark> {
   const { id, plan } = context;
@@ -86,7 +93,8 @@ export interface SourceCheck {
   renewed(session: Session): Promise<SourceMark>;
   /**
    * @throws SourceMoved the copy must start again
-   * @throws FailedError the definition changed, or capture was interrupted
+   * @throws SourceAltered the definition changed
+   * @throws FailedError capture was interrupted
    */
   check(session: Session, options?: CheckOptions): Promise<void>;
 }
@@ -121,7 +129,7 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
   };
 }
 
-/** @throws FailedError with the differences when the source's definition is not the one that was planned for */
+/** @throws SourceAltered with the differences when the source's definition is not the one that was planned for */
 export async function compareDefinitions(session: Session, context: RunContext): Promise<void> {
   const { id, plan } = context;
   const read = await readTableShape(session, plan.source.oid);
@@ -131,30 +139,32 @@ export async function compareDefinitions(session: Session, context: RunContext):
   const differences = [
     ...compareShapes(plan.source, now).map((difference) => difference.text),
     ...compareDefinitionsOf(plan.definitions.source, await readDefinitions(session, plan.source.oid)),
-    ...(await newDependents(session, plan)),
+    ...(await otherDependents(session, plan)),
   ];
-  if (differences.length === 0) return;
-  throw new FailedError(
-    'source-changed',
-    `${displayName(plan.table)} was altered while it was being migrated:\n${differences.map((text) => `  ${text}`).join('\n')}`,
-    {
-      details: { differences },
-      state: `the source is as it was altered; the shadow has the old definition, nothing was swapped`,
-      hint: `take that back and run the same command again, or pg-ghost abort ${id} and begin anew`,
-    },
+  if (differences.length > 0) throw new SourceAltered([...new Set(differences)]);
+}
+
+/** What came to hang on the table since it was planned for would stay with the old one. By identity: names are translated. */
+async function otherDependents(session: Session, plan: RunContext['plan']): Promise<string[]> {
+  const identity = (kind: string, catalog: string, oid: number): string => `${kind} ${catalog} ${oid}`;
+  const known = new Map(
+    plan.dependents.flatMap(({ kind, name, object }) =>
+      object === undefined ? [] : [[identity(kind, object.catalog, object.oid), name]],
+    ),
   );
+  const now = new Map(
+    (await readDependents(session, plan.source.oid)).map((dependent) => [
+      identity(dependent.kind, dependent.catalog, dependent.oid),
+      describeDependent(dependent),
+    ]),
+  );
+  return [
+    ...[...now].filter(([key]) => !known.has(key)).map(([, name]) => `${name}: not there before`),
+    ...[...known].filter(([key]) => !now.has(key)).map(([, name]) => `${name}: is gone`),
+  ];
 }
 
-/** What came to hang on the table since it was planned for would stay with the old one. */
-async function newDependents(session: Session, plan: RunContext['plan']): Promise<string[]> {
-  const known = new Set(plan.dependents.map((dependent) => dependent.name));
-  const now = await readDependents(session, plan.source.oid);
-  return now
-    .filter((dependent) => !known.has(describeDependent(dependent)))
-    .map((dependent) => `${dependent.name}: not there before`);
-}
-
-function captureBroken(context: RunContext): FailedError {
+export function captureBroken(context: RunContext): FailedError {
   return new FailedError(
     'capture-interrupted',
     `the capture triggers on ${displayName(context.plan.table)} were dropped, disabled or replaced: writes may be missing from the log`,

@@ -37,6 +37,8 @@ export interface Facts {
   readonly table: QualifiedName;
   readonly settings: PinnedSettings;
   readonly refusals: readonly Refusal[];
+  /** The key that a migration has already: kept where it still is one. */
+  readonly keyColumns?: readonly string[];
   /** null when the relation is not one that we look into. */
   readonly seen: {
     readonly source: TableShape;
@@ -72,7 +74,13 @@ export function conclude(facts: Facts): Plan {
     isRepeatable: tried.isRepeatable,
   };
   const mapping = mapColumns(input);
-  const { key, refusals: keyRefusals } = chooseKey({ ...input, source, target, sources: mapping.sources });
+  const { key, refusals: keyRefusals } = chooseKey({
+    ...input,
+    source,
+    target,
+    sources: mapping.sources,
+    preferred: facts.keyColumns ?? null,
+  });
   const isCopy = decided.verdict === 'copy';
   const judged = isCopy
     ? judgeDependents({
@@ -171,8 +179,8 @@ function afterSwap(target: TargetDefinitions): Omit<PlannedStep, 'phase'>[] {
   );
 }
 
-function withoutRefusal({ kind, name, treatment, why }: JudgedDependent): PlannedDependent {
-  return { kind, name, treatment, why };
+function withoutRefusal({ refusal: _, ...dependent }: JudgedDependent): PlannedDependent {
+  return dependent;
 }
 
 /** What can be said when nothing could be tried. */

@@ -13,6 +13,8 @@ export interface KeyInput extends Pick<MappingInput, 'table' | 'trial'> {
   readonly source: TableShape;
   readonly target: TableShape;
   readonly sources: readonly ColumnSource[];
+  /** Columns of the key that a migration under way has: an index over these comes first. */
+  readonly preferred?: readonly string[] | null;
 }
 
 export interface KeyChoice {
@@ -29,7 +31,8 @@ export interface KeyChoice {
 export function chooseKey(input: KeyInput): KeyChoice {
   const candidates = input.source.indexes
     .filter(({ unique, exclusion }) => unique && !exclusion)
-    .toSorted((a, b) => rank(input.source, a) - rank(input.source, b));
+    .toSorted((a, b) => rank(input.source, a) - rank(input.source, b))
+    .toSorted((a, b) => Number(isPreferred(input, b)) - Number(isPreferred(input, a)));
   const why: string[] = [];
   for (const index of candidates) {
     const problem = unfitness(input.source, index) ?? unmappable(input, index);
@@ -43,6 +46,11 @@ export function chooseKey(input: KeyInput): KeyChoice {
   const hint =
     'add a primary key, or a unique index over NOT NULL columns that the change keeps as they are (CREATE UNIQUE INDEX CONCURRENTLY)';
   return { key: null, refusals: [{ code: 'no-key', message, hint }] };
+}
+
+function isPreferred({ preferred }: KeyInput, index: Index): boolean {
+  const columns = index.keys.map(({ column }) => column ?? '');
+  return preferred != null && columns.toSorted().join() === [...preferred].toSorted().join();
 }
 
 /** The smaller the better: primary, immediate, few columns, narrow columns. */

@@ -28,6 +28,8 @@ export interface PlanDependencies {
   readonly buildClone: CloneBuilder;
   /** What others have against it (the table is being migrated already). */
   readonly refusals?: readonly Refusal[];
+  /** Of a migration that is under way: no other key will do for it. */
+  readonly keyColumns?: readonly string[];
 }
 
 /** Younger transactions are the application's daily work. */
@@ -68,6 +70,7 @@ export async function makePlan(
       ...checkRelationKind(table),
       ...change.refusals,
     ],
+    ...(deps.keyColumns === undefined ? {} : { keyColumns: deps.keyColumns }),
     seen: null,
     tried: null,
   };

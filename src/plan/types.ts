@@ -116,6 +116,8 @@ export interface PlannedDependent {
   /** `dropped`: goes with a column that the change drops, as it does natively. */
   readonly treatment: 'carried' | 'recreated' | 'dropped' | 'refused';
   readonly why: string;
+  /** Which row of the catalog it is, whatever language its name is told in; not for parts of the table itself. */
+  readonly object?: { readonly catalog: string; readonly oid: number };
 }
 
 /** A session that could stand in the way of a lock now. */

@@ -28,10 +28,18 @@ export interface MissedTry {
   readonly attempt: number;
   readonly waitedMs: number;
   /**
-   * `lock`: somebody held it. `hold`: the work under it took longer than its budget and was rolled back. `harm`: too many
+   * `altered`: somebody altered the source right before. `lock`: somebody held it. `hold`: the work under it took longer than its budget and was rolled back. `harm`: too many
    * waited behind us. The others are no tries: it was only looked, and would have been in vain.
    */
-  readonly why: 'lock' | 'hold' | 'deadlock' | 'harm' | 'old-transaction' | 'wraparound' | 'not-ready';
+  readonly why:
+    | 'lock'
+    | 'hold'
+    | 'deadlock'
+    | 'harm'
+    | 'altered'
+    | 'old-transaction'
+    | 'wraparound'
+    | 'not-ready';
   /** For people, where there is more to say. */
   readonly reason: string | null;
   /** False: nobody waited. */
@@ -59,6 +67,8 @@ export interface EventMap {
   'phase:done': { readonly phase: Phase; readonly seconds: number };
   /** The source's file changed under us (TRUNCATE, VACUUM FULL, CLUSTER): the copy starts again. */
   'copy:restarted': { readonly why: string };
+  /** Somebody altered the source, and the shadow has followed: what was found to be different. */
+  'source:followed': { readonly changes: readonly string[]; readonly seconds: number };
   'copy:progress': {
     readonly blocksDone: number;
     readonly blocksTotal: number;

@@ -9,6 +9,7 @@ export function levelOf(event: MigrationEvent): Level {
   switch (event.event) {
     case 'warning':
     case 'copy:restarted':
+    case 'source:followed':
     case 'run:retrying':
     case 'lock:blocker':
       return 'warn';

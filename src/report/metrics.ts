@@ -121,6 +121,7 @@ class Figures {
       case 'migration:done':
         return this.#finish(event);
       case 'plan:ready':
+      case 'source:followed':
       case 'run:resumed':
       case 'run:asked':
       case 'phase:done':

@@ -50,6 +50,8 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
       return `${event.phase} done in ${duration(event.seconds)}${doneFacts(event.phase, state)}`;
     case 'copy:restarted':
       return `the copy starts again: ${event.why}`;
+    case 'source:followed':
+      return `the table was altered, followed in ${duration(event.seconds)}: ${event.changes.join('; ')}`;
     case 'index:done':
       return `index ${event.index} built in ${duration(event.seconds)}`;
     case 'throttle':

@@ -166,6 +166,7 @@ const missedWhy = {
   hold: 'took longer than --max-hold and was rolled back',
   deadlock: 'gave way to another session',
   harm: 'too many waited behind it',
+  altered: 'taken back, the table was altered right before',
   'old-transaction': 'not tried, an old transaction has it',
   wraparound: 'not tried, an autovacuum to prevent wraparound has it',
   'not-ready': 'not tried',

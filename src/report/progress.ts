@@ -52,6 +52,8 @@ export interface ProgressState {
   readonly postponed: string | null;
   /** Blocked backends x milliseconds of all locks so far. */
   readonly harmMs: number;
+  /** How often somebody altered the table, and the shadow followed. */
+  readonly followed: number;
   /** Why the run is without a connection; null when it has one. */
   readonly retrying: string | null;
   readonly finished: boolean;
@@ -75,6 +77,7 @@ export const initialProgress: ProgressState = {
   paused: false,
   postponed: null,
   harmMs: 0,
+  followed: 0,
   retrying: null,
   finished: false,
 };
@@ -106,6 +109,8 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
       };
     case 'copy:restarted':
       return { ...state, copy: null, purgedRows: null, index: null, phases: phasesAt('copy', []) };
+    case 'source:followed':
+      return { ...state, followed: (state.followed ?? 0) + 1 };
     case 'copy:progress':
       return { ...state, copy: event };
     case 'purge:done':

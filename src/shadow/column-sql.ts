@@ -32,7 +32,7 @@ function valueClause(column: Column, shape: TableShape, schema: string): string[
 }
 
 /** The type is always the column's. */
-function sequenceOptions(sequence: OwnedSequence, schema: string): string {
+export function sequenceOptions(sequence: OwnedSequence, schema: string): string {
   return [
     `sequence name ${qualified({ schema, name: sequence.name.name })}`,
     `start with ${sequence.start}`,

@@ -81,7 +81,7 @@ function afterConstraint(index: Index, shape: TableShape, table: QualifiedName):
   ];
 }
 
-function useIndex(index: Index, constraint: Constraint, table: QualifiedName): string {
+export function useIndex(index: Index, constraint: Constraint, table: QualifiedName): string {
   const kind = constraint.type === 'primary key' ? 'primary key' : 'unique';
   return [
     `alter table ${qualified(table)} add constraint ${ident(constraint.name)} ${kind} using index ${ident(index.name)}`,

@@ -335,6 +335,21 @@ export async function setFingerprint(session: Session, id: number, fingerprint: 
   });
 }
 
+/** The source was altered and the shadow follows: what was decided anew, in the transaction that changes the shadow. */
+export async function setFollowed(
+  session: Session,
+  id: number,
+  { plan, target, fingerprint }: { plan: Plan; target: TableShape | null; fingerprint: string | null },
+): Promise<void> {
+  await session.execute({
+    text: sql`
+      update ghost.migrations
+      set plan = $2, target = coalesce($3, target), fingerprint = coalesce($4, fingerprint), updated_at = clock_timestamp()
+      where id = $1`,
+    values: [id, JSON.stringify(plan), target === null ? null : JSON.stringify(target), fingerprint],
+  });
+}
+
 export async function setError(session: Session, id: number, error: StoredError): Promise<void> {
   await session.execute({
     text: `update ghost.migrations set error = $2, updated_at = clock_timestamp() where id = $1`,

@@ -33,6 +33,9 @@ interface Case {
   readonly copy: 'not begun' | 'under way' | 'begins anew' | 'done';
 }
 
+/** Another object, and what it was before. */
+const anotherView = `drop view order_notes; create view order_notes as select code, note from orders where note is not null`;
+
 /** A new point needs a case: the compiler says so. One that no run reaches makes its test fail. */
 const cases: Readonly<Record<RunPoint, Case>> = {
   recorded: { copy: 'not begun' },
@@ -45,6 +48,8 @@ const cases: Readonly<Record<RunPoint, Case>> = {
   'log-switched': { provokedBy: muchWriting, copy: 'under way' },
   'log-compacted': { provokedBy: muchWriting, copy: 'under way' },
   'copy-restarting': { provokedBy: 'vacuum full orders', goesOn: true, copy: 'begins anew' },
+  following: { provokedBy: anotherView, goesOn: true, copy: 'under way' },
+  followed: { provokedBy: anotherView, goesOn: true, copy: 'under way' },
   copied: { copy: 'done' },
   purged: { copy: 'done' },
   'purge-vacuumed': { copy: 'done' },

@@ -1,8 +1,8 @@
 /** What may happen to the objects around the table, who may migrate it, and what is left to do after a swap. */
 import { describe, expect, inject, test } from 'vitest';
-import { finalize, plan, type MigrationEvent } from '../../src/index.js';
+import { finalize, plan } from '../../src/index.js';
 import { catalogSnapshot } from '../support/catalog-snapshot.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import { createDatabase } from '../support/database.js';
 import { completeChange, failure, request, runChange } from '../support/migration.js';
 
 const major = inject('serverMajor');
@@ -18,58 +18,6 @@ const setup = `
   insert into t select i, 1, 'v' || i from generate_series(1, 1000) as i;
   insert into child values (1), (2);`;
 const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
-
-const afterSettle = (event: MigrationEvent): boolean =>
-  event.event === 'phase:done' && event.phase === 'settle';
-
-async function runWhile(db: TestDatabase, sql: string): Promise<Error & Record<string, unknown>> {
-  const client = await db.connect();
-  const done: Promise<unknown>[] = [];
-  const error = await failure(
-    runChange(db, change, {
-      onEvent: (event) => {
-        if (done.length === 0 && afterSettle(event)) done.push(client.query(sql));
-      },
-    }),
-  );
-  await Promise.all(done);
-  return error;
-}
-
-describe('what hangs on the table changes before the swap', () => {
-  test.each([
-    [
-      'a view is replaced',
-      `create or replace view v1 as select v from t where id > 5`,
-      /view public\.v1: definition/,
-    ],
-    ['a view of a view is granted', `grant select on app.v2 to public`, /view app\.v2: grants/],
-    ['a view of a view is made', `create view v3 as select v from app.v2`, /v3/],
-    [
-      'a function gets another body',
-      `create or replace function f() returns bigint language sql return (select max(id) from public.t)`,
-      /function public\.f\(\): definition/,
-    ],
-    [
-      'a foreign key of another table is dropped',
-      `alter table child drop constraint to_t`,
-      /to_t on public\.child: is gone/,
-    ],
-    ['a policy is made', `create policy p on t using (true)`, /policy p/],
-  ])('%s: nothing is swapped', async (_, sql, says) => {
-    await using db = await createDatabase(setup);
-    const error = await runWhile(db, sql);
-    expect(error).toMatchObject({
-      code: 'source-changed',
-      exitCode: 1,
-      message: expect.stringMatching(says) as string,
-    });
-    const { rows } = await db.query(
-      `select format_type(atttypid, -1) as type from pg_attribute where attrelid = 't'::regclass and attname = 'id'`,
-    );
-    expect(rows).toEqual([{ type: 'integer' }]);
-  });
-});
 
 describe('what follows the swap', () => {
   test('rows that violate a foreign key which was valid: swapped, said, and done when they are right', async () => {

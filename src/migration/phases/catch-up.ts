@@ -5,7 +5,7 @@ import type { Transition } from '../machine.js';
 
 export async function catchUp(context: RunContext): Promise<Transition> {
   await using applier = await Applier.open(context);
-  await applier.catchUp();
+  await applier.catchUpFollowing();
   await context.at('caught-up');
   return 'done';
 }

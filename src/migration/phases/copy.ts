@@ -18,13 +18,13 @@ import {
 } from '../../state/migrations.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
-import { sourceCheck, SourceMoved } from '../source-check.js';
+import { followSource } from '../follow.js';
+import { SourceAltered, sourceCheck, SourceMoved } from '../source-check.js';
 
 export async function copy(context: RunContext): Promise<Transition> {
-  const record = await stored(context);
-  const { mark, blocksTotal } = record;
-  if (mark === null || blocksTotal === null) throw new Error('the copy was never started');
   for (;;) {
+    const { mark, blocksTotal } = await stored(context);
+    if (mark === null || blocksTotal === null) throw new Error('the copy was never started');
     const { resized } = context.steering;
     try {
       await context.sessions.use(
@@ -39,8 +39,12 @@ export async function copy(context: RunContext): Promise<Transition> {
     } catch (error) {
       // Another number of workers, or another size: what is done stays done.
       if (resized.aborted && error === resized.reason) continue;
+      if (error instanceof SourceAltered) {
+        await followSource(context, 'bare heap', error);
+        continue;
+      }
       if (!(error instanceof SourceMoved)) throw error;
-      await restart(context, mark);
+      await restart(context);
       return 'source-moved';
     }
   }
@@ -79,12 +83,26 @@ async function copyWith(
 }
 
 /** TRUNCATE, VACUUM FULL or CLUSTER put the rows into another file: everything again, capture goes on meanwhile. */
-async function restart(context: RunContext, before: SourceMark): Promise<void> {
-  const { control, id, plan, schemas, emit, at } = context;
+async function restart(context: RunContext): Promise<void> {
+  const { emit, at } = context;
   await at('copy-restarting');
   emit('copy:restarted', {
     why: 'the table was rewritten or truncated meanwhile (VACUUM FULL, CLUSTER, TRUNCATE)',
   });
+  for (;;) {
+    try {
+      return await beginAnew(context);
+    } catch (error) {
+      if (!(error instanceof SourceAltered)) throw error;
+      await followSource(context, 'bare heap', error);
+    }
+  }
+}
+
+async function beginAnew(context: RunContext): Promise<void> {
+  const { control, id, plan, schemas } = context;
+  const { mark: before } = await stored(context);
+  if (before === null) throw new Error('the copy was never started');
   await control.transaction(async () => {
     await control.execute(emptyShadowStatement({ schema: schemas.shadow, name: plan.table.name }));
     // The chunks to come see the table as these left it; one that comes later moves the file again.

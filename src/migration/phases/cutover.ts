@@ -18,6 +18,7 @@ import { swapStatements } from '../../cutover/swap-sql.js';
 import type { Session } from '../../db/session.js';
 import { isRowError } from '../../db/sqlstate.js';
 import { CutoverNotObtainedError, FailedError, InterruptedError, PgGhostError } from '../../errors.js';
+import type { MissedTry } from '../../report/events.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../../shadow/bare-heap-sql.js';
 import { compareBeforeSwap } from '../../shadow/gate.js';
@@ -33,9 +34,31 @@ import { awaitCutover, cutoverPatienceMs, notReady } from '../postponement.js';
 import { verifyWith } from './verify.js';
 import { awaitOldSnapshots } from '../old-snapshots.js';
 import type { Transition } from '../machine.js';
-import { compareDefinitions, lookStatement, prepareLook, recordedCheck, toMark } from '../source-check.js';
+import { followSource } from '../follow.js';
+import {
+  compareDefinitions,
+  lookStatement,
+  prepareLook,
+  recordedCheck,
+  SourceAltered,
+  toMark,
+} from '../source-check.js';
 
+/** DDL that came before the swap is followed, and the swap tried again: whatever was prepared for it may be another one then. */
 export async function swap(context: RunContext): Promise<Transition> {
+  const patience = { spentMs: 0 };
+  for (;;) {
+    try {
+      return await swapAsPlanned(context, patience);
+    } catch (error) {
+      if (!(error instanceof SourceAltered)) throw error;
+      await followSource(context, 'complete', error);
+    }
+  }
+}
+
+/** @throws SourceAltered nothing was swapped */
+async function swapAsPlanned(context: RunContext, patience: Patience): Promise<Transition> {
   const { control, sessions, id } = context;
   const target = await expectedTarget(context);
   await using applier = await Applier.open(context);
@@ -45,7 +68,7 @@ export async function swap(context: RunContext): Promise<Transition> {
   try {
     await prepareDrain(session, apply);
     await prepareLook(context, session);
-    const work = { session, applier, target, apply };
+    const work = { session, applier, target, apply, patience };
     const { holdMs } = await swapWhenAllowed(context, work);
     if (context.settings.rehearse) throw rehearsed(context, holdMs);
     context.steering.swap = 'done';
@@ -60,11 +83,17 @@ export async function swap(context: RunContext): Promise<Transition> {
 /** Rows that were put right by the time that they were looked for; an error of another kind would come for ever. */
 const maxRepairedTries = 20;
 
+/** Of the deadline, what tries that ended in front of DDL have used up: it does not begin anew with each. */
+interface Patience {
+  spentMs: number;
+}
+
 interface SwapWork {
   readonly session: Session;
   readonly applier: Applier;
   readonly target: TableShape;
   readonly apply: ApplyPlan;
+  readonly patience: Patience;
 }
 
 /** Where the window closes before the lock has come, it is tried again in the next one. */
@@ -123,9 +152,16 @@ async function swapOrExplain(
   options: { readonly rehearse?: boolean } = {},
 ): Promise<LockedResult<number>> {
   for (let tries = 1; ; tries += 1) {
+    const started = performance.now();
     try {
       return await swapOnce(context, work, options);
     } catch (error) {
+      if (error instanceof SourceAltered) {
+        const waitedMs = performance.now() - started;
+        work.patience.spentMs += waitedMs;
+        if (work.patience.spentMs > cutoverPatienceMs(context)) throw alteredForTooLong(context, error);
+        context.emit('cutover:missed', altered(error, waitedMs));
+      }
       if (!isRowError(error) || tries >= maxRepairedTries) throw error;
       // Throws with the row's key, unless the row was put right meanwhile.
       await work.applier.catchUp();
@@ -133,9 +169,29 @@ async function swapOrExplain(
   }
 }
 
+function altered({ differences }: SourceAltered, waitedMs: number): MissedTry {
+  const reason = `the table was altered: ${differences.join('; ')}`;
+  return { attempt: 1, waitedMs, why: 'altered', reason, tried: true, blockers: [], nextTryMs: 0 };
+}
+
+function alteredForTooLong(
+  { id, plan }: RunContext,
+  { differences }: SourceAltered,
+): CutoverNotObtainedError {
+  return new CutoverNotObtainedError(
+    'cutover-not-obtained',
+    `${displayName(plan.table)} was not swapped: somebody altered it before each try, at last: ${differences.join('; ')}`,
+    {
+      details: { why: 'altered', differences },
+      state: 'the source is untouched and goes on being captured; the run follows when it continues',
+      hint: `run the same command again when nobody alters the table; pg-ghost abort ${id} undoes`,
+    },
+  );
+}
+
 async function swapOnce(
   context: RunContext,
-  { session, applier, target, apply }: SwapWork,
+  { session, applier, target, apply, patience }: SwapWork,
   { rehearse: isRehearsal = false }: { readonly rehearse?: boolean },
 ): Promise<LockedResult<number>> {
   const { control, id, plan, schemas, emit, signal } = context;
@@ -144,7 +200,8 @@ async function swapOnce(
   const locks = await lockSteps(control, plan);
   const { definitions } = plan;
   // Nothing comes of a rehearsal that the end of a window could be late for.
-  const patienceMs = isRehearsal ? context.settings.cutoverDeadlineMs : cutoverPatienceMs(context);
+  const patienceMs =
+    (isRehearsal ? context.settings.cutoverDeadlineMs : cutoverPatienceMs(context)) - patience.spentMs;
   const snapshotsUntil = performance.now() + patienceMs;
   return cutover({
     id,

@@ -11,7 +11,8 @@ import type { Session } from '../../db/session.js';
 import { isConflict, type ServerError } from '../../db/sqlstate.js';
 import { FailedError } from '../../errors.js';
 import { attachStatements, indexBuilds, type IndexBuild } from '../../shadow/index-build-sql.js';
-import { helperIndexBuilds } from '../../shadow/helper-index-sql.js';
+import { adjustments } from '../../shadow/adjust-sql.js';
+import { helperIndexBuilds, helperIndexName } from '../../shadow/helper-index-sql.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
@@ -72,8 +73,22 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
       ]),
     );
   }
+  await followLate(context, target);
   await context.at('indexes-attached');
   return 'done';
+}
+
+/** What was altered on the source during the copy and would have rejected rows of before: now every row left is as the source has it. */
+async function followLate(context: RunContext, target: TableShape): Promise<void> {
+  const { control, schemas, id } = context;
+  const { builds, statements } = adjustments({
+    now: await shadowShape(context),
+    wanted: target,
+    schema: schemas.shadow,
+    ownIndexes: [helperIndexName(id)],
+  });
+  if (builds.length + statements.length > 0)
+    await control.transaction(async () => control.batch([...builds, ...statements]));
 }
 
 /** It was FULL for as long as there was no key; what the target has follows in the same transaction. */

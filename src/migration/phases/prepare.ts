@@ -29,9 +29,22 @@ import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
 import { applyChange } from '../apply-change.js';
-import { compareDefinitions, readMark, warmUp } from '../source-check.js';
+import { followSource } from '../follow.js';
+import { compareDefinitions, readMark, SourceAltered, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {
+  for (;;) {
+    try {
+      return await prepareOnce(context);
+    } catch (error) {
+      // Between the plan and the lock under which capture was to begin.
+      if (!(error instanceof SourceAltered)) throw error;
+      await followSource(context, 'none', error);
+    }
+  }
+}
+
+async function prepareOnce(context: RunContext): Promise<Transition> {
   const { control, id, plan } = context;
   // What an earlier attempt left half done.
   await undoPrepare(context, (session) => forgetShadow(session, id));

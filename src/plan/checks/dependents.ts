@@ -35,15 +35,17 @@ export function judgeDependents(facts: DependentFacts): JudgedDependent[] {
   return facts.dependents.map((dependent) => {
     const failed = facts.failed.find(({ code, oid }) => code === dependent.kind && oid === dependent.oid);
     const name = describeDependent(dependent);
+    const { kind, catalog, oid } = dependent;
+    const what = { kind, name, object: { catalog, oid } };
     if (failed !== undefined) {
-      return { kind: dependent.kind, name, treatment: 'refused', why: failed.message, refusal: failed };
+      return { ...what, treatment: 'refused', why: failed.message, refusal: failed };
     }
     const { treatment, why, hint = dropItBefore } = fateOf(dependent, facts);
     const refusal =
       treatment !== 'refused' || namedElsewhere.has(dependent.kind)
         ? null
         : { code: dependent.kind, message: `${name}: ${why}`, hint };
-    return { kind: dependent.kind, name, treatment, why, refusal };
+    return { ...what, treatment, why, refusal };
   });
 }
 

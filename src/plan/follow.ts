@@ -1,0 +1,122 @@
+/**
+ * DDL beside a run: may the plan that was made anew for the table as it is now stand in the place of the one that the rows were
+ * copied by? It may when no row would have been copied otherwise. Pure.
+ */
+import type { Column, TableShape } from '../catalog/types.js';
+import { displayName } from '../sql/quote.js';
+import { targetInSchema } from './target-in-schema.js';
+import type { ColumnMapping, Key, Plan } from './types.js';
+
+export interface Followed {
+  /** The new plan, with what the copy has fixed for good; null when it cannot be followed. */
+  readonly plan: Plan | null;
+  /** Why not. */
+  readonly reasons: readonly string[];
+}
+
+export function follow(former: Plan, now: Plan): Followed {
+  const reasons = obstacles(former, now);
+  const key = keyOf(former.key, now.key);
+  if (reasons.length > 0 || key === null) return { plan: null, reasons };
+  return {
+    plan: {
+      ...now,
+      // A default like now() was evaluated once, for all rows; the settings are those under which they were copied.
+      columns: former.columns,
+      projection: former.projection,
+      key,
+      settings: former.settings,
+      request: former.request,
+    },
+    reasons: [],
+  };
+}
+
+function obstacles(former: Plan, now: Plan): string[] {
+  const { source, target } = former;
+  if (source === null || target === null || former.key === null)
+    throw new Error('a plan to copy has a source');
+  if (now.source === null) return now.reasons.map(({ message }) => message);
+  const table = displayName(source.name);
+  if (displayName(now.source.name) !== table) return [`${table} is ${displayName(now.source.name)} now`];
+  const columns = columnDifferences(source, now.source);
+  if (columns.length > 0) return columns;
+  if (now.verdict === 'refused') return now.reasons.map(({ message }) => message);
+  if (now.verdict !== 'copy' || now.target === null)
+    return ['the change asks for nothing any more that needs a copy'];
+  if (keyOf(former.key, now.key) === null)
+    return [`the key (${former.key.columns.map(({ name }) => name).join(', ')}) identifies the rows no more`];
+  const outcome = columnDifferences(targetInSchema(target, now.target.name.schema), now.target);
+  if (outcome.length > 0) return outcome.map((text) => `${text}, in the new table`);
+  if (JSON.stringify(former.columns.map(essence)) !== JSON.stringify(now.columns.map(essence)))
+    return ['the values of the new table would be others'];
+  return [];
+}
+
+/** What decides about values; where an added column gets one value for all rows, the first plan's counts. */
+function essence({ target, targetType, source, sourceType, how, expression }: ColumnMapping): unknown {
+  return [target, targetType, source, sourceType, how, how === 'default' ? null : expression];
+}
+
+function columnDifferences(former: TableShape, now: TableShape): string[] {
+  const same = (column: Column): Column | undefined => now.columns.find(({ name }) => name === column.name);
+  return [
+    ...former.columns.flatMap((column) => {
+      const next = same(column);
+      if (next === undefined) return [`column ${column.name} is gone`];
+      const changed = (
+        [
+          ['type', typeOf],
+          ['generation', generationOf],
+        ] as const
+      ).filter(([, read]) => read(column) !== read(next));
+      return changed.map(
+        ([what, read]) => `column ${column.name}: ${what}: was ${read(column)}, is ${read(next)}`,
+      );
+    }),
+    ...now.columns
+      .filter(({ name }) => !former.columns.some((column) => column.name === name))
+      .map(({ name }) => `column ${name} was added`),
+    ...(former.columns.map(({ name }) => name).join() === now.columns.map(({ name }) => name).join() ||
+    former.columns.length !== now.columns.length
+      ? []
+      : ['the columns have another order']),
+  ];
+}
+
+function typeOf({ type, collation }: Column): string {
+  return collation === null ? type : `${type} collate ${collation}`;
+}
+
+function generationOf({ generated, default: expression }: Column): string {
+  return generated === 'none' ? 'none' : `${generated} (${expression ?? ''})`;
+}
+
+/** The log has the former one's columns, in its order. */
+function keyOf(former: Key | null, now: Key | null): Key | null {
+  if (former === null || now === null) return null;
+  const columns = (key: Key): string =>
+    JSON.stringify(key.columns.map((column) => JSON.stringify(column)).toSorted());
+  if (columns(former) !== columns(now)) return null;
+  return {
+    ...former,
+    index: now.index,
+    // One that was built stays until the swap.
+    needsHelperIndex: former.needsHelperIndex || now.needsHelperIndex,
+  };
+}
+
+/** What ends a run when somebody does it beside it; everything else is followed. For people. */
+export function endsTheRun({ key, source }: Pick<Plan, 'key' | 'source'>): string[] {
+  return [
+    'a column added, dropped, renamed, or given another type or generation expression',
+    'the table renamed, moved to another schema, or dropped',
+    ...(key === null || source === null
+      ? []
+      : [
+          `the key ${key.index} (${key.columns.map(({ name }) => name).join(', ')}) dropped without another in its place`,
+        ]),
+    'inheritance and partitioning, and what else a plan refuses',
+    'the capture triggers dropped or disabled, if only for a moment',
+  ];
+}

@@ -1,0 +1,172 @@
+/**
+ * DDL beside the run, followed (invariant 12). The oracle is the same DDL in a clone, and then the native ALTER. Each test runs
+ * many statements at one point, in one run.
+ */
+import { describe, expect, inject, test } from 'vitest';
+import { type MigrationEvent } from '../../src/index.js';
+import type { Point } from '../../src/migration/points.js';
+import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { completeChange } from '../support/migration.js';
+
+const major = inject('serverMajor');
+
+const setup = `
+  create schema app;
+  create table "Par ent" ("I d" integer primary key);
+  create table other (id integer primary key);
+  create table t (
+    id serial primary key,
+    n integer not null default 1,
+    m integer,
+    code text not null,
+    amount integer default 3,
+    gone integer,
+    v text,
+    parent integer,
+    "Odd Name" text default 'x',
+    pad text default repeat('x', 700),
+    constraint n_positive check (n > 0),
+    constraint m_small check (m < 1000000) not valid,
+    unique (code)
+  );
+  create index t_n on t (n);
+  create index t_gone on t (gone);
+  create index t_v on t (v);
+  create index t_lower on t (lower(v));
+  alter table t cluster on t_n;
+  alter table t add constraint to_gone foreign key (gone) references other;
+  create table child (t_id integer, constraint to_t foreign key (t_id) references t);
+  create view v1 as select id, v from t;
+  create view v2 as select v from v1;
+  create view v3 as select id from t;
+  create function f() returns bigint language sql return (select count(*) from public.t);
+  create function trg() returns trigger language plpgsql as 'begin return new; end';
+  create trigger old_trigger before insert on t for each row execute function trg();
+  create trigger other_trigger before insert on t for each row execute function trg();
+  create policy old_policy on t using (n > 0);
+  create rule old_rule as on delete to t where old.id < 0 do instead nothing;
+  create statistics old_statistics on n, m from t;
+  create publication old_pub for table t;
+  insert into "Par ent" select generate_series(1, 10);
+  insert into other select generate_series(1, 10);
+  insert into t (n, m, code, gone, v, parent) select i, i, 'c' || i, 1 + i % 10, 'v' || i, 1 + i % 10 from generate_series(1, 6000) i;
+  insert into child values (1), (2);
+  grant select on t to public;
+`;
+const change = {
+  table: 't',
+  alter: [
+    'ALTER COLUMN amount TYPE numeric(12,2)',
+    "ADD COLUMN added timestamptz DEFAULT '2020-01-01 00:00+00'",
+  ],
+};
+const native = `alter table t alter column amount type numeric(12,2), add column added timestamptz default '2020-01-01 00:00+00'`;
+
+/** $R, $S are roles. */
+const statements: readonly string[] = [
+  // Marks, comments, options.
+  'alter table t cluster on t_v',
+  `comment on table t is 'the table'; comment on column t.v is 'a column'; comment on index t_n is 'an index'`,
+  `comment on constraint n_positive on t is 'a check'; comment on trigger old_trigger on t is 'a trigger'`,
+  `comment on constraint t_pkey on t is 'a key'; comment on sequence t_id_seq is 'a sequence'`,
+  `comment on policy old_policy on t is 'a policy'; comment on rule old_rule on t is 'a rule'`,
+  `comment on statistics old_statistics is 'statistics'; comment on view v1 is 'a view'; comment on column v1.v is 'its column'`,
+  'alter table t alter column v set statistics 77, alter column n set (n_distinct = 5)',
+  'alter table t alter column v set storage external, alter column pad set compression pglz',
+  'alter table t set (fillfactor = 77, autovacuum_vacuum_threshold = 99, toast.autovacuum_vacuum_threshold = 98)',
+  'alter index t_n set (fillfactor = 66); alter index t_lower alter column 1 set statistics 55',
+  // Grants and owners.
+  'revoke select on t from public; grant insert, update on t to $R with grant option; grant select (v, "Odd Name") on t to $S',
+  'grant select on v1 to $R; grant usage on sequence t_id_seq to $S',
+  'alter view v3 owner to $R',
+  // Indexes.
+  'create index "Late Index" on t (v desc, n) where n > 5',
+  'create unique index late_unique on t (id, code)',
+  'drop index t_gone; alter index t_v rename to t_v_renamed',
+  'alter table t add constraint late_key unique (m, id)',
+  // Constraints, defaults.
+  'alter table t add constraint late_check check (n < 100000000), add constraint late_not_valid check (n < 5) not valid',
+  'alter table t validate constraint m_small; alter table t rename constraint n_positive to n_is_positive',
+  `alter table t alter column n drop not null, alter column m set not null, alter column v set default 'new', alter column "Odd Name" drop default`,
+  // Foreign keys.
+  'alter table t add constraint late_fk foreign key (parent) references "Par ent" on delete cascade deferrable',
+  'alter table t drop constraint to_gone',
+  'create table late_child (t_id integer references t (id)); alter table child drop constraint to_t',
+  // What hangs on it.
+  'create view late_view as select id, code from t; create view app.late_view_2 as select * from late_view',
+  'create or replace view v2 as select v from v1 where id > 5',
+  'create trigger late_trigger after update on t for each row when (old.v is distinct from new.v) execute function trg()',
+  'drop trigger old_trigger on t; alter table t disable trigger other_trigger',
+  'create policy "Late Policy" on t for select to $R using (v is not null); drop policy old_policy on t',
+  'alter table t enable row level security',
+  'create rule late_rule as on update to t where new.n = -77 do instead nothing; drop rule old_rule on t',
+  'create statistics app.late_statistics on n, v from t; alter statistics old_statistics set statistics 44',
+  'create publication late_pub for table t; alter publication old_pub drop table t',
+  'create or replace function f() returns bigint language sql return (select max(id) from public.t)',
+  'create function late_f() returns bigint language sql return (select min(id) from public.t)',
+  'alter table t replica identity full',
+  'alter sequence t_id_seq increment by 5 cache 3',
+  ...(major >= 15 ? ['alter publication late_pub set table t (id, v, m) where (id > 3)'] : []),
+];
+
+interface Held {
+  readonly db: TestDatabase;
+  readonly point: Point;
+  readonly act: () => Promise<void>;
+  readonly settings?: Record<string, unknown>;
+}
+
+async function runHolding({ db, point, act, settings = {} }: Held): Promise<readonly MigrationEvent[]> {
+  let held = false;
+  const { events } = await completeChange(db, change, {
+    settings: { workers: 1, chunkTimeMs: 10, ...settings },
+    onPoint: async (at) => {
+      if (held || at !== point) return;
+      held = true;
+      await act();
+    },
+  });
+  expect(held).toBe(true);
+  return events;
+}
+
+async function expectSame(one: TestDatabase, other: TestDatabase): Promise<void> {
+  const [actual, expected] = [await one.connect(), await other.connect()];
+  for (const schema of ['public', 'app']) {
+    expect(await catalogSnapshot(actual, schema)).toEqual(await catalogSnapshot(expected, schema));
+  }
+  expect(await tableRows(actual, 't')).toEqual(await tableRows(expected, 't'));
+}
+
+describe('all that touches no row', () => {
+  for (const point of [
+    'target-stored',
+    'chunk-copied',
+    'purged',
+    'caught-up',
+    'range-verified',
+    'cutover-ready',
+  ] as const) {
+    test(`at ${point}`, async () => {
+      await using original = await createDatabase(setup);
+      const [r, s] = [await original.createRole(), await original.createRole()];
+      await original.query(`grant create on schema public to ${r.name}`);
+      await using clone = await original.clone();
+      const ddl = statements.map((text) => text.replaceAll('$R', r.name).replaceAll('$S', s.name));
+      for (const statement of ddl) await clone.query(statement);
+      await clone.query(native);
+      const events = await runHolding({
+        db: original,
+        point,
+        act: async () => {
+          for (const statement of ddl) await original.query(statement);
+        },
+      });
+      expect(events.filter(({ event }) => event === 'source:followed').length).toBeGreaterThan(0);
+      await expectSame(original, clone);
+      await original.query(`drop owned by ${r.name}, ${s.name}`);
+      await clone.query(`drop owned by ${r.name}, ${s.name}`);
+    });
+  }
+});
