@@ -16,6 +16,7 @@ const queries = {
   relations: `
     select c.relname::text as key, c.relkind::text as kind, c.relowner::regrole::text as owner,
       c.relpersistence::text as persistence, ${grants('c.relacl', `case c.relkind when 'S' then 's' else 'r' end::"char"`)} as grants, c.relreplident::text as identity,
+      c.relrowsecurity as security, c.relforcerowsecurity as forced, 
       array(select o from unnest(c.reloptions) as o order by 1)::text as options,
       array(select o from unnest(toast.reloptions) as o order by 1)::text as toast,
       case when c.relkind = 'v' then pg_get_viewdef(c.oid) end as definition,
@@ -56,6 +57,12 @@ const queries = {
       tg.tgenabled::text as enabled, obj_description(tg.oid, 'pg_trigger') as comment
     from pg_trigger as tg join pg_class as c on c.oid = tg.tgrelid
     where ${ours} and not tg.tgisinternal`,
+  policies: `
+    select format('%s.%s', c.relname, p.polname) as key, p.polcmd::text as command, p.polpermissive as permissive,
+      pg_get_expr(p.polqual, p.polrelid) as using, pg_get_expr(p.polwithcheck, p.polrelid) as check,
+      array(select r::regrole::text from unnest(p.polroles) as r order by 1)::text as roles
+    from pg_policy as p join pg_class as c on c.oid = p.polrelid
+    where ${ours}`,
   'internal triggers': `
     select format('%s: %s on %s, %s', con.conname, tg.tgfoid::regproc, c.relname, tg.tgenabled) as key,
       count(*)::int as number

@@ -9,6 +9,7 @@ import { startEmbeddedServer } from '../dist/demo/embedded-server.js';
 import { readOptions } from './lib/options.mjs';
 import { roundSeed } from './lib/random.mjs';
 import { Round } from './lib/round.mjs';
+import { oddRole } from './lib/surroundings.mjs';
 import { copyTool } from './lib/tool.mjs';
 import { textOf, World } from './lib/world.mjs';
 
@@ -29,6 +30,9 @@ const server = await startEmbeddedServer({
 });
 try {
   await new World(server, 'postgres').withClient((client) => client.query('create role soak_reader'));
+  await new World(server, 'postgres').withClient((client) =>
+    client.query(`create role ${client.escapeIdentifier(oddRole)} superuser login`),
+  );
   process.exitCode = await soak();
 } finally {
   await server.stop({ immediate: true });

@@ -8,6 +8,7 @@ import { changeArguments, randomChange, viewStatements } from './change.mjs';
 import { Load } from './load.mjs';
 import { Random } from './random.mjs';
 import { describeShape, quoted, randomShape } from './shape.mjs';
+import { oddRole, randomSurroundings } from './surroundings.mjs';
 import { ToolRun } from './tool.mjs';
 import { describeTrouble, make, moment, randomTroubles } from './trouble.mjs';
 import { BrokenPromise, World, textOf } from './world.mjs';
@@ -49,17 +50,22 @@ export class Round {
   constructor(server, program, seed) {
     this.database = `soak_${seed}`;
     this.clone = `${this.database}_clone`;
+    this.plain = `${this.database}_plain`;
     this.world = new World(server, this.database);
     this.#program = program;
     this.#random = new Random(seed);
     this.#adminUrl = server.url();
     this.#cloneUrl = server.url(this.clone);
+    this.#plainUrl = server.url(this.plain);
   }
 
   #program;
   #random;
   #adminUrl;
+  /** Where the change is made natively. */
   #cloneUrl;
+  /** Where nothing is changed but by others: as the table is after an abort. */
+  #plainUrl;
   /** @type {number | null} */
   #id = null;
   #isAborted = false;
@@ -77,6 +83,7 @@ export class Round {
       await this.#admin(
         `drop database if exists ${this.database} with (force)`,
         `drop database if exists ${this.clone} with (force)`,
+        `drop database if exists ${this.plain} with (force)`,
       ).catch(() => undefined);
     }
   }
@@ -85,18 +92,26 @@ export class Round {
   async #run() {
     const { world } = this;
     const shape = randomShape(this.#random.fork());
-    this.shape = describeShape(shape);
+    const surroundings = randomSurroundings(this.#random.fork());
+    this.shape = [describeShape(shape), ...surroundings.described].join('; ');
+    if (surroundings.oddRole) world.connectToolAs(oddRole);
     await this.#admin(`create database ${this.database}`);
     await world.withClient(async (client) => {
       for (const statement of shape.setup) await client.query(statement);
       if (shape.hasView)
         for (const statement of viewStatements(shape, { renamed: new Map() })) await client.query(statement);
+      for (const statement of surroundings.setup) await client.query(statement);
     });
-    await this.#admin(`create database ${this.clone} template ${this.database}`);
+    await this.#admin(
+      `create database ${this.clone} template ${this.database}`,
+      `create database ${this.plain} template ${this.database}`,
+      ...[this.database, this.clone].flatMap((database) =>
+        surroundings.settings.map((setting) => `alter database ${database} set ${setting}`),
+      ),
+    );
     const change = await this.#possibleChange(shape);
     const args = await this.#arguments(change);
     this.command = ['pg-ghost', ...args.map(shellQuoted)].join(' ');
-    const before = await world.withClient(catalogOf);
     const troubles = randomTroubles(this.#random.fork());
     for (const trouble of troubles) world.note(`planned: ${describeTrouble(trouble)}`);
     const load = new Load(world, shape, change, this.#random.fork());
@@ -124,7 +139,7 @@ export class Round {
     if (typeof why === 'string') return { ...facts, how: 'skipped', why, rowsCompared: 0 };
     world.note('comparing');
     const rowsCompared = this.#isAborted
-      ? await this.#compareAborted(before)
+      ? await this.#compareAborted()
       : await this.#compareSwapped(shape, change);
     return { ...facts, how: this.#isAborted ? 'aborted' : 'swapped', rowsCompared };
   }
@@ -196,7 +211,7 @@ export class Round {
       const options = args.slice(args.indexOf('--workers'));
       const run = new ToolRun(
         this.#program,
-        world.url,
+        world.toolUrl,
         resumes ? ['run', '--json', '--resume', String(this.#id), ...options] : args,
       );
       /** @type {import('./trouble.mjs').Attempt} */
@@ -278,6 +293,7 @@ export class Round {
       id: this.#id,
       done: (/** @type {import('./trouble.mjs').TroubleKind} */ kind) => this.troubles.push(kind),
       aborted: () => (this.#isAborted = true),
+      clones: [this.#cloneUrl, this.#plainUrl],
     };
     // One after the other, so that a server is not restarted twice at a time.
     let turn = Promise.resolve();
@@ -379,8 +395,11 @@ export class Round {
   async #compareSwapped(shape, change) {
     const { world } = this;
     const expected = await world.withClient(catalogOf, 'soak', this.#cloneUrl);
-    const finalized = await new ToolRun(this.#program, world.url, ['finalize', String(this.#id), '--json'])
-      .ended;
+    const finalized = await new ToolRun(this.#program, world.toolUrl, [
+      'finalize',
+      String(this.#id),
+      '--json',
+    ]).ended;
     if (finalized.code !== 0) {
       throw new BrokenPromise(`finalize ended with ${finalized.shown}: ${JSON.stringify(finalized.error)}`);
     }
@@ -388,6 +407,7 @@ export class Round {
       await this.#expectNothingLeft(client);
       expectSameCatalog(await catalogOf(client), expected, 'the table is not what ALTER TABLE makes');
       for (const statement of change.mirror) await client.query(statement);
+      if (change.sequenceFrom !== null) await expectSequenceFrom(client, change.sequenceFrom);
       if (shape.hasChild) {
         const { rows } = await client.query(
           'select count(*)::int as orphans from child as c where not exists (select from t where t.k = c.ref)',
@@ -398,11 +418,9 @@ export class Round {
     });
   }
 
-  /**
-   * @param {Map<string, string>} before
-   * @returns {Promise<number>}
-   */
-  async #compareAborted(before) {
+  /** @returns {Promise<number>} */
+  async #compareAborted() {
+    const before = await this.world.withClient(catalogOf, 'soak', this.#plainUrl);
     return await this.world.withClient(async (client) => {
       await this.#expectNothingLeft(client);
       expectSameCatalog(await catalogOf(client), before, 'abort has not left the table as it was');
@@ -447,9 +465,21 @@ function expectSameCatalog(actual, expected, what) {
 
 /**
  * @param {import('pg').Client} client
+ * @param {number} from
+ */
+async function expectSequenceFrom(client, from) {
+  const { rows } = await client.query(`select nextval(pg_get_serial_sequence('public.t', 'k'))::int as next`);
+  if (rows[0].next < from)
+    throw new BrokenPromise(`the key's sequence is at ${rows[0].next}, not from ${from} on`);
+}
+
+/**
+ * @param {import('pg').Client} client
  * @returns {Promise<number>} how many rows there are
  */
 async function expectSameRows(client) {
+  // Every digit.
+  await client.query('set extra_float_digits = 3');
   const { rows: columns } = await client.query(
     `select attrelid::regclass::text as table, attname::text as name from pg_attribute
      where attrelid in ('public.t'::regclass, 'm.mirror'::regclass) and attnum > 0 and not attisdropped order by attnum`,

@@ -39,6 +39,7 @@ import { createHash } from 'node:crypto';
  * @property {boolean} hasChild
  * @property {boolean} hasView
  * @property {boolean} hasCheck
+ * @property {boolean} namesItself a column `me` whose default has the table as a constant
  * @property {number} writers
  * @property {number} rowsPerWriter
  * @property {boolean} truncates
@@ -229,6 +230,7 @@ export function randomShape(random) {
     hasChild,
     hasView: random.chance(0.4),
     hasCheck: random.chance(0.5),
+    namesItself: random.chance(0.2),
     writers,
     // One more, which writes in two phases.
     rowsPerWriter: Math.round(rows / (writers + 1)),
@@ -298,6 +300,15 @@ function setupStatements(shape, random) {
     // Serial's default comes along and draws from the same sequence; an identity gets one of its own.
     'create schema m',
     'create table m.mirror (like public.t including all)',
+    'create function m.nothing() returns trigger language plpgsql as $$ begin return null; end $$',
+    ...(shape.namesItself
+      ? [
+          'alter table t add column me text',
+          // Nobody gives it: what rows have in it says whether the constant was a table.
+          "alter table t alter me set default case when 'public.t'::regclass > 0::oid then 'self' end",
+          "alter table m.mirror add column me text default 'self'",
+        ]
+      : []),
     `create function m.guard(expected oid) returns void language plpgsql as $$
      begin
        if to_regclass('public.t')::oid <> expected then
@@ -442,6 +453,7 @@ export function describeShape(shape) {
     shape.hasChild ? 'fk in' : '',
     shape.hasView ? 'view' : '',
     shape.truncates ? 'truncates' : '',
+    shape.namesItself ? 'names itself' : '',
   ].filter(Boolean);
   return [
     `key ${shape.key}`,

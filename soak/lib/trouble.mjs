@@ -1,5 +1,6 @@
 /** What goes wrong while pg-ghost is at work: chosen beforehand, done when its moment has come. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ddlStatements } from './ddl.mjs';
 import { ToolRun } from './tool.mjs';
 import { BrokenPromise, codeOf, isConnectionLoss, textOf } from './world.mjs';
 
@@ -24,6 +25,7 @@ import { BrokenPromise, codeOf, isConnectionLoss, textOf } from './world.mjs';
  * @property {number | null} id of the migration
  * @property {(kind: TroubleKind) => void} done
  * @property {() => void} aborted
+ * @property {readonly string[]} clones URLs of the databases in which everything but the migration takes place as well
  */
 
 /** How often each is chosen. */
@@ -44,6 +46,7 @@ const weights = [
   ['lock', 3],
   ['status', 2],
   ['verify', 3],
+  ['ddl', 6],
 ];
 const phases = [
   'start',
@@ -233,7 +236,7 @@ const doers = {
     }
   },
   status: async (scene) => {
-    const { shown, code, stderr } = await new ToolRun(scene.program, scene.world.url, [
+    const { shown, code, stderr } = await new ToolRun(scene.program, scene.world.toolUrl, [
       'status',
       ...(scene.id === null ? [] : [String(scene.id)]),
       '--json',
@@ -246,7 +249,7 @@ const doers = {
   },
   verify: async (scene, { number }) => {
     if (scene.id === null) return 'no migration yet';
-    const { shown, code, error, stderr } = await new ToolRun(scene.program, scene.world.url, [
+    const { shown, code, error, stderr } = await new ToolRun(scene.program, scene.world.toolUrl, [
       'verify',
       String(scene.id),
       '--json',
@@ -263,6 +266,7 @@ const doers = {
       throw new BrokenPromise(`pg-ghost verify ended with ${shown}: ${JSON.stringify(error)}\n${stderr}`);
     return shown;
   },
+  ddl: (scene, { number }) => beside(scene, ddlStatements(number)),
   abort: (scene) => abort(scene),
   'kill and abort': async (scene) => {
     scene.attempt.run.child.kill('SIGKILL');
@@ -272,13 +276,41 @@ const doers = {
 };
 
 /**
+ * On the table, and then on its clones, which have no load.
+ *
+ * @param {Scene} scene
+ * @param {readonly string[]} statements
+ * @returns {Promise<string>}
+ */
+async function beside({ world, clones }, statements) {
+  for (const statement of statements) {
+    for (let isUnknown = false; ;) {
+      try {
+        await world.withClient(async (client) => {
+          await client.query(`set lock_timeout = '2s'`);
+          await client.query(statement);
+        }, 'ddl');
+        break;
+      } catch (error) {
+        const notNow = ['55P03', '40P01'].includes(codeOf(error));
+        if (notNow && !isUnknown && statement === statements[0]) return textOf(error);
+        isUnknown ||= isConnectionLoss(error);
+        if ((!notNow && !isConnectionLoss(error)) || world.over.aborted) throw error;
+      }
+    }
+    for (const url of clones) await world.withClient((client) => client.query(statement), 'ddl', url);
+  }
+  return statements.join('; ');
+}
+
+/**
  * @param {Scene} scene
  * @returns {Promise<string>}
  */
 async function abort(scene) {
   if (scene.id === null) return 'no migration yet';
   for (let tries = 1; ; tries += 1) {
-    const { shown, code, error, stderr } = await new ToolRun(scene.program, scene.world.url, [
+    const { shown, code, error, stderr } = await new ToolRun(scene.program, scene.world.toolUrl, [
       'abort',
       String(scene.id),
       '--json',

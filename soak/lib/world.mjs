@@ -30,7 +30,15 @@ export class World {
     this.server = server;
     this.database = database;
     this.url = server.url(database);
+    this.toolUrl = this.url;
     setMaxListeners(0, this.#stop.signal);
+  }
+
+  /** @param {string} role pg-ghost connects as */
+  connectToolAs(role) {
+    const url = new URL(this.url);
+    url.username = encodeURIComponent(role);
+    this.toolUrl = url.href;
   }
 
   /** Aborted when a promise was broken: everybody goes home. */
