@@ -9,6 +9,7 @@ import { readBlocksOf } from '../catalog/sizes.js';
 import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
 import { isRowError, isServerError } from '../db/sqlstate.js';
+import { localSettings, ownSettings } from '../db/settings.js';
 import type { EventMap } from '../report/events.js';
 import { qualified, type QualifiedName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
@@ -84,12 +85,12 @@ export async function catchUp(options: CatchUpOptions): Promise<CatchUpResult> {
 
 /** Opens the way for `drain`: once in its session, which has `applySettings`. */
 export async function prepareDrain(session: Session, plan: ApplyPlan): Promise<void> {
-  await session.batch(prepareDrainStatements(plan));
+  await session.under(plan.settings, () => session.batch(prepareDrainStatements(plan)));
 }
 
 /** Shortly before `drain`: leaves it nothing to plan. */
 export async function planDrain(session: Session, plan: ApplyPlan): Promise<void> {
-  await session.batch(planDrainStatements(plan));
+  await session.under(plan.settings, () => session.batch(planDrainStatements(plan)));
 }
 
 /**
@@ -103,8 +104,15 @@ export async function drain(session: Session, plan: ApplyPlan): Promise<number>;
 /** @param first a statement to go before, in the same message; @returns its rows too */
 export async function drain(session: Session, plan: ApplyPlan, first: string): Promise<Drained>;
 export async function drain(session: Session, plan: ApplyPlan, first?: string): Promise<number | Drained> {
-  const results = await session.results([...(first === undefined ? [] : [first]), ...drainStatements(plan)]);
-  const entries = Number(results.at(-1)?.rows[0]?.['entries'] ?? 0);
+  const results = await session.results([
+    ...(first === undefined ? [] : [first]),
+    ...localSettings(plan.settings),
+    ...drainStatements(plan),
+    // Of those, these are all that our sessions have otherwise.
+    ...localSettings(ownSettings),
+  ]);
+  const counted = results.findLast(({ rows }) => rows[0] !== undefined && 'entries' in rows[0]);
+  const entries = Number(counted?.rows[0]?.['entries'] ?? 0);
   return first === undefined ? entries : { entries, first: results[0]?.rows ?? [] };
 }
 

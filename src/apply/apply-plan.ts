@@ -2,7 +2,8 @@
 import type { Index, TableShape } from '../catalog/types.js';
 import { isOn, keyMatches, targetNames, type KeyMatch } from '../keys/key-match.js';
 import { shadowValues } from '../keys/shadow-values.js';
-import type { Key, KeyColumn, Plan, ProjectedColumn, Projection } from '../plan/types.js';
+import type { Key, KeyColumn, PinnedSettings, Plan, ProjectedColumn, Projection } from '../plan/types.js';
+import { onAnyPath } from '../sql/any-path.js';
 import type { QualifiedName } from '../sql/quote.js';
 
 /** The change log as capture made it. */
@@ -22,6 +23,8 @@ export interface ApplyPlan {
   readonly log: LogTables;
   readonly key: Key;
   readonly projection: Projection;
+  /** Under which the projection is evaluated (invariant 13). */
+  readonly settings: PinnedSettings;
   /** How each key column is compared, in the order of `Key.columns`. */
   readonly match: readonly KeyMatch[];
   /** Rows with equal keys in the source may have different keys in the shadow: `A` and `a` of citext to text. */
@@ -34,13 +37,13 @@ export interface ApplyPlan {
 
 export interface ApplyFacts {
   readonly id: number;
-  readonly plan: Pick<Plan, 'table' | 'key' | 'projection' | 'source' | 'target'>;
+  readonly plan: Pick<Plan, 'table' | 'key' | 'projection' | 'source' | 'target' | 'settings'>;
   readonly shadow: QualifiedName;
   readonly log: LogTables;
 }
 
 export function applyPlan({ id, plan, shadow, log }: ApplyFacts): ApplyPlan {
-  const { key, projection, source, target } = plan;
+  const { key, projection, source, target, settings } = plan;
   if (key === null || projection === null || source === null || target === null) {
     throw new Error('only a plan to copy can be applied');
   }
@@ -53,10 +56,20 @@ export function applyPlan({ id, plan, shadow, log }: ApplyFacts): ApplyPlan {
     projection,
     match: keyMatches(key, source, target),
     equalKeysMayPart: !isUntouched(key, target) && !key.columns.every(sameBytesWhenEqual),
-    conflicts: target.indexes.filter(
-      (index) => (index.unique || index.exclusion) && !isOn(index, targetNames(key)),
-    ),
+    conflicts: target.indexes
+      .filter((index) => (index.unique || index.exclusion) && !isOn(index, targetNames(key)))
+      .map(onUsersPath),
+    settings,
     values: shadowValues(projection, target),
+  };
+}
+
+/** Its expressions, which PostgreSQL printed under settings of ours, are evaluated beside the user's. */
+function onUsersPath(index: Index): Index {
+  return {
+    ...index,
+    keys: index.keys.map((key) => ({ ...key, expression: onAnyPath(key.expression) })),
+    predicate: index.predicate === null ? null : onAnyPath(index.predicate),
   };
 }
 

@@ -5,6 +5,8 @@
  * and then touched by ctid: no statistics, however wrong (both tables may never have been analyzed), can turn a batch into
  * a scan of a big table. Keys never travel to the client.
  *
+ * They run under the user's settings, for the expressions in them: whatever is ours has its schema.
+ *
  * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
  */
 import { blocksSql } from '../catalog/sizes.js';
@@ -20,6 +22,7 @@ import {
 } from '../sql/quote.js';
 import { equals } from '../keys/key-match.js';
 import { keysOf } from '../keys/key-sql.js';
+import { typeOnAnyPath } from '../sql/any-path.js';
 import type { ApplyPlan } from './apply-plan.js';
 import { tid, type LogRange } from './log-range.js';
 
@@ -59,22 +62,23 @@ export function logRows(plan: ApplyPlan, part: LogPart, columns: string): string
       (table) => sql`
         select ${columns}
         from only ${qualified(table)}
-        where ctid >= '(0,0)'::tid`,
+        where ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid`,
     )
     .join('\nunion all\n');
 }
 
 /** Fails where a type of the key has no hash function. */
 export function hashableKeySql(plan: ApplyPlan): SqlQuery {
-  const nulls = plan.key.columns.map(({ type }) => `null::${type}`).join(', ');
+  const nulls = plan.key.columns.map(({ type }) => `null::${typeOnAnyPath(type)}`).join(', ');
   return { text: `select pg_catalog.hash_record_extended(row(${nulls}), 0)` };
 }
 
 function sliceWhere(plan: ApplyPlan, { share }: LogSlice): string {
-  const range = 'ctid >= $1::tid and ctid < $2::tid';
+  const range =
+    'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid';
   if (share === undefined) return range;
   const hash = `pg_catalog.hash_record_extended(row(${identList(plan.log.columns)}), 0)`;
-  return `${range} and (${hash} & 1073741823) % ${share.workers} = ${share.worker}`;
+  return `${range} and (${hash} OPERATOR(pg_catalog.&) 1073741823) OPERATOR(pg_catalog.%) ${share.workers} OPERATOR(pg_catalog.=) ${share.worker}`;
 }
 
 export function logValues(part: LogPart): Pick<SqlQuery, 'values'> {
@@ -115,7 +119,7 @@ export function deleteShadowRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
   return {
     text: sql`
       delete from only ${qualified(plan.shadow)}
-      where ctid = any (array(
+      where ctid OPERATOR(pg_catalog.=) any (array(
       select found.tid
       from (
       ${shadowKeys(plan, part)}
@@ -208,7 +212,7 @@ function drainSteps(plan: ApplyPlan): string[] {
     `delete from only ${qualified(plan.shadow)} where exists (select from only ${truncations})`,
     deleteShadowRowsSql(plan, wholeLog).text,
     insertRowsSql(plan, wholeLog).text,
-    `select count(*) as entries from (\n${logRows(plan, wholeLog, '')}\n) as log`,
+    `select pg_catalog.count(*) as entries from (\n${logRows(plan, wholeLog, '')}\n) as log`,
   ];
 }
 
@@ -224,7 +228,7 @@ function forgetTruncations(plan: ApplyPlan): string {
 export function incomingRows(plan: ApplyPlan, part: LogPart): string {
   return projectionSql(plan.projection, {
     from: `only ${qualified(plan.source)}`,
-    where: `ctid = any (array(\n${sourceRows(plan, part)}\n))`,
+    where: `ctid OPERATOR(pg_catalog.=) any (array(\n${sourceRows(plan, part)}\n))`,
   });
 }
 
@@ -259,7 +263,7 @@ export function shadowKeys(plan: ApplyPlan, part: LogPart): string {
   const current = sql`
     select ${columns}
     from only ${qualified(plan.source)}
-    where ctid = any (array(
+    where ctid OPERATOR(pg_catalog.=) any (array(
     ${sourceRows(plan, part)}
     ))`;
   return `${distinct}\nunion\n${keysOf(plan.key, current)}`;

@@ -71,11 +71,13 @@ async function applyOnce(
         return { truncated: true, entries: 0, logBlocks: look.blocks };
       }
       if (!look.found) return { truncated: false, entries: 0, logBlocks: look.blocks };
-      await session.execute(deleteShadowRowsSql(plan, part));
-      if (clearHolders) {
-        for (const index of plan.conflicts) await session.execute(clearHoldersSql(plan, index, part));
-      }
-      await session.execute(insertRowsSql(plan, part));
+      await session.under(plan.settings, async () => {
+        await session.execute(deleteShadowRowsSql(plan, part));
+        if (clearHolders) {
+          for (const index of plan.conflicts) await session.execute(clearHoldersSql(plan, index, part));
+        }
+        await session.execute(insertRowsSql(plan, part));
+      });
       const entries = await session.execute(deleteEntriesSql(plan, part));
       return { truncated: false, entries, logBlocks: look.blocks };
     },

@@ -30,7 +30,7 @@ export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): S
       ${holders(plan, index, part)}
       )
       delete from only ${qualified(plan.shadow)}
-      where ctid = any (array(
+      where ctid OPERATOR(pg_catalog.=) any (array(
       select h.ghost_tid
       from holders as h
       where exists (
@@ -44,19 +44,30 @@ export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): S
   };
 }
 
-/** The rows of the shadow that stand in the way of the incoming ones: their keys as text, `k1` ... `kn`. */
-export function holderKeysSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
-  const keys = plan.key.columns.map(
-    (column, position) => `h.${ident(column.targetName)}::text as k${position + 1}`,
-  );
+/** A row of the shadow that stands in the way of the incoming ones: its position. */
+export function holderSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
   return {
     text: sql`
-      select ${keys.join(', ')}
+      select h.ghost_tid::pg_catalog.text as tid
       from (
       ${holders(plan, index, part)}
       ) as h
       limit 1`,
     ...logValues(part),
+  };
+}
+
+/** The key of the shadow's row at a position as text, `k1` ... `kn`; for settings under which text says all of it. */
+export function shadowKeyAtSql(plan: ApplyPlan, tid: string): SqlQuery {
+  const keys = plan.key.columns.map(
+    (column, position) => `${ident(column.targetName)}::text as k${position + 1}`,
+  );
+  return {
+    text: sql`
+      select ${keys.join(', ')}
+      from only ${qualified(plan.shadow)}
+      where ctid = $1::tid`,
+    values: [tid],
   };
 }
 

@@ -6,7 +6,7 @@ import { displayName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
 import { applySettings, deleteShadowRowsSql, immediateConstraintsSql, type LogSlice } from './apply-sql.js';
 import { applyBatch, type BatchOptions } from './batch.js';
-import { entryKeysSql, holderKeysSql } from './conflict-sql.js';
+import { entryKeysSql, holderSql, shadowKeyAtSql } from './conflict-sql.js';
 import { halves } from './log-range.js';
 
 /** Enough to see a pattern. */
@@ -89,10 +89,14 @@ async function holderOf(
   const index = plan.conflicts.find((each) => each.name === error.constraint);
   if (index === undefined) return null;
   await session.batch(['savepoint own_rows', ...immediateConstraintsSql(plan)]);
-  await session.execute(deleteShadowRowsSql(plan, part));
-  const [holder] = await session.rows<Record<string, string>>(holderKeysSql(plan, index, part));
+  const [holder] = await session.under(plan.settings, async () => {
+    await session.execute(deleteShadowRowsSql(plan, part));
+    return await session.rows<{ tid: string }>(holderSql(plan, index, part));
+  });
+  const [keys] =
+    holder === undefined ? [] : await session.rows<Record<string, string>>(shadowKeyAtSql(plan, holder.tid));
   await session.batch(['rollback to savepoint own_rows']);
-  return holder ?? null;
+  return keys ?? null;
 }
 
 function keyText(names: readonly string[], values: Record<string, string>): string {

@@ -4,17 +4,10 @@
  * not depend on the reader's settings. pg_dump uses the same.
  */
 import type { Session } from '../db/session.js';
+import { ownSettings } from '../db/settings.js';
 import { literal } from '../sql/quote.js';
 
-const deparseSettings: Readonly<Record<string, string>> = {
-  search_path: '',
-  datestyle: 'ISO, YMD',
-  intervalstyle: 'postgres',
-  timezone: 'UTC',
-  extra_float_digits: '1',
-  bytea_output: 'hex',
-  quote_all_identifiers: 'off',
-};
+const deparseSettings: Readonly<Record<string, string>> = { ...ownSettings, quote_all_identifiers: 'off' };
 const names = Object.keys(deparseSettings);
 
 /**
@@ -23,7 +16,7 @@ const names = Object.keys(deparseSettings);
  */
 export async function withDeparseSettings<T>(session: Session, work: () => Promise<T>): Promise<T> {
   const saved = await session.row<{ values: string[] }>({
-    text: `select array(select current_setting(name) from unnest($1::text[]) with ordinality as n (name, i) order by i) as values`,
+    text: `select array(select pg_catalog.current_setting(name) from unnest($1::text[]) with ordinality as n (name, i) order by i) as values`,
     values: [names],
   });
   // A local setting lasts until the next statement only where there is a transaction around both.
@@ -49,7 +42,7 @@ async function setLocal(
   settings: readonly string[],
 ): Promise<void> {
   await session.rows({
-    text: `select ${settings.map((name, index) => `set_config(${literal(name)}, $${index + 1}, true)`).join(', ')}`,
+    text: `select ${settings.map((name, index) => `pg_catalog.set_config(${literal(name)}, $${index + 1}, true)`).join(', ')}`,
     values,
   });
 }

@@ -72,11 +72,17 @@ const valueSettings = [
   'lc_time',
 ] as const;
 
-/** As this session has them. */
+/** As this session has them; where they are ours, as it would have them without. */
 export async function readPinnedSettings(session: Session): Promise<PinnedSettings> {
-  const rows = await session.rows<{ name: string; value: string }>({
-    text: `select name, current_setting(name) as value from pg_settings where name = any ($1) order by name`,
-    values: [valueSettings],
-  });
+  const rows = await session.asUser(() =>
+    session.rows<{ name: string; value: string }>({
+      text: `
+        select name, pg_catalog.current_setting(name) as value
+        from pg_catalog.pg_settings
+        where name operator(pg_catalog.=) any ($1)
+        order by name`,
+      values: [valueSettings],
+    }),
+  );
   return frozen(Object.fromEntries(rows.map(({ name, value }) => [name, value])));
 }

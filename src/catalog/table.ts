@@ -28,7 +28,7 @@ export type RelationKind =
   | 'toast table';
 
 /**
- * @param name as in SQL: unquoted parts fold to lower case; without a schema the session's `search_path` decides
+ * @param name as in SQL: unquoted parts fold to lower case; without a schema the user's `search_path` decides
  * @returns null when there is no relation of that name (or none that this role may see)
  * @throws UsageError `bad-name` when the text is not a name
  */
@@ -36,13 +36,23 @@ export async function findTable(session: Session, name: string | QualifiedName):
   const wanted = typeof name === 'string' ? parsedName(name) : name;
   const [found] = await session.rows<FoundTable>(
     wanted.schema === null
-      ? { text: `${findSql}where c.oid = to_regclass(quote_ident($1))`, values: [wanted.name] }
+      ? { text: `${findSql}where c.oid = $1`, values: [await onPath(session, wanted.name)] }
       : {
           text: `${findSql}where n.nspname = $1::name and c.relname = $2::name`,
           values: [wanted.schema, wanted.name],
         },
   );
   return found === undefined ? null : frozen(found);
+}
+
+async function onPath(session: Session, name: string): Promise<number | null> {
+  const { oid } = await session.asUser(() =>
+    session.row<{ oid: number | null }>({
+      text: `select pg_catalog.to_regclass(pg_catalog.quote_ident($1))::pg_catalog.oid as oid`,
+      values: [name],
+    }),
+  );
+  return oid;
 }
 
 function parsedName(text: string): { schema: string | null; name: string } {

@@ -63,7 +63,9 @@ export async function findBadRows(
 
   async function attempt(from: number, to: number): Promise<ServerError | null> {
     try {
-      await session.execute(copyRowsSql(plan, { from: tid(from), to: tid(to) }));
+      await session.under(plan.settings, () =>
+        session.execute(copyRowsSql(plan, { from: tid(from), to: tid(to) })),
+      );
       return null;
     } catch (error) {
       if (!isRowError(error)) throw error;

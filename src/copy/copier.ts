@@ -180,7 +180,9 @@ async function copyChunk(session: Session, options: CopyOptions, blocks: BlockRa
       await session.batch([lockSourceSql(plan)]);
       await checkSource(session);
       const startedMs = performance.now();
-      const rows = await session.execute(copyRowsSql(plan, tidRange(blocks)));
+      const rows = await session.under(plan.settings, () =>
+        session.execute(copyRowsSql(plan, tidRange(blocks))),
+      );
       const workMs = performance.now() - startedMs;
       await session.execute(checkpoint({ blocks, rows }));
       await options.at?.('chunk-read');

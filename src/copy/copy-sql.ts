@@ -26,7 +26,8 @@ export const copySettings: Readonly<Record<string, string>> = { jit: 'off', enab
 export function copyRowsSql(plan: CopyPlan, range: TidRange): SqlQuery {
   const rows = projectionSql(plan.projection, {
     from: `only ${qualified(plan.source)}`,
-    where: 'ctid >= $1::tid\nand ctid < $2::tid',
+    where:
+      'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid\nand ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid',
   });
   return {
     // OVERRIDING SYSTEM VALUE: GENERATED ALWAYS AS IDENTITY columns get the source's values too.

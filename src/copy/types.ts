@@ -1,5 +1,5 @@
 /** What the copy is told about the table; facts only, no policy. */
-import type { Key, Projection } from '../plan/types.js';
+import type { Key, PinnedSettings, Projection } from '../plan/types.js';
 import type { QualifiedName } from '../sql/quote.js';
 
 export interface CopyPlan {
@@ -8,6 +8,8 @@ export interface CopyPlan {
   readonly source: QualifiedName;
   readonly shadow: QualifiedName;
   readonly projection: Projection;
+  /** Under which it is evaluated (invariant 13). */
+  readonly settings: PinnedSettings;
   /** To name rows that do not fit. */
   readonly key: Key;
 }

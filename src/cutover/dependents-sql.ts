@@ -13,6 +13,7 @@ import { securityLabelStatements } from '../ddl/security-label-sql.js';
 import { createTrigger } from '../ddl/trigger-sql.js';
 import { createView, dropView, replaceView } from '../ddl/view-sql.js';
 import type { QualifiedName } from '../sql/quote.js';
+import { inStoredForm } from '../sql/stored-form.js';
 
 export interface DependentFacts {
   readonly table: QualifiedName;
@@ -39,7 +40,7 @@ export function detachStatements({ table, source, target }: DependentFacts): str
 
 /** When the new table has the name. */
 export function attachDefinitions({ table, target }: Omit<DependentFacts, 'source'>): string[] {
-  return [
+  const statements = [
     ...target.views.flatMap((view) => (isRecreated(view) ? createView(view) : [replaceView(view)])),
     ...target.functions.map(replaceFunction),
     ...target.rules.flatMap(createRule),
@@ -52,6 +53,7 @@ export function attachDefinitions({ table, target }: Omit<DependentFacts, 'sourc
     ...foreignKeysOf(target).flatMap(addForeignKey),
     ...securityLabelStatements(table, target.securityLabels),
   ];
+  return statements.map(inStoredForm);
 }
 
 function isRecreated({ how }: TargetView): boolean {

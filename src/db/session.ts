@@ -9,6 +9,7 @@ import pg from 'pg';
 import type { SqlQuery } from '../sql/quote.js';
 import { ident, literal } from '../sql/quote.js';
 import { connectionConfigs, isTlsNotSupported, type ConnectionOptions } from './connection.js';
+import { ownSettings } from './settings.js';
 import { connectionFailed, isConnectionLost, isServerError } from './sqlstate.js';
 
 export type { SqlQuery };
@@ -17,6 +18,8 @@ export interface SessionOptions {
   readonly connection: ConnectionOptions;
   /** Set in the session before anything else runs (invariant 13). */
   readonly settings?: Readonly<Record<string, string>>;
+  /** With `ownSettings`, which go before `settings`: for all work of ours; false leaves the role's `search_path`. */
+  readonly own?: boolean;
   /** Shown in pg_stat_activity: `pg-ghost 12 copy`. */
   readonly applicationName?: string;
   readonly signal?: AbortSignal;
@@ -63,6 +66,8 @@ const connectTimeoutMs = 30_000;
 
 export class Session implements AsyncDisposable {
   #ended = false;
+  /** What was set for the whole session. */
+  #settings: Readonly<Record<string, string>> = {};
   readonly #lost = new AbortController();
 
   private constructor(
@@ -71,6 +76,8 @@ export class Session implements AsyncDisposable {
     readonly pid: number,
     /** `server_version_num`, e.g. 180004. */
     readonly serverVersion: number,
+    /** It has settings of ours where the role has others; see `asUser`. */
+    readonly own: boolean,
   ) {
     client.on('error', (error: unknown) => this.#lost.abort(error));
     client.on('end', () => this.#lost.abort(new Error('connection ended')));
@@ -81,13 +88,14 @@ export class Session implements AsyncDisposable {
     const client = await connect(options);
     try {
       const { rows } = await client.query<{ pid: number; version: number }>(
-        `select pg_backend_pid() as pid, current_setting('server_version_num')::int as version`,
+        `select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('server_version_num')::int as version`,
       );
       const [first] = rows;
       if (first === undefined) throw new Error('the server did not answer its process id');
-      const session = new Session(client, first.pid, first.version);
+      const session = new Session(client, first.pid, first.version, options.own === true);
       await session.set({
         ...baseSettings,
+        ...(options.own === true ? ownSettings : {}),
         ...(first.version >= 170000 ? { transaction_timeout: '0' } : {}),
         ...options.settings,
       });
@@ -116,12 +124,50 @@ export class Session implements AsyncDisposable {
 
   /** Session-wide settings; names come from us or from the state, values are quoted. */
   async set(settings: Readonly<Record<string, string>>): Promise<void> {
+    await this.#set(settings);
+    this.#settings = { ...this.#settings, ...settings };
+  }
+
+  async #set(settings: Readonly<Record<string, string>>): Promise<void> {
     const entries = Object.entries(settings);
     if (entries.length === 0) return;
     await this.rows({
-      text: `select ${entries.map((_, index) => `set_config($${index * 2 + 1}, $${index * 2 + 2}, false)`).join(', ')}`,
+      text: `select ${entries.map((_, index) => `pg_catalog.set_config($${index * 2 + 1}, $${index * 2 + 2}, false)`).join(', ')}`,
       values: entries.flat(),
     });
+  }
+
+  /**
+   * Runs `work` under other settings, and puts back those that the session has. Inside or outside of a transaction:
+   * one that is rolled back takes the settings back by itself.
+   */
+  async under<T>(settings: Readonly<Record<string, string>>, work: () => Promise<T>): Promise<T> {
+    const changed = Object.entries(settings).filter(([name, value]) => this.#settings[name] !== value);
+    const former = changed.flatMap(([name]) => {
+      const value = this.#settings[name];
+      return value === undefined ? [] : [[name, value] as const];
+    });
+    let result: T;
+    try {
+      await this.#set(Object.fromEntries(changed));
+      result = await work();
+    } catch (error) {
+      // In a transaction that has failed nothing can be set; its end does it.
+      await this.#set(Object.fromEntries(former)).catch(() => undefined);
+      throw error;
+    }
+    await this.#set(Object.fromEntries(former));
+    return result;
+  }
+
+  /** Under the settings that the role, the database and `PGOPTIONS` give: for names and expressions that the user wrote. */
+  async asUser<T>(work: () => Promise<T>): Promise<T> {
+    if (!this.own) return await work();
+    const rows = await this.rows<{ name: string; value: string }>({
+      text: `select name, reset_val as value from pg_catalog.pg_settings where name = any ($1)`,
+      values: [Object.keys(ownSettings)],
+    });
+    return await this.under(Object.fromEntries(rows.map(({ name, value }) => [name, value])), work);
   }
 
   /** Runs one statement and returns its rows. */

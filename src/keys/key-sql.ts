@@ -1,5 +1,6 @@
 /** Keys of the source as keys of the shadow, in SQL. */
 import type { Key } from '../plan/types.js';
+import { typeOnAnyPath } from '../sql/any-path.js';
 import { projectionSql } from '../sql/projection.js';
 import { ident } from '../sql/quote.js';
 
@@ -8,7 +9,8 @@ export function keysOf(key: Key, keys: string): string {
   const mapped = projectionSql(key.projection, { from: `(\n${keys}\n)` });
   if (key.columns.every((column) => column.type === column.targetType)) return mapped;
   const columns = key.columns.map(
-    ({ targetName, targetType }) => `${ident(targetName)}::${targetType} as ${ident(targetName)}`,
+    ({ targetName, targetType }) =>
+      `${ident(targetName)}::${typeOnAnyPath(targetType)} as ${ident(targetName)}`,
   );
   return `select ${columns.join(', ')}\nfrom (\n${mapped}\n) as mapped`;
 }

@@ -1,6 +1,7 @@
 /** The values of the shadow's columns for a row of the source. Pure. */
 import type { TableShape } from '../catalog/types.js';
 import type { ProjectedColumn, Projection } from '../plan/types.js';
+import { onAnyPath, typeOnAnyPath } from '../sql/any-path.js';
 import { projectedColumns } from '../sql/projection.js';
 import { ident } from '../sql/quote.js';
 
@@ -11,11 +12,14 @@ import { ident } from '../sql/quote.js';
 export function shadowValues(projection: Projection, target: TableShape): ProjectedColumn[] {
   const given = new Set(projectedColumns(projection));
   return target.columns.map(({ name, type, generated, default: expression }) => {
-    if (given.has(name)) return { name, expression: `${ident(name)}::${type}` };
+    if (given.has(name)) return { name, expression: `${ident(name)}::${typeOnAnyPath(type)}` };
     // Anything else that is not given gets its default, which no row of the source can ask for.
     return {
       name,
-      expression: generated === 'none' || expression === null ? `null::${type}` : `(${expression})`,
+      expression:
+        generated === 'none' || expression === null
+          ? `null::${typeOnAnyPath(type)}`
+          : `(${onAnyPath(expression)})`,
     };
   });
 }

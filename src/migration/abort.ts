@@ -29,8 +29,16 @@ export async function abort(options: CommonOptions, id: number): Promise<void> {
 
 async function undo(options: CommonOptions, id: number): Promise<void> {
   const { connection, signal, onPoint } = options;
-  await using session = await Session.open({ connection, applicationName: `pg-ghost ${id} abort` });
-  await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} abort` });
+  await using session = await Session.open({
+    own: true,
+    connection,
+    applicationName: `pg-ghost ${id} abort`,
+  });
+  await using watcher = await Session.open({
+    own: true,
+    connection,
+    applicationName: `pg-ghost ${id} abort`,
+  });
   const work = {
     session,
     watcher,

@@ -146,7 +146,7 @@ async function runLocked(work: AfterSwapWork, { what, statement, locks }: Pendin
     what,
     locks,
     limits: { lockTimeoutMs, deadlineMs, harmPerTryMs, harmPerRunMs },
-    run: () => session.execute(statement),
+    run: () => session.under(work.record.plan.settings, () => session.execute(statement)),
     onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
     ...(watcher === undefined ? {} : { watcher }),
     ...(onLock === undefined ? {} : { onLock }),

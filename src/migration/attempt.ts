@@ -1,6 +1,7 @@
 /** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
 import { LogKeeper } from '../capture/log-keeper.js';
 import type { Session } from '../db/session.js';
+import { ownSettings } from '../db/settings.js';
 import { FailedError } from '../errors.js';
 import type { Emit, Phase } from '../report/events.js';
 import type { ProgressState } from '../report/progress.js';
@@ -131,7 +132,11 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   let throttle: Throttle | null = null;
   try {
     await joinRun(control, id, runNo);
-    await control.set({ ...record.plan.settings, application_name: `pg-ghost ${id} control` });
+    await control.set({
+      ...record.plan.settings,
+      ...ownSettings,
+      application_name: `pg-ghost ${id} control`,
+    });
     const [eye, heart, gauge] = await Promise.all([
       sessions.open('watch'),
       sessions.open('pulse', pulseSettings),

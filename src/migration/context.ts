@@ -3,6 +3,7 @@ import type { TableShape } from '../catalog/types.js';
 import type { LogKeeper } from '../capture/log-keeper.js';
 import type { ConnectionOptions } from '../db/connection.js';
 import { Session } from '../db/session.js';
+import { ownSettings } from '../db/settings.js';
 import type { Key, Plan, Projection } from '../plan/types.js';
 import type { Emit } from '../report/events.js';
 import type { Killed } from '../locks/kill-blockers.js';
@@ -83,8 +84,10 @@ export class RunSessions {
    */
   async open(purpose: string, settings: Readonly<Record<string, string>> = {}): Promise<Session> {
     const session = await Session.open({
+      own: true,
       connection: this.connection,
-      settings: { ...this.run.pinned, ...settings },
+      // What is evaluated for the user is evaluated under all of the pinned ones: `Session.under`.
+      settings: { ...this.run.pinned, ...ownSettings, ...settings },
       applicationName: `pg-ghost ${this.run.id} ${purpose}`,
     });
     this.#open.add(session);
@@ -132,6 +135,7 @@ export class RunSessions {
     const pids = [...this.#open].map((session) => session.pid);
     if (pids.length === 0) return;
     await using canceller = await Session.open({
+      own: true,
       connection: this.connection,
       applicationName: 'pg-ghost cancel',
     });
@@ -152,6 +156,7 @@ export async function onAnySession<T>(
 ): Promise<T> {
   if (!context.control.lost.aborted) return await work(context.control);
   await using session = await Session.open({
+    own: true,
     connection: context.sessions.connection,
     applicationName: `pg-ghost ${context.id} afterwards`,
   });

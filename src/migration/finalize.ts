@@ -33,6 +33,7 @@ export async function finalize(options: CommonOptions, id: number): Promise<void
 
 async function drop(options: CommonOptions, id: number): Promise<void> {
   await using session = await Session.open({
+    own: true,
     connection: options.connection,
     applicationName: `pg-ghost ${id} finalize`,
   });
@@ -52,6 +53,7 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
   }
   const { lockTimeoutMs, cutoverDeadlineMs } = defaultRunSettings;
   await using watcher = await Session.open({
+    own: true,
     connection: options.connection,
     applicationName: `pg-ghost ${id} watch`,
   });

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Session } from '../db/session.js';
 import { findTable, type FoundTable } from '../catalog/table.js';
+import { ownSettings } from '../db/settings.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
@@ -50,6 +51,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   const emitter = createEmitter([options.onEvent]);
   const started = performance.now();
   await using control = await Session.open({
+    own: true,
     connection: options.connection,
     applicationName: 'pg-ghost control',
   });
@@ -199,7 +201,11 @@ async function alreadySwapped(
 ): Promise<MigrationResult> {
   const { id, plan } = record;
   await removeLeftovers(control, record);
-  await using watcher = await Session.open({ connection, applicationName: `pg-ghost ${id} watch` });
+  await using watcher = await Session.open({
+    own: true,
+    connection,
+    applicationName: `pg-ghost ${id} watch`,
+  });
   await withLedger(control, id, (onLock) =>
     completeSwap({
       session: control,
@@ -306,8 +312,9 @@ async function native(
 ): Promise<number> {
   if (plan.source === null) throw new Error('a native plan has a source');
   await using session = await Session.open({
+    own: true,
     connection: options.connection,
-    settings: plan.settings,
+    settings: { ...plan.settings, ...ownSettings },
     applicationName: 'pg-ghost native',
   });
   return await runNative({

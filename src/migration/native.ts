@@ -1,5 +1,6 @@
 /** A change that is metadata only: the ALTER itself, on the table itself, under the same careful locking. */
 import { Session } from '../db/session.js';
+import { localSettings } from '../db/settings.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from '../errors.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import {
@@ -57,7 +58,7 @@ export async function runNative(work: NativeWork): Promise<number> {
       work: async () => {
         await stillThere(work);
         await work.at('native-locked');
-        return { last: plan.nativeStatements, value: undefined };
+        return { last: [...localSettings(plan.settings), ...plan.nativeStatements], value: undefined };
       },
       onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
       onLock: ({ oid: _, ...entry }) => emit('lock:taken', entry),

@@ -15,6 +15,7 @@ import type { PlanOptions } from './types.js';
 export async function plan(options: PlanOptions): Promise<Plan> {
   return await explained(options, 'nothing was changed', async () => {
     await using session = await Session.open({
+      own: true,
       connection: options.connection,
       applicationName: 'pg-ghost plan',
     });

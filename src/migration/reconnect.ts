@@ -67,6 +67,7 @@ async function tryOnce(work: Reconnection): Promise<Reconnected | null> {
   let control: Session | null = null;
   try {
     control = await Session.open({
+      own: true,
       connection: options.connection,
       applicationName: `pg-ghost ${id} control`,
     });

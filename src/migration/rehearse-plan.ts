@@ -7,6 +7,7 @@ import { readTableShape } from '../catalog/shape.js';
 import { attachDefinitions, detachStatements } from '../cutover/dependents-sql.js';
 import { swapStatements } from '../cutover/swap-sql.js';
 import { Session } from '../db/session.js';
+import { ownSettings } from '../db/settings.js';
 import { isServerError } from '../db/sqlstate.js';
 import { LockNotObtained, underLock } from '../locks/locked-transaction.js';
 import type { Plan, Rehearsal } from '../plan/types.js';
@@ -35,8 +36,13 @@ class TakenBack extends Error {
 export async function rehearsePlan({ connection }: PlanOptions, given: Plan): Promise<Rehearsal> {
   const plan = asCopyPlan(given);
   const applicationName = 'pg-ghost rehearsal';
-  await using session = await Session.open({ connection, applicationName, settings: plan.settings });
-  await using watcher = await Session.open({ connection, applicationName });
+  await using session = await Session.open({
+    own: true,
+    connection,
+    applicationName,
+    settings: { ...plan.settings, ...ownSettings },
+  });
+  await using watcher = await Session.open({ own: true, connection, applicationName });
   try {
     const target = await buildEmptyTable(session, plan);
     return await swapAndTakeBack(session, watcher, { ...plan, target });

@@ -23,6 +23,7 @@ export async function status(options: CommonOptions, id?: number): Promise<Migra
 
 async function read(options: CommonOptions, id: number | undefined): Promise<MigrationStatus[]> {
   await using session = await Session.open({
+    own: true,
     connection: options.connection,
     applicationName: 'pg-ghost status',
   });

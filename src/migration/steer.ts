@@ -59,6 +59,7 @@ async function steer(
 ): Promise<Answer> {
   return await explained(options, 'nothing was changed', async () => {
     await using session = await Session.open({
+      own: true,
       connection: options.connection,
       applicationName: `pg-ghost ${name}`,
     });

@@ -1,5 +1,6 @@
 /** `verify`: compares the tables of a migration, whether somebody runs it or not. Changes nothing. */
 import { Session } from '../db/session.js';
+import { ownSettings } from '../db/settings.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { RefusedError } from '../errors.js';
@@ -51,12 +52,12 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
   const mode = options.settings?.mode ?? 'full';
   const { connection } = options;
   const applicationName = `pg-ghost ${id} verify`;
-  await using control = await Session.open({ connection, applicationName });
+  await using control = await Session.open({ own: true, connection, applicationName });
   const record = await resolveMigration(control, id);
   const { target } = record;
   if (!comparable.has(record.phase) || target === null) throw notComparable(record);
   const tables = await tablesOf(control, record);
-  await control.set(record.plan.settings);
+  await control.set({ ...record.plan.settings, ...ownSettings });
   const plan = await verifyPlanOf(control, {
     id,
     plan: asCopyPlan(record.plan),
@@ -67,7 +68,12 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
   if (record.swap !== null && record.plan.key?.needsHelperIndex === true) throw notComparable(record);
   const signal = userSignal(options);
   const sessions = await openAll(settings.workers, () =>
-    Session.open({ connection, applicationName, settings: { ...record.plan.settings, ...verifySettings } }),
+    Session.open({
+      own: true,
+      connection,
+      applicationName,
+      settings: { ...record.plan.settings, ...ownSettings, ...verifySettings },
+    }),
   );
   const emit = createEmitter([options.onEvent]).withId(id);
   try {

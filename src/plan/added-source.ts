@@ -1,6 +1,7 @@
 /** The value that existing rows get in a column that the change adds. */
 import type { Column } from '../catalog/types.js';
 import type { Refusal } from '../errors.js';
+import { typeOnAnyPath } from '../sql/any-path.js';
 import { literal } from '../sql/quote.js';
 import type { AddedColumn } from './added-columns.js';
 import type { FoundSource } from './column-source.js';
@@ -35,7 +36,7 @@ export function addedSource(input: MappingInput, target: Column, addition: Added
       hint: `give it a DEFAULT, or use --set ${target.name}=EXPRESSION`,
     });
   }
-  const sql = `${value.value === null ? 'null' : literal(value.value)}::${value.type}`;
+  const sql = `${value.value === null ? 'null' : literal(value.value)}::${typeOnAnyPath(value.type)}`;
   return { source: { how: 'default', value: { kind: 'constant', sql }, dependsOn: [] }, refusals };
 }
 

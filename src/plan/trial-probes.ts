@@ -28,10 +28,12 @@ export async function probeExpression(
 ): Promise<void> {
   await undone(probe.session, () =>
     refusedByServer(probe.names, `--set ${column}=${expression}`, async () => {
-      await probe.session.batch([
-        addProbeSql(probe.table, type, null),
-        convertProbeSql(probe.table, type, expression),
-      ]);
+      await probe.session.asUser(() =>
+        probe.session.batch([
+          addProbeSql(probe.table, type, null),
+          convertProbeSql(probe.table, type, expression),
+        ]),
+      );
     }),
   );
 }
@@ -59,7 +61,7 @@ async function addedValue(probe: Probe, type: string, defaultText: string | null
       text: 'select pg_relation_filenode($1::oid) as filenode',
       values: [oid],
     });
-    await session.batch([addProbeSql(table, type, defaultText)]);
+    await session.asUser(() => session.batch([addProbeSql(table, type, defaultText)]));
     const probed = await session.row<{ filenode: number; hasValue: boolean; values: string[] | null }>(
       probeValueSql(oid),
     );

@@ -1,4 +1,5 @@
 /** Queries of the trial. */
+import { typeOnAnyPath } from '../sql/any-path.js';
 import { ident, sql, type SqlQuery } from '../sql/quote.js';
 
 /** The clone at this moment. Counters of the own transaction are exact: they are read from this backend's memory. */
@@ -40,11 +41,11 @@ export const probeColumn = 'ghost_probe';
 
 export function addProbeSql(table: string, type: string, defaultText: string | null): string {
   const value = defaultText === null ? '' : ` default (${defaultText}\n)`;
-  return `alter table ${table} add column ${ident(probeColumn)} ${type}${value}`;
+  return `alter table ${table} add column ${ident(probeColumn)} ${typeOnAnyPath(type)}${value}`;
 }
 
 export function convertProbeSql(table: string, type: string, expression: string): string {
-  return `alter table ${table} alter column ${ident(probeColumn)} type ${type} using (${expression}\n)`;
+  return `alter table ${table} alter column ${ident(probeColumn)} type ${typeOnAnyPath(type)} using (${expression}\n)`;
 }
 
 /** Where PostgreSQL keeps the one value that all existing rows have in an added column. */

@@ -10,7 +10,7 @@ export interface TrialColumn {
   readonly name: string;
   readonly typeOid: number;
   readonly typmod: number;
-  /** `format_type` under the user's search_path. */
+  /** `format_type`. */
   readonly type: string;
 }
 

@@ -80,7 +80,7 @@ async function inTransaction(
   const steps: TrialStep[] = [];
   for (const statement of change.statements) {
     await refusedByServer(names, labelOf(statement), async () => {
-      await session.batch([retargetStatement(statement, schema)]);
+      await session.asUser(() => session.batch([retargetStatement(statement, schema)]));
     });
     steps.push(await readStep(session, oid));
   }
@@ -103,7 +103,9 @@ async function inTransaction(
     after,
     role,
     change: async () => {
-      for (const statement of change.statements) await session.batch([retargetStatement(statement, schema)]);
+      await session.asUser(() =>
+        session.batch(change.statements.map((statement) => retargetStatement(statement, schema))),
+      );
     },
   });
   return { before, start, steps: withOwnScans(start, steps), after, added, definitions: tried };

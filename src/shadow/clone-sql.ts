@@ -7,6 +7,7 @@
  */
 import type { OwnedSequence, TableShape } from '../catalog/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
+import { inStoredForm } from '../sql/stored-form.js';
 import { columnComments, columnDefinition, columnSettings } from './column-sql.js';
 import { addConstraint, constraintComment, isRowConstraint, isUnvalidated } from './constraint-sql.js';
 import { grantStatements } from '../ddl/grant-sql.js';
@@ -16,8 +17,8 @@ import { optionList } from '../ddl/option-sql.js';
 
 /**
  * To be run in one transaction, in a schema that the connecting role owns, with nothing of these names in it. That
- * role is a superuser, or the owner, or can become the owner. The texts that PostgreSQL wrote mean what they meant
- * when they were read as long as pg_catalog comes first in `search_path` (as it does unless it is named in it).
+ * role is a superuser, or the owner, or can become the owner. The texts are PostgreSQL's, printed under `ownSettings`:
+ * to be run under the same.
  */
 export function cloneStatements(shape: TableShape, schema: string): string[] {
   const table = { schema, name: shape.name.name };
@@ -25,7 +26,7 @@ export function cloneStatements(shape: TableShape, schema: string): string[] {
   return [
     // Creating indexes and owning the table takes both.
     `grant usage, create on schema ${ident(schema)} to ${ident(shape.owner)}`,
-    createTable(shape, table),
+    inStoredForm(createTable(shape, table)),
     `alter table ${qualified(table)} owner to ${ident(shape.owner)}`,
     ...columnSettings(shape, table),
     ...rowConstraints

@@ -1,6 +1,7 @@
 /** Constraints of the clone and the shadow. Which of them are in place when, is decided by their class. */
 import type { Constraint } from '../catalog/types.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { inStoredForm } from '../sql/stored-form.js';
 
 /** PRIMARY KEY, UNIQUE, EXCLUDE. */
 export function isIndexBacked(constraint: Constraint): boolean {
@@ -18,7 +19,7 @@ export function isRowConstraint({ type }: Constraint): boolean {
 }
 
 export function addConstraint(table: QualifiedName, { name, definition }: Constraint): string {
-  return `alter table ${qualified(table)} add constraint ${ident(name)} ${definition}`;
+  return inStoredForm(`alter table ${qualified(table)} add constraint ${ident(name)} ${definition}`);
 }
 
 export function dropConstraint(table: QualifiedName, { name }: Constraint): string {

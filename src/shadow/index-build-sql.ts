@@ -3,6 +3,7 @@ import type { Constraint, Index, TableShape } from '../catalog/types.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 import { constraintComment } from './constraint-sql.js';
 import { createExclusion, createIndex } from './index-definition.js';
+import { inStoredForm } from '../sql/stored-form.js';
 import { optionList } from '../ddl/option-sql.js';
 
 export interface IndexBuild {
@@ -25,8 +26,12 @@ export function indexBuilds(shape: TableShape, schema: string): IndexBuild[] {
   return validIndexes(shape).map((index): IndexBuild => {
     const constraint = constraintOf(index, shape);
     return constraint !== null && index.exclusion
-      ? { name: index.name, kind: 'constraint', statement: createExclusion(constraint, index, table) }
-      : { name: index.name, kind: 'index', statement: createIndex(index, shape, table) };
+      ? {
+          name: index.name,
+          kind: 'constraint',
+          statement: inStoredForm(createExclusion(constraint, index, table)),
+        }
+      : { name: index.name, kind: 'index', statement: inStoredForm(createIndex(index, shape, table)) };
   });
 }
 

@@ -2,7 +2,9 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
-import { rangeEndSql, type KeyPosition, type Piece } from './verify-sql.js';
+import { FailedError } from '../errors.js';
+import { displayName } from '../sql/quote.js';
+import { rangeEndSql, type KeyPosition, type Piece, type RangeEnd } from './verify-sql.js';
 
 /** Rows, or blocks of some 50 rows. */
 const firstRows = 2_000;
@@ -79,13 +81,31 @@ class Ranges extends Pieces {
   }
 
   async #endOf(session: Session, rows: number): Promise<KeyPosition | null> {
-    const [found] = await session.rows<Record<string, string>>(rangeEndSql(this.plan, this.#after, rows));
-    return found === undefined ? null : Object.values(found);
+    const [found] = await session.rows<RangeEnd>(rangeEndSql(this.plan, this.#after, rows));
+    if (found === undefined) return null;
+    if (!found.advances) throw doesNotAdvance(this.plan, found.key);
+    return found.key;
   }
 
   override sizeOf(_piece: Piece, rows: number): number {
     return rows;
   }
+}
+
+/** The text of a type may say less than its value. */
+function doesNotAdvance({ source, order }: VerifyPlan, key: KeyPosition): FailedError {
+  const names = (order ?? [])
+    .map((column, index) => `${column.source.column}=${key[index] ?? ''}`)
+    .join(', ');
+  return new FailedError(
+    'key-text-lossy',
+    `the rows of ${displayName(source)} cannot be compared in order: the key ${names} is another value when its text is read back`,
+    {
+      details: { key },
+      state: 'nothing was swapped; the source is untouched, and the migration keeps its state',
+      hint: 'the key has a type whose text does not say all of its value: --verify off leaves the comparison out',
+    },
+  );
 }
 
 class Blocks extends Pieces {

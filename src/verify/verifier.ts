@@ -236,7 +236,7 @@ export class Verifier {
       () =>
         session.transaction(async () => {
           await session.batch([lockSql(plan)]);
-          return await work();
+          return await session.under(plan.settings, work);
         }),
       { deadlineMs: transientMs, ...(signal === undefined ? {} : { signal }) },
     );

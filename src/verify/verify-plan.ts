@@ -4,7 +4,7 @@ import type { TableShape } from '../catalog/types.js';
 import type { ValueImage } from '../catalog/value-images.js';
 import { keyMatches, type KeyMatch } from '../keys/key-match.js';
 import { shadowValues } from '../keys/shadow-values.js';
-import type { ColumnMapping, Key, Plan, Projection } from '../plan/types.js';
+import type { ColumnMapping, Key, PinnedSettings, Plan, Projection } from '../plan/types.js';
 import { parseExpression } from '../sql/parse.js';
 import { projectedColumns } from '../sql/projection.js';
 import { columnReferences } from '../sql/references.js';
@@ -44,6 +44,8 @@ export interface VerifyPlan {
   readonly shadow: QualifiedName;
   readonly key: Key;
   readonly projection: Projection;
+  /** Under which it is evaluated (invariant 13). */
+  readonly settings: PinnedSettings;
   readonly match: readonly KeyMatch[];
   readonly compared: readonly ComparedColumn[];
   readonly leftOut: readonly LeftOut[];
@@ -63,7 +65,7 @@ export interface OrderedKey {
 }
 
 export interface VerifyFacts {
-  readonly plan: Pick<Plan, 'columns'> & {
+  readonly plan: Pick<Plan, 'columns' | 'settings'> & {
     readonly source: TableShape;
     readonly target: TableShape;
     readonly key: Key;
@@ -91,6 +93,7 @@ export function verifyPlan({
     ...tables,
     key,
     projection,
+    settings: plan.settings,
     match: keyMatches(key, source, target),
     compared: shadowValues(projection, target).flatMap(({ name, expression }) => {
       const image = images.find(({ column }) => column === name);
@@ -181,7 +184,7 @@ export function hashOf(image: ValueImage, value: string): string {
 
 function imageOf({ how, sendFunction }: ValueImage, value: string): string {
   if (how === 'value') return value;
-  return how === 'send' ? `${sendFunction}(${value})` : `(${value})::text`;
+  return how === 'send' ? `${sendFunction}(${value})` : `(${value})::pg_catalog.text`;
 }
 
 /** `t."total"` for a row of the shadow. */

@@ -3,10 +3,14 @@
  * snapshot what the log has: a write and its entry commit together, and so do the entry's end and the shadow's row. So a busy
  * table gives no false alarm, and whatever differs is a difference.
  *
+ * Pieces are compared under the user's settings, for the expressions in them: whatever is ours has its schema. Where a
+ * piece ends is asked under ours, since the key travels as text.
+ *
  * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
  */
 import { equals } from '../keys/key-match.js';
 import { keysOf } from '../keys/key-sql.js';
+import { typeOnAnyPath } from '../sql/any-path.js';
 import { projectionSql } from '../sql/projection.js';
 import { ident, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import { digestOf, hashOf, shadowValue, type OrderedKey, type VerifyPlan } from './verify-plan.js';
@@ -18,6 +22,9 @@ export const verifySettings: Readonly<Record<string, string>> = {
   enable_seqscan: 'off',
   enable_tidscan: 'on',
 };
+
+/** One of two rows may be missing. Not IS DISTINCT FROM, which looks its operator up on the user's path. */
+const hashesDiffer = 'not coalesce(s.hash OPERATOR(pg_catalog.=) t.hash, s.hash is null and t.hash is null)';
 
 /** Values of the source's key as text, in the index's order. */
 export type KeyPosition = readonly string[];
@@ -65,6 +72,12 @@ export function lockSql({ source, shadow, exclusion }: VerifyPlan): string {
   return `lock table ${tables.map((table) => `only ${qualified(table)}`).join(', ')} in access share mode`;
 }
 
+export interface RangeEnd {
+  readonly key: KeyPosition;
+  /** As it is read back it lies behind `after`; otherwise the next range would begin before this one. */
+  readonly advances: boolean;
+}
+
 /**
  * The key at which a range of that many rows ends, in the source's index; no row when fewer are left. Only the index is read,
  * where the visibility map allows.
@@ -79,13 +92,25 @@ export function rangeEndSql(plan: VerifyPlan, after: KeyPosition | null, rows: n
   const values = new Parameters();
   const where =
     after === null ? '' : `\nwhere ${compareSource(order, 's', 'greater', values.position(after))}`;
+  const keys = columns.map((column, index) => `${column}::text as ${keyName(index)}`);
+  const readBack = order.map(
+    ({ sourceType, source }, index) =>
+      `e.${keyName(index)}::${typeOnAnyPath(sourceType)}${collate(source.collation)}`,
+  );
+  const advances =
+    after === null
+      ? 'true'
+      : compareRows(readBack, order[0]?.source.greater ?? '', boundsOf(order, values.position(after)));
   return {
     text: sql`
-      select ${columns.map((column, index) => `${column}::text as k${index + 1}`).join(', ')}
+      select array[${columns.map((_, index) => `e.${keyName(index)}`).join(', ')}] as key, ${advances} as advances
+      from (
+      select ${keys.join(', ')}
       from only ${qualified(plan.source)} as s${where}
       order by ${sorted.join(', ')}
       offset ${rows - 1}
-      limit 1`,
+      limit 1
+      ) as e`,
     values: values.all,
   };
 }
@@ -94,10 +119,10 @@ export function digestSql(plan: VerifyPlan, piece: Piece): SqlQuery {
   const values = new Parameters();
   const truncated = `${truncatedSql(plan)} as truncated`;
   if (piece.kind === 'range') {
-    const digest = 'count(*) as rows, coalesce(sum(hash), 0) as hash';
+    const digest = 'pg_catalog.count(*) as rows, coalesce(pg_catalog.sum(hash), 0) as hash';
     return {
       text: sql`
-        select ${truncated}, s.rows as "sourceRows", t.rows as "shadowRows", s.rows = t.rows and s.hash = t.hash as same
+        select ${truncated}, s.rows as "sourceRows", t.rows as "shadowRows", s.rows OPERATOR(pg_catalog.=) t.rows and s.hash OPERATOR(pg_catalog.=) t.hash as same
         from (
         select ${digest} from (
         ${sourceRows(plan, piece, values, ['hash'])}
@@ -115,7 +140,7 @@ export function digestSql(plan: VerifyPlan, piece: Piece): SqlQuery {
     piece.kind === 'source blocks' ? ['"sourceRows"', '"shadowRows"'] : ['"shadowRows"', '"sourceRows"'];
   return {
     text: sql`
-      select ${truncated}, count(*) as ${rows}, 0 as ${none}, count(*) filter (where differs) = 0 as same
+      select ${truncated}, pg_catalog.count(*) as ${rows}, 0 as ${none}, coalesce(not pg_catalog.bool_or(differs), true) as same
       from (
       ${lookedUp(plan, piece, values)}
       ) as looked`,
@@ -154,7 +179,7 @@ export function differencesSql(plan: VerifyPlan, piece: Piece, limit: number): S
       full join (
       ${shadowRows(plan, piece, values, parts)}
       ) as t on ${on.join(' and ')}
-      where s.hash is distinct from t.hash
+      where ${hashesDiffer}
       order by 2
       limit ${limit}`,
     values: values.all,
@@ -245,7 +270,7 @@ function lookedUp(plan: VerifyPlan, piece: Piece, values: Parameters): string {
   if (piece.kind === 'shadow blocks') {
     const where = plan.match.map(({ source }, index) => equals(source, 's', sourceKey(plan, 't', index)));
     return sql`
-      select 'extra' as kind, t.key, null::text[] as source, t.values as shadow,
+      select 'extra' as kind, t.key, null::pg_catalog.text[] as source, t.values as shadow,
         not exists (select from only ${qualified(plan.source)} as s where ${where.join(' and ')}) as differs
       from (
       ${shadowRows(plan, piece, values, ['key', 'values', 'own'])}
@@ -254,7 +279,7 @@ function lookedUp(plan: VerifyPlan, piece: Piece, values: Parameters): string {
   const where = plan.match.map(({ shadow }, index) => equals(shadow, 't', `s.${matchName(index)}`));
   return sql`
     select case when t.values is null then 'missing' else 'different' end as kind, s.key, s.values as source,
-      t.values as shadow, s.hash is distinct from t.hash as differs
+      t.values as shadow, ${hashesDiffer} as differs
     from (
     ${sourceRows(plan, piece, values, ['key', 'hash', 'values', 'match'])}
     ) as s
@@ -269,7 +294,7 @@ function lookedUp(plan: VerifyPlan, piece: Piece, values: Parameters): string {
 function partsOf(plan: VerifyPlan, row: string, parts: readonly Part[]): string {
   const texts: Record<Part, () => string> = {
     key: () =>
-      `array[${plan.key.columns.map(({ targetName }) => `${shadowValue(row, targetName)}::text`).join(', ')}] as key`,
+      `array[${plan.key.columns.map(({ targetName }) => `${shadowValue(row, targetName)}::pg_catalog.text`).join(', ')}] as key`,
     hash: () => {
       const images = plan.compared.map(({ name, image }) => digestOf(image, shadowValue(row, name)));
       // Hashed once more: a record's hash is linear in those of its columns, so two rows that exchange a value would sum up
@@ -277,7 +302,7 @@ function partsOf(plan: VerifyPlan, row: string, parts: readonly Part[]): string 
       return `pg_catalog.hashint8extended(pg_catalog.hash_record_extended(row(${images.join(', ')}), 0), 0) as hash`;
     },
     values: () =>
-      `array[${plan.compared.map((column) => shownSql(column, shadowValue(row, column.name))).join(', ')}]::text[] as values`,
+      `array[${plan.compared.map((column) => shownSql(column, shadowValue(row, column.name))).join(', ')}]::pg_catalog.text[] as values`,
     match: () =>
       plan.match
         .map(({ shadow }, index) => `${shadowValue(row, shadow.column)} as ${matchName(index)}`)
@@ -292,9 +317,13 @@ const longestShown = 100_000;
 
 /** As text, for people; of a large value its hash, since the texts of a whole piece are in memory at once. */
 function shownSql({ image }: VerifyPlan['compared'][number], value: string): string {
-  if (!image.large) return `${value}::text`;
-  const hash = `'(a large value with the hash ' || pg_catalog.to_hex(${hashOf(image, value)}) || ')'`;
-  return `case when pg_catalog.pg_column_size(${value}) > ${longestShown} then ${hash} else ${value}::text end`;
+  if (!image.large) return `${value}::pg_catalog.text`;
+  const hash = `pg_catalog.concat('(a large value with the hash ', pg_catalog.to_hex(${hashOf(image, value)}), ')')`;
+  return `case when pg_catalog.pg_column_size(${value}) OPERATOR(pg_catalog.>) ${longestShown} then ${hash} else ${value}::pg_catalog.text end`;
+}
+
+function keyName(index: number): string {
+  return `k${index + 1}`;
 }
 
 /** A name that no column of the user's has. */
@@ -323,7 +352,8 @@ function shadowWhere(plan: VerifyPlan, piece: Piece, values: Parameters): string
     const columns = order.map(({ shadow }) => `t.${ident(shadow.column)}${collate(shadow.collation)}`);
     // Through the source's type, as the rows themselves went.
     const bounds = order.map(
-      ({ sourceType, targetType }, index) => `${position[index]}::${sourceType}::${targetType}`,
+      ({ sourceType, targetType }, index) =>
+        `${position[index]}::${typeOnAnyPath(sourceType)}::${typeOnAnyPath(targetType)}`,
     );
     return compareRows(columns, order[0]?.shadow[operator] ?? '', bounds);
   };
@@ -340,8 +370,11 @@ function compareSource(
   position: readonly string[],
 ): string {
   const columns = order.map(({ source }) => `${row}.${ident(source.column)}${collate(source.collation)}`);
-  const bounds = order.map(({ sourceType }, index) => `${position[index]}::${sourceType}`);
-  return compareRows(columns, order[0]?.source[operator] ?? '', bounds);
+  return compareRows(columns, order[0]?.source[operator] ?? '', boundsOf(order, position));
+}
+
+function boundsOf(order: readonly OrderedKey[], position: readonly string[]): string[] {
+  return order.map(({ sourceType }, index) => `${position[index]}::${typeOnAnyPath(sourceType)}`);
 }
 
 function compareRows(columns: readonly string[], operator: string, bounds: readonly string[]): string {
@@ -351,9 +384,9 @@ function compareRows(columns: readonly string[], operator: string, bounds: reado
 }
 
 function blocksWhere(ctid: string, { from, to, tid }: BlockRange, values: Parameters): string {
-  if (tid !== undefined) return `${ctid} = ${values.add(tid)}::tid`;
+  if (tid !== undefined) return `${ctid} OPERATOR(pg_catalog.=) ${values.add(tid)}::pg_catalog.tid`;
   const [first, last] = [values.add(`(${from},0)`), values.add(`(${to},0)`)];
-  return `${ctid} >= ${first}::tid and ${ctid} < ${last}::tid`;
+  return `${ctid} OPERATOR(pg_catalog.>=) ${first}::pg_catalog.tid and ${ctid} OPERATOR(pg_catalog.<) ${last}::pg_catalog.tid`;
 }
 
 function truncatedSql({ exclusion }: VerifyPlan): string {
@@ -415,7 +448,7 @@ function sourceKey(plan: VerifyPlan, row: string, index: number): string {
   const column = plan.key.columns[index];
   if (column === undefined) throw new Error('no such key column');
   const value = `${row}.${ident(column.targetName)}`;
-  return column.type === column.targetType ? value : `${value}::${column.type}`;
+  return column.type === column.targetType ? value : `${value}::${typeOnAnyPath(column.type)}`;
 }
 
 /** By the transaction that wrote the row: later than the swap's, or one that was under way then. */
@@ -424,8 +457,11 @@ function isSinceSwap(
   row: string,
 ): string {
   const ids = inProgress.map(literal);
-  const wasOpen = ids.length === 0 ? '' : ` or ${row}.xmin::text in (${ids.join(', ')})`;
-  return `(pg_catalog.age(${row}.xmin) < pg_catalog.age(${literal(swapXid)}::xid)${wasOpen})`;
+  const wasOpen =
+    ids.length === 0
+      ? ''
+      : ` or ${row}.xmin::pg_catalog.text OPERATOR(pg_catalog.=) any (array[${ids.join(', ')}])`;
+  return `(pg_catalog.age(${row}.xmin) OPERATOR(pg_catalog.<) pg_catalog.age(${literal(swapXid)}::pg_catalog.xid)${wasOpen})`;
 }
 
 function orderOf({ order }: VerifyPlan): readonly OrderedKey[] {

@@ -87,6 +87,7 @@ export function aPlan({ keyType = 'integer', conflicts = [] as readonly Index[] 
     id: 1,
     plan: {
       table: { schema: 'public', name: 'orders' },
+      settings: {},
       source: shape([column('id', keyType), column('email', 'text')], [primary]),
       target: shape([column('id', 'bigint'), column('email', 'text')], [primary, ...conflicts]),
       key: {

@@ -28,7 +28,7 @@ test('look', () => {
         exists (select from only "ghost"."truncations_1") as truncated,
         exists (select 
       from only "ghost"."log_1"
-      where ctid >= $1::tid and ctid < $2::tid) as found,
+      where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid) as found,
         (pg_catalog.pg_relation_size('"ghost"."log_1"'::regclass) / current_setting('block_size')::bigint) as blocks`,
     values,
   });
@@ -38,7 +38,7 @@ test('the shadow’s rows of a part of the log', () => {
   expect(deleteShadowRowsSql(plan, part)).toEqual({
     text: sql`
       delete from only "ghost_new_1"."orders"
-      where ctid = any (array(
+      where ctid OPERATOR(pg_catalog.=) any (array(
       select found.tid
       from (
       select distinct * from (
@@ -48,7 +48,7 @@ test('the shadow’s rows of a part of the log', () => {
       from (
       select "k1" as "id"
       from only "ghost"."log_1"
-      where ctid >= $1::tid and ctid < $2::tid
+      where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid
       ) as "orders"
       ) as mapped
       ) as k
@@ -71,13 +71,13 @@ test('the source’s rows of a part of the log', () => {
       overriding system value
       select "id" as "id", "email" as "email"
       from only "public"."orders" as "orders"
-      where ctid = any (array(
+      where ctid OPERATOR(pg_catalog.=) any (array(
       select found.tid
       from (
       select distinct * from (
       select "k1"
       from only "ghost"."log_1"
-      where ctid >= $1::tid and ctid < $2::tid
+      where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid
       ) as l
       ) as k
       cross join lateral (
@@ -93,22 +93,22 @@ test('the source’s rows of a part of the log', () => {
 
 test('entries', () => {
   expect(deleteEntriesSql(plan, part)).toEqual({
-    text: 'delete from only "ghost"."log_1" where ctid >= $1::tid and ctid < $2::tid',
+    text: 'delete from only "ghost"."log_1" where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid',
     values,
   });
   expect(deleteEntriesSql(plan, { ...part, share: { worker: 1, workers: 3 } }).text).toBe(
-    'delete from only "ghost"."log_1" where ctid >= $1::tid and ctid < $2::tid' +
-      ' and (pg_catalog.hash_record_extended(row("k1"), 0) & 1073741823) % 3 = 1',
+    'delete from only "ghost"."log_1" where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid' +
+      ' and (pg_catalog.hash_record_extended(row("k1"), 0) OPERATOR(pg_catalog.&) 1073741823) OPERATOR(pg_catalog.%) 3 OPERATOR(pg_catalog.=) 1',
   );
   const parts = [log, { schema: 'ghost', name: 'pending_1' }];
   expect(entryKeysSql({ ...plan, log: { ...plan.log, parts } }, wholeLog).text).toBe(sql`
     select "k1"::text as k1
     from only "ghost"."log_1"
-    where ctid >= '(0,0)'::tid
+    where ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid
     union all
     select "k1"::text as k1
     from only "ghost"."pending_1"
-    where ctid >= '(0,0)'::tid`);
+    where ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid`);
 });
 
 test('purge', () => {
@@ -120,7 +120,7 @@ test('purge', () => {
     from (
     select "k1" as "id"
     from only "ghost"."log_1"
-    where ctid >= '(0,0)'::tid
+    where ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid
     ) as "orders"
     ) as k
     ) as k
@@ -167,17 +167,17 @@ test('holders of a unique value, with an entry', () => {
       from (
       select lower(email) as ghost_v1
       from (
-      select "id"::bigint as "id", "email"::text as "email"
+      select "id"::bigint as "id", "email"::pg_catalog.text as "email"
       from (
       select "id" as "id", "email" as "email"
       from only "public"."orders" as "orders"
-      where ctid = any (array(
+      where ctid OPERATOR(pg_catalog.=) any (array(
       select found.tid
       from (
       select distinct * from (
       select "k1"
       from only "ghost"."log_1"
-      where ctid >= $1::tid and ctid < $2::tid
+      where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid
       ) as l
       ) as k
       cross join lateral (
@@ -200,7 +200,7 @@ test('holders of a unique value, with an entry', () => {
       ) as h
       )
       delete from only "ghost_new_1"."orders"
-      where ctid = any (array(
+      where ctid OPERATOR(pg_catalog.=) any (array(
       select h.ghost_tid
       from holders as h
       where exists (
@@ -211,7 +211,7 @@ test('holders of a unique value, with an entry', () => {
       from (
       select "k1" as "id"
       from only "ghost"."log_1"
-      where ctid >= '(0,0)'::tid
+      where ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid
       ) as "orders"
       ) as mapped
       ) as k

@@ -113,7 +113,7 @@ export class SmallMigration implements AsyncDisposable {
   }
 
   get copyPlan(): CopyPlan {
-    return { id, source, shadow, projection: this.projection, key: this.key };
+    return { id, source, shadow, projection: this.projection, settings: {}, key: this.key };
   }
 
   async copy(options: Partial<CopyOptions> = {}): Promise<number> {
@@ -158,6 +158,7 @@ export class SmallMigration implements AsyncDisposable {
         table: source,
         key: this.key,
         projection: this.projection,
+        settings: {},
         source: this.sourceShape,
         target: await shapeOf(this.session, 'ghost_new_1.t'),
       },

@@ -7,6 +7,7 @@ const plan: CopyPlan = {
   id: 1,
   source: { schema: 'public', name: 'orders' },
   shadow: { schema: 'ghost_new_1', name: 'orders' },
+  settings: {},
   projection: {
     alias: 'orders',
     layers: [
@@ -31,8 +32,8 @@ test('a chunk', () => {
       overriding system value
       select "id" as "id", orders.cents / 100.0 as "total"
       from only "public"."orders" as "orders"
-      where ctid >= $1::tid
-      and ctid < $2::tid`,
+      where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid
+      and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid`,
     values: ['(100,0)', '(200,0)'],
   });
 });

@@ -64,6 +64,7 @@ async function copyWith(
       source: plan.table,
       shadow: { schema: schemas.shadow, name: plan.table.name },
       projection: plan.projection,
+      settings: plan.settings,
       key: plan.key,
     },
     sessions: workers,

@@ -13,6 +13,7 @@ import { FailedError } from '../../errors.js';
 import { attachStatements, indexBuilds, type IndexBuild } from '../../shadow/index-build-sql.js';
 import { adjustments } from '../../shadow/adjust-sql.js';
 import { helperIndexBuilds, helperIndexName } from '../../shadow/helper-index-sql.js';
+import { indexOnAnyPath } from '../../sql/any-path.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
@@ -108,8 +109,12 @@ async function buildOne(
   build: IndexBuild,
   target: TableShape,
 ): Promise<void> {
+  // The functions in an index may look names up, and find those that they find on the user's path.
+  const anywhere = build.kind === 'index' ? indexOnAnyPath(build.statement) : null;
   try {
-    await session.execute(build.statement);
+    await (anywhere === null
+      ? session.execute(build.statement)
+      : session.under(context.plan.settings, () => session.execute(anywhere)));
   } catch (error) {
     if (isConflict(error)) throw await violation(context, session, build, target, error as ServerError);
     throw error;

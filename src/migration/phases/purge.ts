@@ -20,7 +20,8 @@ export async function purge(context: RunContext): Promise<Transition> {
     1,
     async ([session]) => {
       if (session === undefined) return;
-      emit('purge:done', { rows: await session.execute(purgeSql(apply)) });
+      const rows = await session.under(apply.settings, () => session.execute(purgeSql(apply)));
+      emit('purge:done', { rows });
       await context.at('purged');
       await session.execute(vacuumFreezeStatement({ schema: schemas.shadow, name: plan.table.name }));
     },

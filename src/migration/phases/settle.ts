@@ -8,7 +8,8 @@ export async function settle(context: RunContext): Promise<Transition> {
   // VACUUM cannot run in a transaction block, nor with others in one message.
   await sessions.use('settle', 1, async ([session]) => {
     for (const statement of vacuumAnalyzeStatements({ schema: schemas.shadow, name: plan.table.name })) {
-      await session?.execute(statement);
+      // ANALYZE calls the functions in indexes.
+      await session?.under(plan.settings, () => session.execute(statement));
     }
   });
   await at('settled');

@@ -17,10 +17,14 @@ export async function resolveRelations(
   const texts = statements.flatMap(({ table, indexes }) =>
     [...(table === null ? [] : [table]), ...indexes].map(referenceText),
   );
-  const rows = await session.rows<{ text: string; oid: number | null }>({
-    text: 'select text, to_regclass(text)::oid as oid from unnest($1::text[]) as text',
-    values: [[...new Set(texts)]],
-  });
+  const rows = await session.asUser(() =>
+    session.rows<{ text: string; oid: number | null }>({
+      text: `
+        select text, pg_catalog.to_regclass(text)::pg_catalog.oid as oid
+        from pg_catalog.unnest($1::pg_catalog.text[]) as text`,
+      values: [[...new Set(texts)]],
+    }),
+  );
   return new Map(rows.map(({ text, oid }) => [text, oid]));
 }
 

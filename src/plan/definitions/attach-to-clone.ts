@@ -18,6 +18,7 @@ import { createTrigger } from '../../ddl/trigger-sql.js';
 import { createView } from '../../ddl/view-sql.js';
 import type { Refusal } from '../../errors.js';
 import { displayName, ident, qualified, type QualifiedName } from '../../sql/quote.js';
+import { inStoredForm } from '../../sql/stored-form.js';
 import { otherTables, type CloneNames } from './clone-names.js';
 
 export interface CloneTarget {
@@ -57,7 +58,7 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
   ): Promise<boolean> => {
     await session.batch(['savepoint attached']);
     try {
-      await session.batch([...statements]);
+      await session.batch(statements.map(inStoredForm));
       await session.batch(['release savepoint attached']);
       return true;
     } catch (error) {

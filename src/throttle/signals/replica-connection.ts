@@ -48,6 +48,7 @@ export class ReplicaConnection {
   async #open(): Promise<Session> {
     try {
       const session = await Session.open({
+        own: true,
         connection: this.connection,
         applicationName: this.applicationName,
         settings: { statement_timeout: String(statementTimeoutMs) },

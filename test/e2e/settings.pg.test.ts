@@ -1,0 +1,90 @@
+/** The same whatever the role's, the database's or the session's settings are: text means what it meant when it was written. */
+import pg from 'pg';
+import { expect, inject, test } from 'vitest';
+import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { completeChange, runChange, type ChangeInput } from '../support/migration.js';
+import { hostilePath, hostileSchema } from './hostile.js';
+
+const major = inject('serverMajor');
+
+/** The native ALTER in a clone and the tool in the original, both with the database's settings. */
+async function expectSameAsNative(
+  original: TestDatabase,
+  change: ChangeInput,
+  native: readonly string[],
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  await using clone = await original.clone();
+  for (const db of [original, clone]) {
+    for (const [name, value] of Object.entries(settings)) {
+      await db.query(`alter database ${db.name} set ${name} = ${value}`);
+    }
+  }
+  const altering = await clone.connect();
+  for (const statement of native) await altering.query(statement);
+  await completeChange(original, change);
+  const look = async (db: TestDatabase): Promise<object> => {
+    const client = await db.connect();
+    for (const name of Object.keys(settings)) await client.query(`set ${name} to default`);
+    await client.query(
+      `set search_path = public; set timezone = 'UTC'; set datestyle = 'ISO'; set extra_float_digits = 3`,
+    );
+    return {
+      catalog: await catalogSnapshot(client, 'public', { sequenceValues: true }),
+      rows: await tableRows(client, change.table),
+    };
+  };
+  expect(await look(original)).toEqual(await look(clone));
+}
+
+const everyText = `
+  create domain short as text check (length(value) < 20);
+  create table other (id int primary key);
+  create table t (
+    id serial primary key,
+    name text not null default lower('ABC'),
+    made timestamptz not null default now(),
+    day date,
+    tags integer[],
+    doc jsonb default '{}'::jsonb,
+    label short default upper('x'),
+    low text generated always as (lower(name)) stored,
+    size integer generated always as (length(name) + array_length(tags, 1)) stored,
+    constraint named check (length(name) > 0 and name = lower(name)),
+    constraint tagged check (array_length(tags, 1) = 2),
+    exclude using btree (upper(name) with =) where (id = -1)
+  );
+  create unique index t_up on t (upper(name), day) where length(name) > 1;
+  create index t_doc on t using gin (doc);
+  create statistics t_stats on lower(name), upper(name) from t;
+  insert into other select generate_series(1, 3);
+  insert into t (name, day, tags, doc)
+    select 'row' || i, date '2020-01-01' + i, array[i, i], jsonb_build_object('i', i) from generate_series(1, 500) as i;
+  create view v as select id, lower(name) as low, length(name) as size from t where name = lower(name);
+  create policy p on t using (lower(name) = name) with check (length(name) > 0);
+  alter table t enable row level security;
+  create function fire() returns trigger language plpgsql as $$ begin return new; end $$;
+  create trigger tr before update on t for each row when (lower(new.name) = new.name) execute function fire();
+  create rule r as on delete to t where length(old.name) = 0 do also insert into public.other values (length(old.name));
+`;
+
+test('a schema before pg_catalog changes what the user writes, and nothing else', async () => {
+  await using db = await createDatabase(hostileSchema + everyText);
+  const change = {
+    table: 't',
+    alter: [
+      `alter column day type timestamp, add column extra pg_catalog.text default lower('X'), add column plain varchar(9) default 'p',
+       add check (length(extra) < 0), add column born pg_catalog.date not null default '2020-02-03'`,
+    ],
+  };
+  await expectSameAsNative(
+    db,
+    change,
+    change.alter.map((text) => `alter table t ${text}`),
+    { search_path: hostilePath },
+  );
+});
+void pg;
+void runChange;
+void major;
