@@ -5,6 +5,7 @@
  * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
  */
 import { randomBytes } from 'node:crypto';
+import { withDeparseSettings } from '../catalog/deparse-settings.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
 import type { Definitions } from '../catalog/definitions.js';
@@ -112,7 +113,7 @@ async function inTransaction(
 }
 
 async function readStep(session: Session, oid: number): Promise<TrialStep> {
-  return await session.row<TrialStep>(trialStepSql(oid));
+  return await withDeparseSettings(session, () => session.row<TrialStep>(trialStepSql(oid)));
 }
 
 /** The server counts from the start of the transaction; we want what each statement did. */
