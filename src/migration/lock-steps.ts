@@ -3,7 +3,7 @@ import type { Session } from '../db/session.js';
 import type { OwnedSequence } from '../catalog/types.js';
 import type { LockStep } from '../locks/locked-transaction.js';
 import { ident, qualified } from '../sql/quote.js';
-import type { CopyPlan } from './context.js';
+import type { Plan } from '../plan/types.js';
 
 export interface LockSteps {
   readonly before: readonly LockStep[];
@@ -15,7 +15,7 @@ export interface LockSteps {
  * the view alone. A role may reference a table that it may not lock: dropping the foreign key locks that one, later in
  * the same transaction and under the same timeout.
  */
-export async function lockSteps(session: Session, plan: CopyPlan): Promise<LockSteps> {
+export async function lockSteps(session: Session, plan: Plan): Promise<LockSteps> {
   const rows = await session.rows<{ oid: number }>({
     text: `select o as oid from unnest($1::oid[]) as o where has_table_privilege(o, 'update, delete, truncate')`,
     values: [plan.lockSet.map(({ oid }) => oid)],
@@ -25,16 +25,20 @@ export async function lockSteps(session: Session, plan: CopyPlan): Promise<LockS
     if (kind === 'table') {
       return [{ kind: lockable.has(oid) ? 'table' : 'implicit', oid, table: qualified(name), mode }];
     }
-    const view = plan.definitions.target.views.find((each) => each.oid === oid);
+    const view = plan.definitions?.target.views.find((each) => each.oid === oid);
     const type = view?.materialized === true ? 'materialized view' : 'view';
     const owner = ident(view?.owner ?? '');
     const statement = `alter ${type} ${qualified(name)} owner to ${owner}`;
     return [{ kind: 'statement', oid, statement, table: qualified(name), mode }];
   });
-  const own = plan.lockSet.findIndex(({ oid }) => oid === plan.source.oid);
+  const own = plan.lockSet.findIndex(({ oid }) => oid === plan.source?.oid);
   return {
-    before: steps.slice(0, own).flat(),
-    after: [...plan.source.sequences.map(sequenceStep), ...steps.slice(own + 1).flat()],
+    before: steps.slice(0, Math.max(0, own)).flat(),
+    after: [
+      // A native change moves no sequence.
+      ...(plan.verdict === 'copy' ? (plan.source?.sequences ?? []) : []).map(sequenceStep),
+      ...steps.slice(own + 1).flat(),
+    ],
   };
 }
 

@@ -1,8 +1,10 @@
 /** A change that is metadata only: the ALTER itself, on the table itself, under the same careful locking. */
+import { isDeepStrictEqual } from 'node:util';
+import { readDefinitions } from '../catalog/read-definitions.js';
 import { Session } from '../db/session.js';
 import { localSettings } from '../db/settings.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from '../errors.js';
-import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
+import { isConnectionLost, isServerError, messageOf, sqlState } from '../db/sqlstate.js';
 import {
   CommitOutcomeUnknown,
   LockNotObtained,
@@ -11,8 +13,10 @@ import {
   type LockMode,
 } from '../locks/locked-transaction.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import { sameObjects } from '../plan/definitions/taken-off.js';
 import type { Plan } from '../plan/types.js';
 import { killing } from './context.js';
+import { lockSteps } from './lock-steps.js';
 import type { AtPoint } from './points.js';
 import type { RunSettings } from './types.js';
 import { findRelation } from '../state/own-objects.js';
@@ -53,10 +57,12 @@ export async function runNative(work: NativeWork): Promise<number> {
         table: qualified(plan.table),
         tableOid: work.tableOid,
         mode: strongestMode(plan),
+        ...(await lockSteps(work.session, plan)),
       },
       limits: work.limits,
       work: async () => {
         await stillThere(work);
+        await assertUnchanged(work);
         await work.at('native-locked');
         return { last: [...localSettings(plan.settings), ...plan.nativeStatements], value: undefined };
       },
@@ -101,10 +107,14 @@ export async function runNative(work: NativeWork): Promise<number> {
     }
     if (!isServerError(error)) throw error;
     throw new RefusedError(
-      [{ code: 'native-failed', message: `PostgreSQL refused the change: ${messageOf(error)}` }],
-      {
-        cause: error,
-      },
+      [
+        {
+          code: 'native-failed',
+          message: `PostgreSQL refused the change: ${messageOf(error)}${detailOf(error)}`,
+          hint: 'nothing was changed; drop or change what is named before, and make it again afterwards',
+        },
+      ],
+      { cause: error },
     );
   }
 }
@@ -119,6 +129,28 @@ async function stillThere({ session, plan, tableOid }: NativeWork): Promise<void
       message: `${displayName(plan.table)} was ${now === null ? 'dropped' : `renamed to ${displayName(now)}`} meanwhile`,
     },
   ]);
+}
+
+/** Classes whose DETAIL names objects, and never shows a row. */
+const aboutObjects = ['0A', '2B'];
+
+function detailOf(error: { readonly detail?: string | undefined }): string {
+  const state = sqlState(error) ?? '';
+  return error.detail !== undefined && aboutObjects.includes(state.slice(0, 2))
+    ? ` (${error.detail.split('\n').join('; ')})`
+    : '';
+}
+
+/** What is put back after the change is what was planned with: under the lock, nobody changes it any more. */
+async function assertUnchanged({ plan, session, tableOid }: NativeWork): Promise<void> {
+  if (plan.definitions === null) return;
+  const now = sameObjects(await readDefinitions(session, tableOid), plan.definitions);
+  if (isDeepStrictEqual(now, plan.definitions.source)) return;
+  throw new FailedError(
+    'source-changed',
+    `what hangs on ${displayName(plan.table)} was changed after the plan was made`,
+    { state: 'nothing was changed', hint: 'run the same command again' },
+  );
 }
 
 function strongestMode(plan: Plan): LockMode {

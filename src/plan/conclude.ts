@@ -3,16 +3,24 @@ import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { TableSizes } from '../catalog/sizes.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
+import { putBackStatements, takeOffStatements, type TakenOff } from '../ddl/take-off-sql.js';
 import type { Refusal } from '../errors.js';
 import type { QualifiedName } from '../sql/quote.js';
+import { fewNames } from '../sql/few-names.js';
 import { carriedObjects } from './carried.js';
 import type { Change, UserExpression } from './change-types.js';
-import { judgeDependents, untriedDependents, type JudgedDependent } from './checks/dependents.js';
+import {
+  judgeDependents,
+  nativeDependents,
+  untriedDependents,
+  type JudgedDependent,
+} from './checks/dependents.js';
 import { checkInvalidIndexes } from './checks/invalid-indexes.js';
 import { checkNameCollisions } from './checks/name-collisions.js';
 import { chooseKey } from './key.js';
-import { lockSet } from './lock-set.js';
+import { lockSet, nativeLockSet } from './lock-set.js';
 import { mapColumns } from './mapping.js';
+import { namedObjects } from './definitions/taken-off.js';
 import { toValidate } from './definitions/to-validate.js';
 import { retargetStatement } from './retarget-statement.js';
 import { copyRollback, nativeRollback } from './rollback.js';
@@ -27,7 +35,7 @@ import type {
   PlannedDependent,
   PlannedStep,
 } from './types.js';
-import { decide } from './verdict.js';
+import { decide, type Verdict } from './verdict.js';
 import { warningsFor } from './warnings.js';
 
 export interface Facts {
@@ -54,6 +62,8 @@ export interface Facts {
     readonly taken: readonly QualifiedName[];
     /** Against making anew what hangs on the table; a native change does not. */
     readonly forCopy: readonly Refusal[];
+    /** Against taking off what stands in the way of a native change. */
+    readonly forAround: readonly Refusal[];
   } | null;
 }
 
@@ -65,7 +75,7 @@ export function conclude(facts: Facts): Plan {
   const { source, dependents, definitions } = seen;
   const { trial } = tried;
   const target = trial.after;
-  const decided = decide(change, trial);
+  const decided = decideWithDependents(decide(change, trial), tried);
   const input = {
     table: facts.table.name,
     statements: change.statements,
@@ -95,20 +105,27 @@ export function conclude(facts: Facts): Plan {
         serverVersion: facts.server.version,
       })
     : [];
+  const forCopy = isCopy
+    ? [
+        ...tried.forCopy,
+        ...mapping.refusals,
+        ...keyRefusals,
+        ...checkInvalidIndexes(source),
+        ...judged.flatMap(({ refusal }) => (refusal === null ? [] : [refusal])),
+        ...unlisted(trial.definitions.refusals, judged),
+      ]
+    : [];
+  // Where neither way is open, what stands in the way of the native one is as good a reason as the other's.
+  const both = forCopy.length > 0 ? [...decided.againstNative, ...forCopy] : [];
   const refusals = [
     ...checkNameCollisions(tried.taken),
-    ...(isCopy
-      ? [
-          ...tried.forCopy,
-          ...mapping.refusals,
-          ...keyRefusals,
-          ...checkInvalidIndexes(source),
-          ...judged.flatMap(({ refusal }) => (refusal === null ? [] : [refusal])),
-          ...unlisted(trial.definitions.refusals, judged),
-        ]
-      : []),
+    ...both.filter(({ message }, index) => both.findIndex((each) => each.message === message) === index),
   ];
-  const locks = isCopy ? lockSet({ oid: source.oid, name: source.name }, trial.definitions.target) : [];
+  const native = isCopy ? null : trial.native;
+  const around = native?.around ?? null;
+  const locks = isCopy
+    ? lockSet({ oid: source.oid, name: source.name }, trial.definitions.target)
+    : nativeLockSet(source, native);
   const refused = refusals.length > 0;
   return {
     ...unknown,
@@ -138,13 +155,23 @@ export function conclude(facts: Facts): Plan {
     ...(isCopy
       ? {}
       : {
-          steps: nativeSteps(unknown.nativeStatements),
-          locks: nativeLocks(facts.table, change.statements),
+          nativeStatements:
+            around === null
+              ? unknown.nativeStatements
+              : [
+                  ...takeOffStatements(facts.table, around),
+                  ...unknown.nativeStatements,
+                  ...putBackStatements(facts.table, around),
+                ],
+          ...(around === null ? {} : { definitions: around }),
+          lockSet: locks,
+          steps: nativeSteps(unknown.nativeStatements, around === null ? [] : namesOf(around)),
+          locks: nativeLocks(facts.table, change.statements, locks),
           rollback: nativeRollback(facts.table),
         }),
     dependents: [
       ...(isCopy ? carriedObjects(source, target, mapping.columns) : []),
-      ...(isCopy ? judged.map(withoutRefusal) : untriedDependents(dependents, 'native')),
+      ...(isCopy ? judged.map(withoutRefusal) : nativeDependents(dependents, native)),
     ],
     warnings: warningsFor({
       verdict: decided.verdict,
@@ -153,6 +180,7 @@ export function conclude(facts: Facts): Plan {
       target,
       columns: mapping.columns,
       dependents,
+      native,
       definitions: isCopy ? trial.definitions.target : null,
       allowedPublications: facts.request.allowPublicationAll === true,
       server: facts.server,
@@ -160,6 +188,39 @@ export function conclude(facts: Facts): Plan {
     }),
     estimates: estimatesOf(seen.sizes, decided.verdict),
   };
+}
+
+interface Decided extends Verdict {
+  /** Why PostgreSQL does not make a change in place that needs no copy by itself. */
+  readonly againstNative: readonly Refusal[];
+}
+
+/** A change that only the catalog would see, but for what hangs on the table. */
+function decideWithDependents(
+  decided: Verdict,
+  { trial: { native }, forAround }: NonNullable<Facts['tried']>,
+): Decided {
+  const none = { ...decided, againstNative: [] };
+  if (decided.verdict !== 'native' || native === null || native.refused === null) return none;
+  const { refused, around } = native;
+  if (around !== null && forAround.length === 0) {
+    const names = namesOf(around);
+    const others: Refusal = {
+      code: 'recreates-around',
+      message: `PostgreSQL does not change the type while it is used by ${fewNames(names)}: taken off before the change and put back after it, in the same transaction`,
+    };
+    return { ...none, reasons: [...decided.reasons, others] };
+  }
+  const against = [refused, ...forAround];
+  return {
+    verdict: 'copy',
+    reasons: against.map(({ message }) => ({ code: 'native-not-possible', message })),
+    againstNative: against,
+  };
+}
+
+function namesOf({ source }: TakenOff): string[] {
+  return namedObjects(source).map(({ name }) => name);
 }
 
 /** What the trial said of objects that are not in the inventory by themselves. */
@@ -203,7 +264,7 @@ function withoutTrial({ request, change, server, table, settings, refusals, seen
     locks: [],
     definitions: null,
     lockSet: [],
-    dependents: untriedDependents(seen?.dependents ?? [], 'refused'),
+    dependents: untriedDependents(seen?.dependents ?? []),
     obstacles: seen?.obstacles ?? [],
     warnings: [],
     estimates: seen === null ? null : estimatesOf(seen.sizes, 'copy'),

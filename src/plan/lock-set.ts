@@ -4,12 +4,17 @@
  * foreign key looks at the referenced one. Two migrations at once keep the same order.
  */
 import type { ForeignKey, TargetDefinitions } from '../catalog/definitions.js';
+import type { NativeTrial } from './definitions/try-native.js';
 import { displayName, type QualifiedName } from '../sql/quote.js';
 import type { LockRole, LockTarget } from './types.js';
 
 export function lockSet(
   source: { readonly oid: number; readonly name: QualifiedName },
-  target: TargetDefinitions,
+  target: Pick<
+    TargetDefinitions,
+    'views' | 'policiesElsewhere' | 'rulesElsewhere' | 'foreignKeysIn' | 'foreignKeysOut'
+  >,
+  whyReferencing = (key: ForeignKey): string => `its foreign key ${key.name} moves to the new table`,
 ): LockTarget[] {
   const mode = 'ACCESS EXCLUSIVE';
   const table = (role: LockRole, oid: number, name: QualifiedName, why: string): LockTarget => ({
@@ -29,7 +34,7 @@ export function lockSet(
     ),
   ];
   const referencing = target.foreignKeysIn.map((key) =>
-    table('referencing table', key.tableOid, key.table, `its foreign key ${key.name} moves to the new table`),
+    table('referencing table', key.tableOid, key.table, whyReferencing(key)),
   );
   const referenced = target.foreignKeysOut.map((key: ForeignKey) =>
     table('referenced table', key.referencesOid, key.references, `foreign key ${key.name} references it`),
@@ -55,6 +60,27 @@ export function lockSet(
     seen.add(oid);
     return true;
   });
+}
+
+/** A native change locks what is taken off for it, and the other end of foreign keys that PostgreSQL makes again. */
+export function nativeLockSet(
+  source: { readonly oid: number; readonly name: QualifiedName },
+  native: NativeTrial | null,
+): LockTarget[] {
+  if (native === null) return [];
+  const { around, foreignKeys } = native;
+  const isOut = ({ tableOid }: ForeignKey): boolean => tableOid === source.oid;
+  return lockSet(
+    source,
+    {
+      views: around?.target.views ?? [],
+      policiesElsewhere: around?.target.policiesElsewhere ?? [],
+      rulesElsewhere: around?.target.rulesElsewhere ?? [],
+      foreignKeysIn: foreignKeys.filter((key) => !isOut(key)),
+      foreignKeysOut: foreignKeys.filter(isOut),
+    },
+    (key) => `PostgreSQL drops its foreign key ${key.name} or makes it again`,
+  );
 }
 
 function byName(targets: readonly LockTarget[]): LockTarget[] {

@@ -1,4 +1,5 @@
 /** Assembles the plan: reads, tries, decides. Changes nothing, and needs no more rights than the change itself. */
+import type { TargetDefinitions } from '../catalog/definitions.js';
 import { readObstacles } from '../catalog/activity.js';
 import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
@@ -8,6 +9,7 @@ import { readTableShape } from '../catalog/shape.js';
 import { readSizes } from '../catalog/sizes.js';
 import { findTable, type FoundTable } from '../catalog/table.js';
 import type { Session } from '../db/session.js';
+import type { TakenOff } from '../ddl/take-off-sql.js';
 import { RefusedError, type Refusal } from '../errors.js';
 import { readChange } from './change.js';
 import type { Change } from './change-types.js';
@@ -115,31 +117,53 @@ async function tried(
   change: Change,
   buildClone: CloneBuilder,
 ): Promise<Facts> {
-  const { source, definitions } = facts.seen;
+  const { source, definitions, dependents } = facts.seen;
   try {
     const trial = await tryChange(session, source, change, {
       buildClone,
       definitions,
+      dependents,
       role: facts.server.role,
     });
-    const { views, functions } = trial.definitions.target;
-    // Only a copy makes them anew; a native change leaves them alone and needs no right to them.
+    // Only a copy makes all of them anew; a native change leaves alone what does not stand in its way.
     const lacking = [
       ...(await missingPrivileges(session, source, definitions)),
-      ...(await missingCreate(session, [
-        ...views.map(({ name, owner, how }) => ({
-          schema: name.schema,
-          owner: how === 'recreate' ? owner : facts.server.role,
-        })),
-        ...functions.map(({ name }) => ({ schema: name.schema, owner: facts.server.role })),
-      ])),
+      ...(await missingCreate(session, createdObjects(trial.definitions.target, facts.server.role))),
     ];
     const forCopy = checkPrivileges(facts.server.role, lacking);
+    const around = trial.native?.around ?? null;
+    const forAround = around === null ? [] : await aroundPrivileges(session, facts, around);
     const isRepeatable = await repeatabilityOf(session, change);
     const taken = await takenNames(session, source, arrivingNames(trial.after));
-    return { ...facts, tried: { trial, isRepeatable, taken, forCopy } };
+    return { ...facts, tried: { trial, isRepeatable, taken, forCopy, forAround } };
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return { ...facts, refusals: [...facts.refusals, ...error.reasons] };
   }
+}
+
+/** Whoever takes views off and puts them back needs the rights to these, and to nothing else. */
+async function aroundPrivileges(
+  session: Session,
+  { seen, server }: Facts & { seen: NonNullable<Facts['seen']> },
+  { source, target }: TakenOff,
+): Promise<Refusal[]> {
+  return checkPrivileges(server.role, [
+    ...(await missingPrivileges(session, seen.source, source)),
+    ...(await missingCreate(session, createdObjects(target, server.role))),
+  ]);
+}
+
+/** A view that is made anew is given to its owner, who needs CREATE as well. */
+function createdObjects(
+  { views, functions }: TargetDefinitions,
+  role: string,
+): { readonly schema: string; readonly owner: string }[] {
+  return [
+    ...views.map(({ name, owner, how }) => ({
+      schema: name.schema,
+      owner: how === 'recreate' ? owner : role,
+    })),
+    ...functions.map(({ name }) => ({ schema: name.schema, owner: role })),
+  ];
 }

@@ -9,11 +9,38 @@ import type { Key, LockRole, LockTarget, PlannedLock, PlannedStep } from './type
 
 const nativePhase = 'native';
 
-export function nativeSteps(statements: readonly string[]): PlannedStep[] {
-  return statements.map((statement) => ({ phase: nativePhase, what: statement }));
+/** @param around the names of what is taken off before the statements and put back after them */
+export function nativeSteps(statements: readonly string[], around: readonly string[] = []): PlannedStep[] {
+  const phase = nativePhase;
+  const own = statements.map((statement) => ({ phase, what: statement }));
+  if (around.length === 0) return own;
+  return [
+    { phase, ...told(around, (listed) => `take off ${listed}`) },
+    ...own,
+    { phase, what: 'put that back as it was' },
+  ];
 }
 
-export function nativeLocks(table: QualifiedName, statements: readonly ChangeStatement[]): PlannedLock[] {
+export function nativeLocks(
+  table: QualifiedName,
+  statements: readonly ChangeStatement[],
+  lockSet: readonly LockTarget[] = [],
+): PlannedLock[] {
+  const others = lockSet
+    .filter(({ role }) => role !== 'table')
+    .map(({ name, role, mode, why }) => ({
+      phase: nativePhase,
+      table: displayName(name),
+      role,
+      mode,
+      why,
+      blocks: blockedBy(mode),
+      duration: 'in the same transaction',
+    }));
+  return [...ownLocks(table, statements), ...others];
+}
+
+function ownLocks(table: QualifiedName, statements: readonly ChangeStatement[]): PlannedLock[] {
   return statements.map((statement) => ({
     phase: nativePhase,
     table: displayName(table),

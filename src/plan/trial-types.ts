@@ -1,7 +1,7 @@
 /** What the trial on the empty clone has shown. */
-import type { TargetDefinitions } from '../catalog/definitions.js';
 import type { TableShape } from '../catalog/types.js';
-import type { Failed } from './definitions/attach-to-clone.js';
+import type { TriedDefinitions } from './definitions/try-definitions.js';
+import type { NativeTrial } from './definitions/try-native.js';
 
 /** A column at one moment of the trial. */
 export interface TrialColumn {
@@ -41,5 +41,7 @@ export interface Trial {
   readonly after: TableShape;
   /** By attnum. */
   readonly added: ReadonlyMap<number, AddedValue>;
-  readonly definitions: { readonly target: TargetDefinitions; readonly refusals: readonly Failed[] };
+  readonly definitions: TriedDefinitions;
+  /** null where the change needs a copy anyway. */
+  readonly native: NativeTrial | null;
 }

@@ -9,17 +9,19 @@ import { withDeparseSettings } from '../catalog/deparse-settings.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
 import type { Definitions } from '../catalog/definitions.js';
-import type { TableShape } from '../catalog/types.js';
+import type { Dependent, TableShape } from '../catalog/types.js';
 import type { Session } from '../db/session.js';
 import { ident, qualified } from '../sql/quote.js';
 import { addedColumns } from './added-columns.js';
 import type { Change, ChangeStatement } from './change-types.js';
 import { tryDefinitions } from './definitions/try-definitions.js';
+import { tryNative } from './definitions/try-native.js';
 import { retargetStatement } from './retarget-statement.js';
 import { probeAdded, probeExpression } from './trial-probes.js';
 import { trialStepSql } from './trial-sql.js';
 import { refusedByServer } from './trial-errors.js';
 import type { Trial, TrialStep } from './trial-types.js';
+import { decide } from './verdict.js';
 
 /** The statements that build an empty table of this shape, with its indexes and constraints, in another schema. */
 export type CloneBuilder = (shape: TableShape, schema: string) => readonly string[];
@@ -36,12 +38,12 @@ export async function tryChange(
   session: Session,
   source: TableShape,
   change: Change,
-  { buildClone, definitions, role }: TrialOptions,
+  options: TrialOptions,
 ): Promise<Trial> {
   const schema = `ghost_plan_${randomBytes(8).toString('hex')}`;
   await session.batch(['begin', `set local lock_timeout = ${lockTimeoutMs}`]);
   try {
-    return await inTransaction(session, { source, change, buildClone, definitions, role, schema });
+    return await inTransaction(session, { ...options, source, change, schema });
   } finally {
     await session.rollback();
   }
@@ -51,6 +53,7 @@ export interface TrialOptions {
   readonly buildClone: CloneBuilder;
   /** What hangs on the table. */
   readonly definitions: Definitions;
+  readonly dependents: readonly Dependent[];
   /** The connecting role. */
   readonly role: string;
 }
@@ -63,7 +66,7 @@ interface TrialInput extends TrialOptions {
 
 async function inTransaction(
   session: Session,
-  { source, change, buildClone, definitions, role, schema }: TrialInput,
+  { source, change, buildClone, definitions, dependents, role, schema }: TrialInput,
 ): Promise<Trial> {
   const clone = { schema, name: source.name.name };
   const names = { clone, source: source.name };
@@ -94,7 +97,7 @@ async function inTransaction(
     const target = after.columns.find(({ name }) => name === column);
     if (target !== undefined) await probeExpression(probe, column, target.type, expression.text);
   }
-  const tried = await tryDefinitions({
+  const input = {
     session,
     source,
     clone,
@@ -108,8 +111,15 @@ async function inTransaction(
         session.batch(change.statements.map((statement) => retargetStatement(statement, schema))),
       );
     },
-  });
-  return { before, start, steps: withOwnScans(start, steps), after, added, definitions: tried };
+  };
+  const tried = await tryDefinitions(input);
+  const seen = { before, start, steps: withOwnScans(start, steps), after, added, definitions: tried };
+  if (decide(change, seen).verdict !== 'native') return { ...seen, native: null };
+  const statements = change.statements.map((statement) => ({
+    label: labelOf(statement),
+    statement: retargetStatement(statement, schema),
+  }));
+  return { ...seen, native: await tryNative({ ...input, statements, dependents, tried }) };
 }
 
 async function readStep(session: Session, oid: number): Promise<TrialStep> {

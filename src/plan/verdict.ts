@@ -12,7 +12,10 @@ export interface Verdict {
   readonly reasons: readonly Refusal[];
 }
 
-export function decide(change: Pick<Change, 'statements' | 'set' | 'rewrite'>, trial: Trial): Verdict {
+export function decide(
+  change: Pick<Change, 'statements' | 'set' | 'rewrite'>,
+  trial: Pick<Trial, 'start' | 'steps'>,
+): Verdict {
   const moments = [trial.start, ...trial.steps];
   const reasons = [
     ...change.statements.flatMap((statement, index) => {

@@ -4,6 +4,8 @@ import type { ServerFacts } from '../catalog/server.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
 import { displayIdent, displayName } from '../sql/quote.js';
 import type { Change } from './change-types.js';
+import { describeDependent, isUntried } from './checks/dependents.js';
+import type { NativeTrial } from './definitions/try-native.js';
 import { withNames } from '../sql/few-names.js';
 import type { ColumnMapping, Warning } from './types.js';
 
@@ -14,6 +16,8 @@ export interface WarningInput {
   readonly target: TableShape;
   readonly columns: readonly ColumnMapping[];
   readonly dependents: readonly Dependent[];
+  /** Of a native change. */
+  readonly native: NativeTrial | null;
   /** null for a native change. */
   readonly definitions: TargetDefinitions | null;
   /** `--allow-publication-all` was given. */
@@ -172,12 +176,17 @@ function onlyCreatesIndexes({ statements, set, rewrite }: Change): boolean {
   return set.length === 0 && !rewrite && kinds.length > 0 && kinds.every((kind) => kind === 'create index');
 }
 
-function nativeWarnings({ source, dependents }: WarningInput): Warning[] {
-  if (dependents.length === 0) return [];
+function nativeWarnings({ source, dependents, native }: WarningInput): Warning[] {
+  const names = dependents.filter((each) => isUntried(each, native)).map(describeDependent);
+  if (names.length === 0) return [];
   return [
     {
       code: 'dependents-untried',
-      message: `the trial knows nothing of the ${dependents.length} objects that depend on ${displayName(source.name)}: where one of them forbids the change, PostgreSQL says so when it runs, and nothing is changed`,
+      ...told(
+        names,
+        (listed) =>
+          `the change was tried without these, which depend on ${displayName(source.name)}: ${listed}. Where one of them forbids it, PostgreSQL says so when it runs, and nothing is changed`,
+      ),
     },
   ];
 }

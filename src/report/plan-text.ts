@@ -28,11 +28,11 @@ export function renderPlan(plan: Plan, look: Look, { verbose = false }: PlanText
     [null, verdictLines(plan, look)],
     ['Columns', whole ? columnLines(plan.columns, look) : []],
     ['Size', sizeLines(plan, look)],
-    ['Statements', plan.verdict === 'native' ? statementLines(plan, look) : []],
+    ['Statements', plan.verdict === 'native' ? statementLines(plan, look, verbose) : []],
     ['Steps', refused ? [] : stepLines(plan, look, verbose)],
     ['Rehearsal', rehearsalLines(plan, look)],
     ['In the way now', refused ? [] : obstacleLines(plan.obstacles, look, verbose)],
-    ['What depends on it', whole ? dependentLines(plan.dependents, look, verbose) : []],
+    ['What depends on it', whole ? dependentLines(plan, look, verbose) : []],
     ['Warnings', plan.warnings.flatMap((warning) => item('!', warningText(warning, verbose), look))],
     ['How to go back', refused ? [] : plan.rollback.flatMap((text) => item('-', text, look))],
   ];
@@ -126,8 +126,15 @@ function sizeLines({ estimates, verdict }: Plan, { width }: Look): string[] {
   ];
 }
 
-function statementLines({ nativeStatements }: Plan, { width }: Look): string[] {
-  return nativeStatements.flatMap((statement) => paragraph('  ', `${statement};`, width, '  '));
+/** What is taken off and put back around the user's statements is told as comments, unless all of it is wanted. */
+function statementLines(plan: Plan, { width }: Look, verbose: boolean): string[] {
+  const around = plan.steps.length > 0 && plan.nativeStatements.length > plan.steps.length;
+  const own = new Set(plan.nativeStatements);
+  const statements =
+    around && !verbose
+      ? plan.steps.map(({ what, brief }) => (own.has(what) ? `${what};` : `-- ${brief ?? what}`))
+      : plan.nativeStatements.map((statement) => `${statement};`);
+  return statements.flatMap((statement) => paragraph('  ', statement, width, '  '));
 }
 
 /** For each phase what happens in it, and below that which locks it takes. */
@@ -180,11 +187,12 @@ const treatments = [
   ['carried', 'green', 'carried'],
 ] as const;
 
-function dependentLines(dependents: readonly PlannedDependent[], look: Look, verbose: boolean): string[] {
+function dependentLines({ dependents, verdict }: Plan, look: Look, verbose: boolean): string[] {
   return treatments.flatMap(([treatment, tone, title]) => {
     const these = dependents.filter((dependent) => dependent.treatment === treatment);
     if (these.length === 0) return [];
-    return [`  ${look.paint(tone, title)} (${count(these.length)})`, ...groupLines(these, look, verbose)];
+    const told = treatment === 'recreated' && verdict === 'native' ? 'made again' : title;
+    return [`  ${look.paint(tone, told)} (${count(these.length)})`, ...groupLines(these, look, verbose)];
   });
 }
 

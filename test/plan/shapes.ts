@@ -116,7 +116,8 @@ export function trialOf(moments: readonly (readonly Column[])[], more: Partial<T
     steps: rest,
     after: shape(moments.at(-1) ?? []),
     added: new Map(),
-    definitions: { target: noDefinitions, refusals: [] },
+    definitions: { target: noDefinitions, changed: new Set<number>(), refusals: [] },
+    native: null,
     ...more,
   };
 }

@@ -1,4 +1,5 @@
 /** The trial as a test runs it: on a real table, with the project's own clone. */
+import { readDependents } from '../../src/catalog/dependents.js';
 import { readDefinitions } from '../../src/catalog/read-definitions.js';
 import { readTableShape } from '../../src/catalog/shape.js';
 import { findTable } from '../../src/catalog/table.js';
@@ -30,6 +31,11 @@ export async function runTrial(
   const change = readChange(request);
   const { role } = await session.row<{ role: string }>('select current_user::text as role');
   const definitions = await readDefinitions(session, table.oid);
-  const trial = await tryChange(session, source, change, { buildClone: cloneStatements, definitions, role });
+  const trial = await tryChange(session, source, change, {
+    buildClone: cloneStatements,
+    definitions,
+    dependents: await readDependents(session, table.oid),
+    role,
+  });
   return { trial, change, source };
 }

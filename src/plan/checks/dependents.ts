@@ -6,6 +6,8 @@ import type { Definitions, ForeignKey, TargetDefinitions } from '../../catalog/d
 import type { Dependent, DependentKind, TableShape } from '../../catalog/types.js';
 import type { Refusal } from '../../errors.js';
 import type { Failed } from '../definitions/attach-to-clone.js';
+import { namedObjects } from '../definitions/taken-off.js';
+import type { NativeTrial } from '../definitions/try-native.js';
 import type { ChangeRequest, ColumnMapping, PlannedDependent } from '../types.js';
 
 export interface DependentFacts {
@@ -216,18 +218,51 @@ export function describeDependent({ name, via, extension }: Dependent): string {
   return `${name}${path}${extension === null ? '' : ` (of extension ${extension})`}`;
 }
 
-/** Where nothing could be tried, or a native change leaves them where they are. */
-export function untriedDependents(
-  dependents: readonly Dependent[],
-  verdict: 'native' | 'refused',
-): PlannedDependent[] {
+/** Where nothing could be tried. */
+export function untriedDependents(dependents: readonly Dependent[]): PlannedDependent[] {
   return dependents.map((dependent) => ({
     kind: dependent.kind,
     name: describeDependent(dependent),
-    treatment: verdict === 'native' ? 'carried' : 'refused',
-    why:
-      verdict === 'native'
-        ? 'the table stays the same; PostgreSQL checks it when the change runs'
-        : 'nothing was tried, since the change is refused',
+    treatment: 'refused',
+    why: 'nothing was tried, since the change is refused',
   }));
+}
+
+/** Kinds of which there is nothing on the clone of a native change. */
+const notOnClone: ReadonlySet<DependentKind> = new Set([
+  'function-row-type',
+  'row-type',
+  'trigger-elsewhere',
+  'default-elsewhere',
+  'inheritance-child',
+  'other',
+]);
+
+/** The change was not tried with it: whether it forbids the change is first seen when that runs. */
+export function isUntried({ kind, oid }: Dependent, native: NativeTrial | null): boolean {
+  return (
+    notOnClone.has(kind) ||
+    native?.untried.some((failed) => failed.code === kind && failed.oid === oid) === true
+  );
+}
+
+/** A native change leaves them where they are, but for those that stand in its way. */
+export function nativeDependents(
+  dependents: readonly Dependent[],
+  native: NativeTrial | null,
+): PlannedDependent[] {
+  const taken = new Set(
+    native?.around == null ? [] : namedObjects(native.around.source).map(({ oid }) => oid),
+  );
+  return dependents.map((dependent) => {
+    const [treatment, why] = taken.has(dependent.oid)
+      ? (['recreated', 'taken off before the change and put back after it, in the same transaction'] as const)
+      : ([
+          'carried',
+          isUntried(dependent, native)
+            ? 'the table stays the same; PostgreSQL checks it when the change runs'
+            : 'the table stays the same, and the change was tried with it',
+        ] as const);
+    return { kind: dependent.kind, name: describeDependent(dependent), treatment, why };
+  });
 }

@@ -56,10 +56,12 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
     what: string,
     statements: readonly string[],
   ): Promise<boolean> => {
-    await session.batch(['savepoint attached']);
     try {
-      await session.batch(statements.map(inStoredForm));
-      await session.batch(['release savepoint attached']);
+      await session.batch([
+        'savepoint attached',
+        ...statements.map(inStoredForm),
+        'release savepoint attached',
+      ]);
       return true;
     } catch (error) {
       if (!isServerError(error)) throw error;
@@ -88,7 +90,7 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
     const source = original.views[index] ?? view;
     // What it reads could not be made: that has been said.
     if (!view.reads.every((oid) => views.has(oid))) continue;
-    const statements = createView(ownedBy(view, target.role));
+    const statements = createView(withoutOwner(view, target.role));
     const kind = view.materialized ? 'materialized-view' : 'view';
     if (await attempt(kind, view.oid, `${kind.replace('-', ' ')} ${displayName(source.name)}`, statements)) {
       views.set(view.oid, view.name);
@@ -143,6 +145,11 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
   return { refusals, views };
 }
 
+/** The stand-in at the other end of a foreign key, by its place: those of the table first, then those to it. */
+export function otherSide(index: number): string {
+  return `ghost_other_${index}`;
+}
+
 function foreignKeyKind(key: ForeignKey, tableOid: number): string {
   if (key.tableOid === key.referencesOid) return 'foreign-key-self';
   return key.tableOid === tableOid ? 'foreign-key-out' : 'foreign-key-in';
@@ -156,14 +163,14 @@ function sameName(a: QualifiedName, b: QualifiedName): boolean {
   return a.schema === b.schema && a.name === b.name;
 }
 
-function ownedBy(view: View, role: string): View {
+export function withoutOwner<V extends View>(view: V, role: string): V {
   const columns = view.columns.map((column) => ({ ...column, grants: [] }));
   return { ...view, owner: role, grants: [], columns };
 }
 
 /** The other side of it is an empty table of ours with columns of the same types. */
 function foreignKeyStatements(key: ForeignKey, target: CloneTarget, index: number): string[] {
-  const other = { schema: target.clone.schema, name: `ghost_other_${index}` };
+  const other = { schema: target.clone.schema, name: otherSide(index) };
   const isSelf = key.tableOid === key.referencesOid;
   if (isSelf) return addForeignKey({ ...key, table: target.clone, references: target.clone });
   const isOut = key.tableOid === target.tableOid;
@@ -184,7 +191,7 @@ function foreignKeyStatements(key: ForeignKey, target: CloneTarget, index: numbe
 }
 
 /** The server speaks of the trial's schemas. */
-function withOriginalNames(message: string, names: CloneNames): string {
+export function withOriginalNames(message: string, names: CloneNames): string {
   return names.moves.reduce(
     (text, { from, to }) => text.replaceAll(`${to.schema}.`, `${from.schema}.`),
     message,

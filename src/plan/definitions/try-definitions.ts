@@ -33,6 +33,8 @@ export interface DefinitionsTrial {
 
 export interface TriedDefinitions {
   readonly target: TargetDefinitions;
+  /** OIDs of views whose output has other columns after the change. */
+  readonly changed: ReadonlySet<number>;
   readonly refusals: readonly Failed[];
 }
 
@@ -58,6 +60,7 @@ export async function tryDefinitions(trial: DefinitionsTrial): Promise<TriedDefi
     const decided = withDecisions(wanted.views, changed);
     return {
       target: { ...wanted, views: decided },
+      changed,
       refusals: [...refusals, ...decided.flatMap(viewRefusals)],
     };
   } finally {
@@ -185,39 +188,50 @@ async function changedViews(
   views: readonly View[],
   made: ReadonlyMap<number, QualifiedName>,
 ): Promise<Set<number>> {
+  const outputs = await outputsOf(session, [...made.values()]);
   const changed = new Set<number>();
   for (const view of views) {
     const name = made.get(view.oid);
-    const now = name === undefined ? null : await outputOf(session, name);
+    const now = name === undefined ? undefined : outputs.get(qualified(name));
     const before = view.columns.map(({ name: column, type, collation }) => ({
       name: column,
       type,
       collation,
     }));
-    if (now === null || JSON.stringify(now) !== JSON.stringify(before)) changed.add(view.oid);
+    if (now === undefined || JSON.stringify(now) !== JSON.stringify(before)) changed.add(view.oid);
   }
   return changed;
 }
 
-async function outputOf(session: Session, view: QualifiedName): Promise<unknown[]> {
-  return await withDeparseSettings(session, () =>
-    session.rows({
+async function outputsOf(
+  session: Session,
+  views: readonly QualifiedName[],
+): Promise<ReadonlyMap<string, unknown[]>> {
+  if (views.length === 0) return new Map();
+  const rows = await withDeparseSettings(session, () =>
+    session.rows<{ view: string; columns: unknown[] }>({
       text: `
-        select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
-          case when a.attcollation <> 0 and a.attcollation <> t.typcollation
-            then quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
-          end as collation
-        from pg_attribute as a
-        join pg_type as t on t.oid = a.atttypid
-        left join pg_collation as co on co.oid = a.attcollation
-        left join pg_namespace as cn on cn.oid = co.collnamespace
-        where a.attrelid = $1::regclass
-          and a.attnum > 0
-          and not a.attisdropped
-        order by a.attnum`,
-      values: [qualified(view)],
+        select v.name as view, (
+          select json_agg(json_build_object(
+            'name', a.attname::text,
+            'type', format_type(a.atttypid, a.atttypmod),
+            'collation', case when a.attcollation <> 0 and a.attcollation <> t.typcollation
+              then quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
+            end
+          ) order by a.attnum)
+          from pg_attribute as a
+          join pg_type as t on t.oid = a.atttypid
+          left join pg_collation as co on co.oid = a.attcollation
+          left join pg_namespace as cn on cn.oid = co.collnamespace
+          where a.attrelid = v.name::regclass
+            and a.attnum > 0
+            and not a.attisdropped
+        ) as columns
+        from unnest($1::text[]) as v (name)`,
+      values: [views.map(qualified)],
     }),
   );
+  return new Map(rows.map(({ view, columns }) => [view, columns]));
 }
 
 type Decided = TargetDefinitions['views'][number];
