@@ -1,7 +1,8 @@
 /** The sequences that columns of a table own: serial and identity. */
 import type { Session } from '../db/session.js';
+import { qualified } from '../sql/quote.js';
 import { grantsJsonSql } from './acl-sql.js';
-import type { OwnedSequence } from './types.js';
+import type { OwnedSequence, TableShape } from './types.js';
 
 /** In order of the columns. */
 export async function readOwnedSequences(session: Session, oid: number): Promise<OwnedSequence[]> {
@@ -24,12 +25,11 @@ const sequencesSql = (serverVersion: number): string => `
     pg_get_userbyid(s.relowner)::text as owner,
     ${grantsJsonSql('s.relacl', 's', 's.relowner')} as grants,
     obj_description(s.oid, 'pg_class') as comment,
-    ${serverVersion >= unloggedSequencesSince ? 's' : 't'}.relpersistence = 'u' as unlogged
+    ${serverVersion >= unloggedSequencesSince ? `s.relpersistence = 'u'` : 'null::boolean'} as unlogged
   from pg_depend as d
   join pg_class as s on s.oid = d.objid and s.relkind = 'S'
   join pg_sequence as q on q.seqrelid = s.oid
   join pg_namespace as n on n.oid = s.relnamespace
-  join pg_class as t on t.oid = d.refobjid
   join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
   where d.classid = 'pg_class'::regclass
     and d.refclassid = 'pg_class'::regclass
@@ -38,5 +38,26 @@ const sequencesSql = (serverVersion: number): string => `
     and d.deptype in ('a', 'i')
   order by a.attnum, s.oid`;
 
-/** Before, a sequence could not be unlogged; it then counts as what its table is, so that nothing differs. */
 const unloggedSequencesSince = 150000;
+
+/**
+ * The changed clone, with where the change has set its identity sequences. One that the change leaves where it was is as the
+ * clone had it, which is called.
+ *
+ * @param before the clone before the change
+ */
+export async function withStarts(
+  session: Session,
+  before: TableShape,
+  after: TableShape,
+): Promise<TableShape> {
+  const sequences: OwnedSequence[] = [];
+  for (const sequence of after.sequences) {
+    const { at, called } = await session.row<{ at: string; called: boolean }>(
+      `select last_value::text as at, is_called as called from ${qualified(sequence.name)}`,
+    );
+    const isNew = before.sequences.every(({ oid }) => oid !== sequence.oid);
+    sequences.push(sequence.identity && (isNew || !called) ? { ...sequence, startsAt: at } : sequence);
+  }
+  return { ...after, sequences };
+}

@@ -128,7 +128,10 @@ export interface OwnedSequence {
   readonly owner: string;
   readonly grants: readonly Grant[];
   readonly comment: string | null;
-  readonly unlogged: boolean;
+  /** null before 15, where a sequence could not be. */
+  readonly unlogged: boolean | null;
+  /** Where the change sets an identity sequence: its next value. Without it, it goes on where the source's stands. */
+  readonly startsAt?: string;
 }
 
 /** CREATE STATISTICS. */

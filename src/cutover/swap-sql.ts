@@ -5,9 +5,10 @@
  * constraints and its own sequences with it, and no name is ever changed. What does not follow a table by itself is
  * done here by hand.
  */
-import type { OwnedSequence, TableShape } from '../catalog/types.js';
+import type { TableShape } from '../catalog/types.js';
+import { moveSerial } from '../ddl/serial-sequences.js';
 import { moveStatistics } from '../ddl/statistics-sql.js';
-import type { ColumnMapping } from '../plan/types.js';
+import type { ColumnMapping, SerialFate } from '../plan/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
 
 export interface SwapFacts {
@@ -17,6 +18,8 @@ export interface SwapFacts {
   readonly source: TableShape;
   readonly target: TableShape;
   readonly columns: readonly ColumnMapping[];
+  /** Sequences that are the same object before and after. */
+  readonly serials: readonly SerialFate[];
   /** What ends the capture on the source. */
   readonly dropCapture: readonly string[];
   /** NOT VALID constraints, which the copy could not have: added to the shadow now. */
@@ -29,23 +32,19 @@ export interface SwapFacts {
 }
 
 export function swapStatements(facts: SwapFacts): string[] {
-  const { table } = facts;
+  const { table, serials } = facts;
   const shadow = qualified({ schema: facts.shadowSchema, name: table.name });
-  const moves = serialMoves(facts);
   return [
     ...facts.dropCapture,
     ...facts.detach,
     ...facts.unvalidated,
     ...identityValues(facts),
     // An owned sequence goes wherever its table goes; these stay, so they are nobody's for a moment.
-    ...moves.map(({ sequence }) => `alter sequence ${qualified(sequence.name)} owned by none`),
+    ...serials.map(({ sequence }) => `alter sequence ${qualified(sequence.name)} owned by none`),
     `alter table ${qualified(table)} set schema ${ident(facts.oldSchema)}`,
     `alter table ${shadow} set schema ${ident(table.schema)}`,
     ...statisticsMoves(facts),
-    ...moves.map(({ sequence, column, type }) => {
-      const grow = type === null ? '' : ` as ${type}`;
-      return `alter sequence ${qualified(sequence.name)}${grow} owned by ${qualified(table)}.${ident(column)}`;
-    }),
+    ...serials.flatMap((fate) => moveSerial(fate, table)),
     ...facts.attach,
     facts.markSwapped,
   ];
@@ -62,29 +61,7 @@ function statisticsMoves({ source, target, shadowSchema, oldSchema }: SwapFacts)
   ];
 }
 
-export interface SerialMove {
-  readonly sequence: OwnedSequence;
-  /** The column of the new table that owns it from now on. */
-  readonly column: string;
-  /** The type it grows to; null when it stays. */
-  readonly type: string | null;
-}
-
-/**
- * Serial sequences of columns that live on: the same sequence, so that no value is ever given twice. Those of dropped
- * columns stay with the old table, and go with it.
- */
-export function serialMoves(facts: Pick<SwapFacts, 'source' | 'target' | 'columns'>): SerialMove[] {
-  return facts.source.sequences.flatMap((sequence): SerialMove[] => {
-    if (sequence.identity) return [];
-    const column = targetOf(facts.columns, sequence.column);
-    if (column === null) return [];
-    const type = facts.target.columns.find((candidate) => candidate.name === column)?.type ?? null;
-    return [{ sequence, column, type: type !== null && isWider(type, sequence.type) ? type : null }];
-  });
-}
-
-/** An identity column's sequence is the table's own; the new one goes on where the old one stopped. */
+/** An identity column's sequence is the table's own; the new one goes on where the old one stopped, unless the change says where. */
 function identityValues(facts: SwapFacts): string[] {
   return facts.source.sequences.flatMap((sequence) => {
     if (!sequence.identity) return [];
@@ -92,7 +69,7 @@ function identityValues(facts: SwapFacts): string[] {
     const successor = facts.target.sequences.find(
       (candidate) => candidate.identity && candidate.column === column,
     );
-    if (column === null || successor === undefined) return [];
+    if (column === null || successor === undefined || successor.startsAt !== undefined) return [];
     const name = qualified({ schema: facts.shadowSchema, name: successor.name.name });
     return [
       sql`
@@ -104,10 +81,4 @@ function identityValues(facts: SwapFacts): string[] {
 
 function targetOf(columns: readonly ColumnMapping[], source: string): string | null {
   return columns.find((column) => column.source === source)?.target ?? null;
-}
-
-const widths: Readonly<Record<string, number>> = { smallint: 2, integer: 4, bigint: 8 };
-
-function isWider(type: string, than: string): boolean {
-  return (widths[type] ?? 0) > (widths[than] ?? 8);
 }

@@ -1,23 +1,23 @@
 /** Extended statistics on another table. */
 import type { ExtendedStatistics } from '../catalog/types.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
-import { retargetNames } from '../sql/retarget-names.js';
+import { retargetNames, type NameMove } from '../sql/retarget-names.js';
 import { byteSlice, byteSplice, tokens } from '../sql/tokens.js';
 
 /**
  * Beside the table that they are made on.
  *
- * @param from the table that the definition names
+ * @param moves from the table that the definition names, and from its parts
  */
 export function createStatistics(
   statistics: ExtendedStatistics,
-  from: QualifiedName,
+  moves: readonly NameMove[],
   table: QualifiedName,
 ): string[] {
   const { definition, owner, target, comment } = statistics;
   const name = qualified({ schema: table.schema, name: statistics.name.name });
   return [
-    withName(retargetNames(definition, [{ from, to: table }]), name),
+    withName(retargetNames(definition, moves), name),
     `alter statistics ${name} owner to ${ident(owner)}`,
     ...(target === null ? [] : [`alter statistics ${name} set statistics ${target}`]),
     ...(comment === null ? [] : [`comment on statistics ${name} is ${literal(comment)}`]),

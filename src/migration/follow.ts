@@ -25,6 +25,7 @@ import { adjustments, loosenStatements } from '../shadow/adjust-sql.js';
 import { cloneStatements } from '../shadow/clone-sql.js';
 import { compareBeforeSwap } from '../shadow/gate.js';
 import { helperIndexBuilds, helperIndexName } from '../shadow/helper-index-sql.js';
+import { rebindStatements } from '../shadow/rebind-sql.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { setFollowed } from '../state/migrations.js';
 import { asCopyPlan, expectedTarget, type CopyPlan, type RunContext } from './context.js';
@@ -126,7 +127,11 @@ async function tryPlan({ plan }: RunContext, session: Session): Promise<Plan | E
       session,
       // By its own name: the search path may be another one now.
       { ...plan.request, table: qualified(plan.table) },
-      { buildClone: cloneStatements, keyColumns: plan.key.columns.map(({ name }) => name) },
+      {
+        buildClone: cloneStatements,
+        rebindClone: rebindStatements,
+        keyColumns: plan.key.columns.map(({ name }) => name),
+      },
     );
   } catch (error) {
     // Reads what another statement has just dropped.

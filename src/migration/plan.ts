@@ -3,6 +3,7 @@ import { Session } from '../db/session.js';
 import { makePlan } from '../plan/plan.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
 import { cloneStatements } from '../shadow/clone-sql.js';
+import { rebindStatements } from '../shadow/rebind-sql.js';
 import { rehearsePlan } from './rehearse-plan.js';
 import { breakOffWhenAsked, explained } from './server-errors.js';
 import type { PlanOptions } from './types.js';
@@ -27,5 +28,5 @@ export async function plan(options: PlanOptions): Promise<Plan> {
 }
 
 export async function planOn(session: Session, request: ChangeRequest): Promise<Plan> {
-  return makePlan(session, request, { buildClone: cloneStatements });
+  return makePlan(session, request, { buildClone: cloneStatements, rebindClone: rebindStatements });
 }

@@ -3,7 +3,6 @@
  * it locks the table as the swap will.
  */
 import { randomUUID } from 'node:crypto';
-import { readTableShape } from '../catalog/shape.js';
 import { attachDefinitions, detachStatements } from '../cutover/dependents-sql.js';
 import { swapStatements } from '../cutover/swap-sql.js';
 import { Session } from '../db/session.js';
@@ -11,14 +10,13 @@ import { ownSettings } from '../db/settings.js';
 import { isServerError } from '../db/sqlstate.js';
 import { LockNotObtained, underLock } from '../locks/locked-transaction.js';
 import type { Plan, Rehearsal } from '../plan/types.js';
-import { cloneStatements } from '../shadow/clone-sql.js';
 import { qualified, type QualifiedName } from '../sql/quote.js';
 import { markOf, type MigrationIdentity } from '../sql/marks.js';
 import { readMarkedMigrations, readOwnObjects, dropSchemaStatements } from '../state/own-objects.js';
 import { createSchemaStatements, schemasOf } from '../state/schema-sql.js';
 import { asCopyPlan, limitsOf, type CopyPlan } from './context.js';
 import { lockSteps } from './lock-steps.js';
-import { applyChange } from './apply-change.js';
+import { buildChangedClone } from './changed-clone.js';
 import { defaultRunSettings, type PlanOptions } from './types.js';
 
 /** No migration has this number. */
@@ -89,8 +87,7 @@ async function buildEmptyTable(session: Session, plan: CopyPlan): Promise<NonNul
       ...createSchemaStatements(shadow, markOf(rehearsal, 'shadow')),
       ...createSchemaStatements(old, markOf(rehearsal, 'old table')),
     ]);
-    await session.batch(cloneStatements(plan.source, shadow));
-    return await readTableShape(session, await applyChange(session, plan, shadow));
+    return await buildChangedClone(session, plan, shadow);
   });
 }
 
@@ -108,6 +105,7 @@ async function swapAndTakeBack(
     source: plan.source,
     target: plan.target,
     columns: plan.columns,
+    serials: plan.serials,
     dropCapture: [],
     // The clone has all of its constraints.
     unvalidated: [],

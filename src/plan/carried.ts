@@ -1,18 +1,17 @@
 /** The inventory of what the new table takes over, one line for each object or group. */
 import type { TableShape } from '../catalog/types.js';
 import { displayName } from '../sql/quote.js';
-import type { ColumnMapping, PlannedDependent } from './types.js';
+import type { PlannedDependent, SerialFate } from './types.js';
 
 /**
  * @param source the table as it is
- * @param target the shape after the change, with only the sequences that are its own: a serial's is shared until the swap
+ * @param target the changed clone
  */
 export function carriedObjects(
   source: TableShape,
   target: TableShape,
-  columns: readonly ColumnMapping[],
+  serials: readonly SerialFate[],
 ): PlannedDependent[] {
-  const kept = new Set(columns.filter((column) => column.target !== null).map((column) => column.source));
   const carried = (kind: string, name: string, why: string): PlannedDependent => ({
     kind,
     name,
@@ -37,15 +36,17 @@ export function carriedObjects(
       .map(({ name, type }) =>
         carried('constraint', name, `${type} constraint of ${displayName(source.name)}, on the new table`),
       ),
-    ...source.sequences
-      .filter(({ identity, column }) => !identity && kept.has(column))
-      .map(({ name }) =>
-        carried('sequence', displayName(name), 'the same sequence, owned by the new column after the swap'),
-      ),
+    ...serials.map((fate) => carried('sequence', displayName(fate.sequence.name), serialText(fate))),
     ...target.sequences
       .filter(({ identity }) => identity)
-      .map(({ name }) =>
-        carried('sequence', displayName({ schema, name: name.name }), 'goes on where it stands at the swap'),
+      .map(({ name, startsAt }) =>
+        carried(
+          'sequence',
+          displayName({ schema, name: name.name }),
+          startsAt === undefined
+            ? 'goes on where it stands at the swap'
+            : `starts at ${startsAt}, as the change has it`,
+        ),
       ),
     ...(grants.length > 0
       ? [carried('grants', `${grants.length} privileges`, 'on the new table before the swap')]
@@ -56,4 +57,13 @@ export function carriedObjects(
       : []),
     carried('owner', target.owner, 'owns the new table'),
   ];
+}
+
+function serialText({ type, persistence }: SerialFate): string {
+  return [
+    'the same sequence, owned by the new column after the swap',
+    // More than ALTER TYPE does.
+    ...(type === null ? [] : [`and ${type} like it from then on`]),
+    ...(persistence === null ? [] : [`and ${persistence} from then on`]),
+  ].join(', ');
 }

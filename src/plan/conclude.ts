@@ -7,6 +7,7 @@ import { putBackStatements, takeOffStatements, type TakenOff } from '../ddl/take
 import type { Refusal } from '../errors.js';
 import type { QualifiedName } from '../sql/quote.js';
 import { fewNames } from '../sql/few-names.js';
+import { serialFates } from '../ddl/serial-sequences.js';
 import { carriedObjects } from './carried.js';
 import type { Change, UserExpression } from './change-types.js';
 import {
@@ -60,6 +61,7 @@ export interface Facts {
     readonly trial: Trial;
     readonly isRepeatable: (expression: UserExpression) => boolean;
     readonly taken: readonly QualifiedName[];
+    readonly baseTypes: ReadonlyMap<string, string>;
     /** Against making anew what hangs on the table; a native change does not. */
     readonly forCopy: readonly Refusal[];
     /** Against taking off what stands in the way of a native change. */
@@ -121,6 +123,12 @@ export function conclude(facts: Facts): Plan {
     ...checkNameCollisions(tried.taken),
     ...both.filter(({ message }, index) => both.findIndex((each) => each.message === message) === index),
   ];
+  const serials = serialFates({
+    source,
+    before: trial.before,
+    after: trial.changed,
+    columns: mapping.columns,
+  });
   const native = isCopy ? null : trial.native;
   const around = native?.around ?? null;
   const locks = isCopy
@@ -145,6 +153,7 @@ export function conclude(facts: Facts): Plan {
           ),
           definitions: { source: definitions, target: trial.definitions.target },
           lockSet: locks,
+          serials,
           locks: copyLocks(facts.table, source.sequences, {
             lockSet: locks,
             validated: toValidate(trial.definitions.target),
@@ -170,7 +179,7 @@ export function conclude(facts: Facts): Plan {
           rollback: nativeRollback(facts.table),
         }),
     dependents: [
-      ...(isCopy ? carriedObjects(source, target, mapping.columns) : []),
+      ...(isCopy ? carriedObjects(source, target, serials) : []),
       ...(isCopy ? judged.map(withoutRefusal) : nativeDependents(dependents, native)),
     ],
     warnings: warningsFor({
@@ -185,6 +194,7 @@ export function conclude(facts: Facts): Plan {
       allowedPublications: facts.request.allowPublicationAll === true,
       server: facts.server,
       rows: seen.sizes.rows,
+      baseTypes: tried.baseTypes,
     }),
     estimates: estimatesOf(seen.sizes, decided.verdict),
   };
@@ -264,6 +274,7 @@ function withoutTrial({ request, change, server, table, settings, refusals, seen
     locks: [],
     definitions: null,
     lockSet: [],
+    serials: [],
     dependents: untriedDependents(seen?.dependents ?? []),
     obstacles: seen?.obstacles ?? [],
     warnings: [],

@@ -1,6 +1,7 @@
 /** Assembles the plan: reads, tries, decides. Changes nothing, and needs no more rights than the change itself. */
 import type { TargetDefinitions } from '../catalog/definitions.js';
 import { readObstacles } from '../catalog/activity.js';
+import { readBaseTypes } from '../catalog/base-types.js';
 import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
 import { missingCreate, missingPrivileges } from '../catalog/privileges.js';
@@ -21,13 +22,14 @@ import { checkRelationKind } from './checks/relation-kind.js';
 import { checkRelations, resolveRelations } from './checks/relations.js';
 import { checkServer } from './checks/server.js';
 import { conclude, type Facts } from './conclude.js';
-import { tryChange, type CloneBuilder } from './trial.js';
+import { tryChange, type CloneBuilder, type CloneRebinder } from './trial.js';
 import type { ChangeRequest, Plan } from './types.js';
 import { repeatabilityOf } from './volatility.js';
 
 export interface PlanDependencies {
   /** How an empty table of a shape is built; `plan` knows nothing of the shadow. */
   readonly buildClone: CloneBuilder;
+  readonly rebindClone: CloneRebinder;
   /** What others have against it (the table is being migrated already). */
   readonly refusals?: readonly Refusal[];
   /** Of a migration that is under way: no other key will do for it. */
@@ -77,14 +79,14 @@ export async function makePlan(
     tried: null,
   };
   const isTable = checkRelationKind(table).length === 0 && checkServer(server).length === 0;
-  return conclude(isTable ? await lookAndTry(session, facts, table, deps.buildClone) : facts);
+  return conclude(isTable ? await lookAndTry(session, facts, table, deps) : facts);
 }
 
 async function lookAndTry(
   session: Session,
   facts: Facts,
   table: FoundTable,
-  buildClone: CloneBuilder,
+  deps: PlanDependencies,
 ): Promise<Facts> {
   const { change, server } = facts;
   const source = await readTableShape(session, table.oid);
@@ -108,19 +110,20 @@ async function lookAndTry(
     const all = lacking.length > 0 ? await missingPrivileges(session, source, seen.definitions) : [];
     return { ...facts, seen, refusals: [...others, ...checkPrivileges(server.role, all)] };
   }
-  return await tried(session, { ...facts, seen }, change, buildClone);
+  return await tried(session, { ...facts, seen }, change, deps);
 }
 
 async function tried(
   session: Session,
   facts: Facts & { seen: NonNullable<Facts['seen']> },
   change: Change,
-  buildClone: CloneBuilder,
+  { buildClone, rebindClone }: PlanDependencies,
 ): Promise<Facts> {
   const { source, definitions, dependents } = facts.seen;
   try {
     const trial = await tryChange(session, source, change, {
       buildClone,
+      rebindClone,
       definitions,
       dependents,
       role: facts.server.role,
@@ -135,7 +138,11 @@ async function tried(
     const forAround = around === null ? [] : await aroundPrivileges(session, facts, around);
     const isRepeatable = await repeatabilityOf(session, change);
     const taken = await takenNames(session, source, arrivingNames(trial.after));
-    return { ...facts, tried: { trial, isRepeatable, taken, forCopy, forAround } };
+    const baseTypes = await readBaseTypes(session, [
+      ...trial.after.columns.map(({ type }) => type),
+      ...definitions.foreignKeysIn.flatMap(({ columnTypes }) => columnTypes),
+    ]);
+    return { ...facts, tried: { trial, isRepeatable, taken, baseTypes, forCopy, forAround } };
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return { ...facts, refusals: [...facts.refusals, ...error.reasons] };

@@ -5,6 +5,8 @@ import type { QualifiedName } from '../sql/quote.js';
 
 /** Classes that speak of the moment and not of the change: lost connection, out of memory, canceled, broken server. */
 const transientClasses = ['08', '40', '53', '55', '57', '58', 'XX'];
+/** But for this one of class 55: `column "id" is not an identity column` and the like. */
+const ofTheChange: readonly string[] = [SqlState.notInPrerequisiteState];
 
 /**
  * Runs one step of the trial; errors of the server become a refusal that says which action it was.
@@ -24,7 +26,7 @@ export async function refusedByServer(
     // The clone's schema means nothing to the user; its name is random, so it occurs in no other sense.
     const own = (text: string): string => text.replaceAll(names.clone.schema, names.source.schema);
     const hint = 'hint' in error && typeof error.hint === 'string' ? { hint: own(error.hint) } : {};
-    if (transientClasses.includes(state.slice(0, 2))) {
+    if (transientClasses.includes(state.slice(0, 2)) && !ofTheChange.includes(state)) {
       throw new FailedError('trial-failed', `the trial on an empty clone failed: ${own(error.message)}`, {
         state: 'nothing was changed',
         hint: 'try again',

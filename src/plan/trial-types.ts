@@ -38,6 +38,9 @@ export interface Trial {
   readonly start: TrialStep;
   /** One for each statement of the change. */
   readonly steps: readonly TrialStep[];
+  /** With its copies of serials' sequences. */
+  readonly changed: TableShape;
+  /** The shadow that it becomes: it shares these with the source. */
   readonly after: TableShape;
   /** By attnum. */
   readonly added: ReadonlyMap<number, AddedValue>;

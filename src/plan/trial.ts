@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { withDeparseSettings } from '../catalog/deparse-settings.js';
+import { withStarts } from '../catalog/sequences.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
 import type { Definitions } from '../catalog/definitions.js';
@@ -25,6 +26,13 @@ import { decide } from './verdict.js';
 
 /** The statements that build an empty table of this shape, with its indexes and constraints, in another schema. */
 export type CloneBuilder = (shape: TableShape, schema: string) => readonly string[];
+
+/** What makes the changed clone the shadow that it would be. */
+export type CloneRebinder = (clone: {
+  readonly source: TableShape;
+  readonly before: TableShape;
+  readonly after: TableShape;
+}) => readonly string[];
 
 /** The trial waits for nobody: what it could wait for is another session's uncommitted type or function. */
 const lockTimeoutMs = 2000;
@@ -51,6 +59,7 @@ export async function tryChange(
 
 export interface TrialOptions {
   readonly buildClone: CloneBuilder;
+  readonly rebindClone: CloneRebinder;
   /** What hangs on the table. */
   readonly definitions: Definitions;
   readonly dependents: readonly Dependent[];
@@ -66,7 +75,7 @@ interface TrialInput extends TrialOptions {
 
 async function inTransaction(
   session: Session,
-  { source, change, buildClone, definitions, dependents, role, schema }: TrialInput,
+  { source, change, buildClone, rebindClone, definitions, dependents, role, schema }: TrialInput,
 ): Promise<Trial> {
   const clone = { schema, name: source.name.name };
   const names = { clone, source: source.name };
@@ -88,7 +97,9 @@ async function inTransaction(
     });
     steps.push(await readStep(session, oid));
   }
-  const after = await readTableShape(session, oid);
+  const changed = await readTableShape(session, oid);
+  await session.batch([...rebindClone({ source, before, after: changed })]);
+  const after = await withStarts(session, before, await readTableShape(session, oid));
   await session.batch(['rollback to savepoint changed']);
 
   const probe = { session, oid, table, names };
@@ -110,10 +121,19 @@ async function inTransaction(
       await session.asUser(() =>
         session.batch(change.statements.map((statement) => retargetStatement(statement, schema))),
       );
+      await session.batch([...rebindClone({ source, before, after: changed })]);
     },
   };
   const tried = await tryDefinitions(input);
-  const seen = { before, start, steps: withOwnScans(start, steps), after, added, definitions: tried };
+  const seen = {
+    before,
+    start,
+    steps: withOwnScans(start, steps),
+    changed,
+    after,
+    added,
+    definitions: tried,
+  };
   if (decide(change, seen).verdict !== 'native') return { ...seen, native: null };
   const statements = change.statements.map((statement) => ({
     label: labelOf(statement),

@@ -1,7 +1,7 @@
 /** What `plan` decides, as data. Plain JSON: it is printed, kept in the state, and handed to every phase. */
 import type { Refusal } from '../errors.js';
 import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
-import type { TableShape } from '../catalog/types.js';
+import type { OwnedSequence, TableShape } from '../catalog/types.js';
 import type { QualifiedName } from '../sql/quote.js';
 
 /** What the user asked for, as they wrote it. Kept in the state: a later `run` must ask for the same. */
@@ -54,6 +54,17 @@ export interface ColumnMapping {
   readonly expression: string | null;
   /** The expression may give another value each time (`random()`, `now()`): the tables cannot be compared by it. */
   readonly volatile?: boolean;
+}
+
+/** What becomes of a sequence that a column owns without being an identity column (`serial`), and that lives on. */
+export interface SerialFate {
+  readonly sequence: OwnedSequence;
+  /** The column of the new table that owns it from the swap on. */
+  readonly column: string;
+  /** The type it grows to; null when it stays. */
+  readonly type: string | null;
+  /** SET LOGGED and SET UNLOGGED take it along; null when it stays. */
+  readonly persistence: 'logged' | 'unlogged' | null;
 }
 
 /**
@@ -177,6 +188,8 @@ export interface Plan {
   readonly source: TableShape | null;
   /** The shape after the change, as read from the changed clone; names carry the clone's schema. */
   readonly target: TableShape | null;
+  /** The same object before and after the swap; one of a dropped column goes with the old table. */
+  readonly serials: readonly SerialFate[];
   /** What hangs on the table: as it is, and as the swap makes it; null when nobody looked. */
   readonly definitions: { readonly source: Definitions; readonly target: TargetDefinitions } | null;
   /** Every relation that the swap locks, in the order in which it does. */

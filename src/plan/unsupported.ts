@@ -10,6 +10,8 @@ const owner: Reason = ['owner-change', runItYourself];
 const trigger: Reason = ['trigger-change', runItYourself];
 const rule: Reason = ['rule-change', runItYourself];
 const rowSecurity: Reason = ['row-security-change', runItYourself];
+const sequenceByAlter =
+  'run it by itself, before or after; for an identity column write ALTER COLUMN ... RESTART, SET INCREMENT BY and the like';
 const inheritance: Reason = [
   'inheritance-change',
   'tables with parents or children cannot be migrated in this release',
@@ -62,6 +64,8 @@ export const foreignKeyAdded = (label: string): Refusal => ({
 });
 
 const statements: Readonly<Record<string, Reason>> = {
+  AlterSeqStmt: ['sequence-change', sequenceByAlter],
+  CreateSeqStmt: ['sequence-change', 'create it by itself before'],
   AlterObjectSchemaStmt: ['set-schema', runItYourself],
   AlterOwnerStmt: owner,
   CreateTrigStmt: trigger,

@@ -24,6 +24,8 @@ export interface WarningInput {
   readonly allowedPublications: boolean;
   readonly server: ServerFacts;
   readonly rows: number | null;
+  /** Of the types of referencing and referenced columns: what domains are made of. */
+  readonly baseTypes: ReadonlyMap<string, string>;
 }
 
 export function warningsFor(input: WarningInput): Warning[] {
@@ -72,9 +74,10 @@ function copyWarnings({
   definitions,
   dependents,
   allowedPublications,
+  baseTypes,
 }: WarningInput): Warning[] {
   const warnings: Warning[] = [
-    ...(definitions === null ? [] : referencingTypeWarnings(definitions, target)),
+    ...(definitions === null ? [] : referencingTypeWarnings(definitions, target, baseTypes)),
     ...(definitions === null ? [] : matviewWarnings(definitions)),
     ...(definitions === null ? [] : partitionWarnings(definitions, server)),
   ];
@@ -99,7 +102,9 @@ function copyWarnings({
         'CREATE INDEX CONCURRENTLY on the table itself may be all that is needed: it blocks no writes, and copies nothing',
     });
   }
-  const identities = target.columns.filter(({ identity }) => identity !== 'none').map(({ name }) => name);
+  const identities = target.sequences
+    .filter(({ identity, startsAt }) => identity && startsAt === undefined)
+    .map(({ column }) => column);
   if (identities.length > 0) {
     warnings.push({
       code: 'identity',
@@ -117,12 +122,19 @@ function copyWarnings({
 }
 
 /** PostgreSQL compares int with bigint gladly, until the first value that the smaller type does not hold. */
-function referencingTypeWarnings({ foreignKeysIn }: TargetDefinitions, target: TableShape): Warning[] {
+function referencingTypeWarnings(
+  { foreignKeysIn }: TargetDefinitions,
+  target: TableShape,
+  baseTypes: ReadonlyMap<string, string>,
+): Warning[] {
+  const base = (type: string): string => baseTypes.get(type) ?? type;
   const columns = foreignKeysIn.flatMap((key) =>
     key.columns.flatMap((column, index) => {
       const type = target.columns.find(({ name }) => name === key.referencedColumns[index])?.type;
       const own = key.columnTypes[index];
-      return type === undefined || own === undefined || type === own
+      // What was of another type before the change is none of its doing.
+      const isTouched = type !== key.referencedTypes[index];
+      return type === undefined || own === undefined || !isTouched || base(type) === base(own)
         ? []
         : [`${displayName(key.table)}.${column} (${own}, references ${type})`];
     }),

@@ -5,12 +5,13 @@
  */
 import type { Column, Constraint, ExtendedStatistics, OwnedSequence, TableShape } from '../catalog/types.js';
 import { grantStatements } from '../ddl/grant-sql.js';
+import { ownMoves } from '../ddl/own-names.js';
 import { optionChanges, splitOption } from '../ddl/option-sql.js';
+import { sequenceOptions } from '../ddl/serial-sequences.js';
 import { createStatistics } from '../ddl/statistics-sql.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 import { adjustIndexes, type IndexAdjustments } from './adjust-indexes-sql.js';
 import { autovacuumOff } from './bare-heap-sql.js';
-import { sequenceOptions } from './column-sql.js';
 import {
   addConstraint,
   constraintComment,
@@ -241,7 +242,10 @@ function identityChange(
   if (column.identity === 'none' || before.identity === column.identity) return [];
   if (before.identity !== 'none') return [`${alter} set generated ${column.identity}`];
   const sequence = identitySequence(wanted, column.name);
-  const options = sequence === undefined ? '' : ` (${sequenceOptions(sequence, table.schema)})`;
+  const options =
+    sequence === undefined
+      ? ''
+      : ` (sequence name ${qualified({ schema: table.schema, name: sequence.name.name })} ${sequenceOptions(sequence)})`;
   return [`${alter} add generated ${column.identity} as identity${options}`];
 }
 
@@ -272,7 +276,7 @@ function sequenceChanges(now: TableShape, wanted: TableShape, table: QualifiedNa
         ...(before === undefined || facts(before) === facts(sequence)
           ? []
           : [
-              `alter sequence ${name} increment by ${increment} minvalue ${min} maxvalue ${max} start with ${start} restart with ${start} cache ${cache} ${cycle ? 'cycle' : 'no cycle'}`,
+              `alter sequence ${name} increment by ${increment} minvalue ${min} maxvalue ${max} start with ${start} restart with ${sequence.startsAt ?? start} cache ${cache} ${cycle ? 'cycle' : 'no cycle'}`,
             ]),
         ...(made.unlogged === unlogged
           ? []
@@ -301,6 +305,6 @@ function statisticsChanges(now: TableShape, wanted: TableShape, table: Qualified
         const before = named(now.statistics, each.name.name);
         return before === undefined || !isKept(before);
       })
-      .flatMap((each) => createStatistics(each, wanted.name, table)),
+      .flatMap((each) => createStatistics(each, ownMoves(wanted, table.schema), table)),
   ];
 }

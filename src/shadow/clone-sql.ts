@@ -3,14 +3,20 @@
  * renames indexes and constraints, and leaves out owner, grants, storage parameters and more; so it is built from
  * what the catalog says (issue: every object is carried or refused).
  *
+ * Expressions that name the table or its parts name the clone's; a serial's sequence has a copy, which the defaults draw
+ * from until the change is made.
+ *
  * What stays out: foreign keys (invariant 14), triggers, policies, publications. They come in the swap.
  */
 import type { OwnedSequence, TableShape } from '../catalog/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
+import { retargetNames } from '../sql/retarget-names.js';
 import { inStoredForm } from '../sql/stored-form.js';
-import { columnComments, columnDefinition, columnSettings } from './column-sql.js';
+import { columnComments, columnDefinition, columnSettings, ownDefaults } from './column-sql.js';
 import { addConstraint, constraintComment, isRowConstraint, isUnvalidated } from './constraint-sql.js';
 import { grantStatements } from '../ddl/grant-sql.js';
+import { ownMoves } from '../ddl/own-names.js';
+import { copySerials } from '../ddl/serial-sequences.js';
 import { attachStatements, indexBuilds } from './index-build-sql.js';
 import { createStatistics } from '../ddl/statistics-sql.js';
 import { optionList } from '../ddl/option-sql.js';
@@ -23,21 +29,26 @@ import { optionList } from '../ddl/option-sql.js';
 export function cloneStatements(shape: TableShape, schema: string): string[] {
   const table = { schema, name: shape.name.name };
   const rowConstraints = shape.constraints.filter(isRowConstraint);
+  const serials = copySerials(shape, schema);
+  const moves = ownMoves(shape, schema);
   return [
     // Creating indexes and owning the table takes both.
     `grant usage, create on schema ${ident(schema)} to ${ident(shape.owner)}`,
+    ...serials.before,
     inStoredForm(createTable(shape, table)),
     `alter table ${qualified(table)} owner to ${ident(shape.owner)}`,
+    ...serials.after,
     ...columnSettings(shape, table),
     ...rowConstraints
       .filter((constraint) => !isPartOfCreateTable(constraint))
-      .map((constraint) => addConstraint(table, constraint)),
+      .map((constraint) => retargetNames(addConstraint(table, constraint), moves)),
     ...indexBuilds(shape, schema).map(({ statement }) => statement),
     ...attachStatements(shape, schema),
+    ...ownDefaults(shape, table).map(inStoredForm),
     ...(shape.comment === null ? [] : [`comment on table ${qualified(table)} is ${literal(shape.comment)}`]),
     ...columnComments(shape, table),
     ...rowConstraints.flatMap((constraint) => constraintComment(table, constraint)),
-    ...shape.statistics.flatMap((each) => createStatistics(each, shape.name, table)),
+    ...shape.statistics.flatMap((each) => createStatistics(each, moves, table)),
     ...identitySequences(shape).flatMap((sequence) => sequenceStatements(sequence, shape, schema)),
     ...grantStatements({
       kind: 'table',
@@ -69,18 +80,22 @@ function isPartOfCreateTable(constraint: TableShape['constraints'][number]): boo
   return constraint.type === 'not null' && !isUnvalidated(constraint);
 }
 
-/** A serial's sequence stays where it is: it is shared until the swap, and changes hands there. */
 function identitySequences(shape: TableShape): OwnedSequence[] {
   return shape.sequences.filter(({ identity }) => identity);
 }
 
 function sequenceStatements(sequence: OwnedSequence, shape: TableShape, schema: string): string[] {
   const name = { schema, name: sequence.name.name };
-  const { owner, grants, comment, unlogged } = sequence;
+  const { owner, grants, comment, unlogged, type, column } = sequence;
   return [
-    ...(unlogged === shape.unlogged
+    ...(unlogged === null || unlogged === shape.unlogged
       ? []
       : [`alter sequence ${qualified(name)} set ${unlogged ? 'unlogged' : 'logged'}`]),
+    ...(shape.columns.some((each) => each.name === column && each.type === type)
+      ? []
+      : [`alter sequence ${qualified(name)} as ${type}`]),
+    // Called: only RESTART makes it anything else, and that is how it is seen.
+    `select setval(${literal(qualified(name))}::regclass, last_value, true) from ${qualified(sequence.name)}`,
     ...(comment === null ? [] : [`comment on sequence ${qualified(name)} is ${literal(comment)}`]),
     ...grantStatements({ kind: 'sequence', name, owner, grants }),
   ];

@@ -1,7 +1,10 @@
 /** Columns of the clone. */
-import type { Column, OwnedSequence, TableShape } from '../catalog/types.js';
+import type { Column, TableShape } from '../catalog/types.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
 import { optionList } from '../ddl/option-sql.js';
+import { cloneMoves, ownMoves, selfNamingDefaults } from '../ddl/own-names.js';
+import { sequenceOptions } from '../ddl/serial-sequences.js';
+import { namesAny, retargetExpression } from '../sql/retarget-names.js';
 
 /** What stands in CREATE TABLE for one column. */
 export function columnDefinition(column: Column, shape: TableShape, schema: string): string {
@@ -22,26 +25,29 @@ function hasNotNullConstraint(column: Column, shape: TableShape): boolean {
 function valueClause(column: Column, shape: TableShape, schema: string): string[] {
   if (column.identity !== 'none') {
     const sequence = shape.sequences.find((each) => each.identity && each.column === column.name);
-    const options = sequence === undefined ? '' : ` (${sequenceOptions(sequence, schema)})`;
+    const options =
+      sequence === undefined
+        ? ''
+        : ` (sequence name ${qualified({ schema, name: sequence.name.name })} ${sequenceOptions(sequence)})`;
     return [`generated ${column.identity} as identity${options}`];
   }
   if (column.default === null) return [];
-  // A serial's default goes on naming the source's sequence: both tables draw from one until the swap.
-  if (column.generated === 'none') return [`default ${column.default}`];
-  return [`generated always as (${column.default}) ${column.generated}`];
+  if (column.generated === 'none') {
+    // One that names the table or its parts has to wait for them: `ownDefaults`.
+    return namesAny(column.default, cloneMoves(shape, schema)) ? [] : [`default ${column.default}`];
+  }
+  return [
+    `generated always as (${retargetExpression(column.default, ownMoves(shape, schema))}) ${column.generated}`,
+  ];
 }
 
-/** The type is always the column's. */
-export function sequenceOptions(sequence: OwnedSequence, schema: string): string {
-  return [
-    `sequence name ${qualified({ schema, name: sequence.name.name })}`,
-    `start with ${sequence.start}`,
-    `increment by ${sequence.increment}`,
-    `minvalue ${sequence.min}`,
-    `maxvalue ${sequence.max}`,
-    `cache ${sequence.cache}`,
-    sequence.cycle ? 'cycle' : 'no cycle',
-  ].join(' ');
+/** Those that name the table or its parts, once all of these are there. */
+export function ownDefaults(shape: TableShape, table: QualifiedName): string[] {
+  const moves = cloneMoves(shape, table.schema);
+  return selfNamingDefaults(shape, moves).map(
+    (column) =>
+      `alter table ${qualified(table)} alter column ${ident(column.name)} set default ${retargetExpression(column.default, moves)}`,
+  );
 }
 
 /** What CREATE TABLE has no words for (in every version). */

@@ -109,7 +109,9 @@ function indexFacts({ oid: _, name: _name, filenode: _file, options, ...rest }: 
   return { ...rest, options: options.toSorted() };
 }
 
-function sequenceFacts({ sequence: { oid: _, name: _name, grants, ...rest } }: NamedSequence): Facts {
+function sequenceFacts({
+  sequence: { oid: _, name: _name, grants, startsAt: _start, ...rest },
+}: NamedSequence): Facts {
   return { ...rest, grants: grantFacts(grants) };
 }
 

@@ -3,13 +3,18 @@ import type { Constraint, Index, TableShape } from '../catalog/types.js';
 import { parseStatement } from '../sql/parse.js';
 import { ident, type QualifiedName } from '../sql/quote.js';
 import { retargetRelation } from '../sql/retarget.js';
+import { retargetNames } from '../sql/retarget-names.js';
+import { ownMoves } from '../ddl/own-names.js';
 import { treesEqual } from '../sql/syntax-tree.js';
 import { byteSlice, byteSplice, tokens, tokenType } from '../sql/tokens.js';
 import { addConstraint } from './constraint-sql.js';
 
 /** `CREATE [UNIQUE] INDEX` on another table; the index is created in that table's schema. */
 export function createIndex(index: Index, shape: TableShape, table: QualifiedName): string {
-  const statement = retargetRelation(index.definition, shape.name, table);
+  const statement = retargetNames(
+    retargetRelation(index.definition, shape.name, table),
+    ownMoves(shape, table.schema),
+  );
   if (index.tablespace === null) return statement;
   return withClause(statement, `TABLESPACE ${ident(index.tablespace)}`, ['where'], (tree) => {
     (tree as { IndexStmt: { tableSpace?: string } }).IndexStmt.tableSpace = index.tablespace ?? '';

@@ -164,7 +164,12 @@ test('extended statistics, beside the table that they are made on', () => {
     target: 7,
     comment: 'c',
   };
-  expect(createStatistics(statistics, table, { schema: 'ghost_new_1', name: 'Orders' })).toEqual([
+  expect(
+    createStatistics(statistics, [{ from: table, to: { schema: 'ghost_new_1', name: 'Orders' } }], {
+      schema: 'ghost_new_1',
+      name: 'Orders',
+    }),
+  ).toEqual([
     'CREATE STATISTICS "ghost_new_1"."Both" (ndistinct) ON a, lower(b) FROM "ghost_new_1"."Orders"',
     'alter statistics "ghost_new_1"."Both" owner to "o"',
     'alter statistics "ghost_new_1"."Both" set statistics 7',

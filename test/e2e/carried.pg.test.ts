@@ -295,6 +295,29 @@ describe('what cannot follow is refused by its name', () => {
     });
   });
 
+  test('no such warning where the change touches no such column, nor where two domains are of one type', async () => {
+    await using db = await createDatabase(`
+      create domain long as bigint; create domain longer as long;
+      create table orders (id bigint primary key, code varchar(10) unique, n integer unique, note integer);
+      create table items (order_id integer references orders, code varchar(20) references orders (code),
+        n longer references orders (n));
+      insert into orders values (1);`);
+    const warnings = async (alter: string[]): Promise<string[]> => {
+      const { warnings: all } = await plan({
+        connection: { url: db.url },
+        request: request({ table: 'orders', alter, rewrite: true }),
+      });
+      return all.filter(({ code }) => code === 'referencing-types').map(({ message }) => message);
+    };
+    expect(await warnings([])).toEqual([]);
+    expect(await warnings(['alter note type bigint'])).toEqual([]);
+    expect(await warnings(['alter n type bigint'])).toEqual([]);
+    expect(await warnings(['alter n type long'])).toEqual([]);
+    expect(await warnings(['alter code type varchar(15)'])).toEqual([
+      expect.stringContaining('public.items.code (character varying(20), references character varying(15))'),
+    ]);
+  });
+
   test("a view in another session's temporary schema", async () => {
     await using db = await createDatabase(base);
     const other = await db.connect();

@@ -167,7 +167,7 @@ describe('readChange', () => {
     ['create statistics s on a, b from orders', 'statistics-change', 'CREATE STATISTICS'],
     ['create view v as select 1', 'unsupported-statement', 'CREATE VIEW'],
     ['alter view orders rename column a to b', 'unsupported-statement', 'ALTER VIEW'],
-    ['alter sequence orders increment 5', 'unsupported-statement', 'ALTER SEQUENCE'],
+    ['alter sequence orders increment 5', 'sequence-change', 'ALTER SEQUENCE'],
     ['vacuum orders', 'maintenance', 'VACUUM'],
     ['do $$ begin end $$', 'unsupported-statement', 'DO'],
     ["comment on function f() is 'x'", 'unsupported-statement', 'COMMENT ON'],

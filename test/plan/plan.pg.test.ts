@@ -3,6 +3,7 @@ import { UsageError, RefusedError } from '../../src/errors.js';
 import { makePlan } from '../../src/plan/plan.js';
 import type { ChangeRequest, Plan } from '../../src/plan/types.js';
 import { cloneStatements } from '../../src/shadow/clone-sql.js';
+import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { openSession, requestFor } from './trial-support.js';
 
@@ -22,7 +23,10 @@ const orders = `
 
 async function planOf(db: TestDatabase, parts: Partial<ChangeRequest>, url = db.url): Promise<Plan> {
   await using session = await openSession(db, url);
-  return await makePlan(session, requestFor('orders', parts), { buildClone: cloneStatements });
+  return await makePlan(session, requestFor('orders', parts), {
+    buildClone: cloneStatements,
+    rebindClone: rebindStatements,
+  });
 }
 
 async function codesOf(db: TestDatabase, parts: Partial<ChangeRequest>): Promise<string[]> {
@@ -326,6 +330,7 @@ describe('makePlan', () => {
     await using session = await openSession(db);
     const plan = await makePlan(session, requestFor('pg_catalog.pg_class', { rewrite: true }), {
       buildClone: cloneStatements,
+      rebindClone: rebindStatements,
     });
     expect(plan.reasons).toMatchObject([{ code: 'system-table' }]);
   });

@@ -4,6 +4,7 @@ import { makePlan } from '../../src/plan/plan.js';
 import { changeStatementsIn } from '../../src/plan/retarget-statement.js';
 import type { ChangeRequest } from '../../src/plan/types.js';
 import { cloneStatements } from '../../src/shadow/clone-sql.js';
+import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import { projectedColumns, projectionSql } from '../../src/sql/projection.js';
 import { ident, identList } from '../../src/sql/quote.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -155,7 +156,7 @@ test('now() as a default is one moment for all rows', async () => {
   const plan = await makePlan(
     session,
     requestFor('"Orders"', { alter: ['add column created timestamptz default now()'], rewrite: true }),
-    { buildClone: cloneStatements },
+    { buildClone: cloneStatements, rebindClone: rebindStatements },
   );
   const created = plan.projection?.layers.at(-1)?.find(({ name }) => name === 'created');
   expect(created?.expression).toMatch(/^'20\d\d-.*'::timestamp with time zone$/);
@@ -163,7 +164,10 @@ test('now() as a default is one moment for all rows', async () => {
 
 async function copyByPlan(db: TestDatabase, request: ChangeRequest): Promise<void> {
   await using session = await openSession(db);
-  const plan = await makePlan(session, request, { buildClone: cloneStatements });
+  const plan = await makePlan(session, request, {
+    buildClone: cloneStatements,
+    rebindClone: rebindStatements,
+  });
   if (plan.verdict !== 'copy' || plan.source === null || plan.projection === null) {
     throw new Error(JSON.stringify(plan.reasons));
   }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { makePlan } from '../../src/plan/plan.js';
 import { changeStatementsIn } from '../../src/plan/retarget-statement.js';
 import { cloneStatements } from '../../src/shadow/clone-sql.js';
+import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import { projectedColumns, projectionSql } from '../../src/sql/projection.js';
 import { identList } from '../../src/sql/quote.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -81,7 +82,10 @@ test('random changes', { timeout: 120_000 }, async () => {
       await db.query(reset);
       const failure = await alterNatively(db, alter);
       const request = requestFor('t', { alter, rewrite: true });
-      const plan = await makePlan(session, request, { buildClone: cloneStatements });
+      const plan = await makePlan(session, request, {
+        buildClone: cloneStatements,
+        rebindClone: rebindStatements,
+      });
       if (failure !== null && !/^2[23]/.test(failure)) {
         expect(plan.reasons, failure).toMatchObject([{ code: 'rejected-by-server' }]);
         outcomes.rejected++;

@@ -114,6 +114,7 @@ export function trialOf(moments: readonly (readonly Column[])[], more: Partial<T
     before: shape(moments[0] ?? []),
     start,
     steps: rest,
+    changed: shape(moments.at(-1) ?? []),
     after: shape(moments.at(-1) ?? []),
     added: new Map(),
     definitions: { target: noDefinitions, changed: new Set<number>(), refusals: [] },

@@ -11,6 +11,7 @@ import { tryChange } from '../../src/plan/trial.js';
 import type { Trial } from '../../src/plan/trial-types.js';
 import type { ChangeRequest } from '../../src/plan/types.js';
 import { cloneStatements } from '../../src/shadow/clone-sql.js';
+import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import type { TestDatabase } from '../support/database.js';
 
 export function requestFor(table: string, parts: Partial<Omit<ChangeRequest, 'table'>>): ChangeRequest {
@@ -33,6 +34,7 @@ export async function runTrial(
   const definitions = await readDefinitions(session, table.oid);
   const trial = await tryChange(session, source, change, {
     buildClone: cloneStatements,
+    rebindClone: rebindStatements,
     definitions,
     dependents: await readDependents(session, table.oid),
     role,

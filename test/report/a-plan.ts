@@ -75,6 +75,7 @@ export const aPlan: Plan = {
   source: null,
   target: null,
   definitions: null,
+  serials: [],
   lockSet: [],
   steps: [
     { phase: 'prepare', what: 'create the change log and the triggers' },

@@ -13,12 +13,15 @@ test('the clone: heap first, then what hangs on it; no foreign key, no invalid i
   const statements = cloneStatements(orders, 'ghost_new_1');
   expect(statements.filter((statement) => !statement.startsWith('do '))).toEqual([
     'grant usage, create on schema "ghost_new_1" to "owner"',
+    'create sequence "ghost_new_1"."serial" as integer start with 1 increment by 1 minvalue 1 maxvalue 2147483647 cache 1 no cycle',
+    'alter sequence "ghost_new_1"."serial" owner to "owner"',
     `create table "ghost_new_1"."orders" (
   "id" integer generated always as identity (sequence name "ghost_new_1"."orders_id_seq" start with 1 increment by 1 minvalue 1 maxvalue 2147483647 cache 1 no cycle) not null,
   "Note" text collate pg_catalog."C" default 'x'::text,
   "twice" integer generated always as ((id * 2)) stored
 ) using "heap" with ("fillfactor" = '70', "toast"."autovacuum_enabled" = 'on')`,
     'alter table "ghost_new_1"."orders" owner to "owner"',
+    'alter sequence "ghost_new_1"."serial" owned by "ghost_new_1"."orders"."Note"',
     `alter table "ghost_new_1"."orders"
   alter column "id" set storage plain,
   alter column "Note" set storage main,
@@ -30,6 +33,7 @@ test('the clone: heap first, then what hangs on it; no foreign key, no invalid i
     ...attachStatements(orders, 'ghost_new_1'),
     `comment on table "ghost_new_1"."orders" is 'it''s'`,
     `comment on constraint "short" on "ghost_new_1"."orders" is 'later'`,
+    `select setval('"ghost_new_1"."orders_id_seq"'::regclass, last_value, true) from "app"."orders_id_seq"`,
     'grant select, insert on table "ghost_new_1"."orders" to "owner"',
   ]);
   expect(

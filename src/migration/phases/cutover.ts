@@ -245,6 +245,7 @@ async function swapOnce(
         source: plan.source,
         target,
         columns: plan.columns,
+        serials: plan.serials,
         dropCapture: dropCaptureTriggerStatements({ id, table: plan.table }),
         unvalidated: unvalidatedConstraintStatements(target, schemas.shadow),
         detach: detachStatements({ table: plan.table, ...definitions }),

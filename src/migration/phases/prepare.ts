@@ -12,14 +12,12 @@ import {
 } from '../../capture/triggers/trigger-sql.js';
 import { changeLog } from '../../capture/change-log.js';
 import { readFingerprint } from '../../catalog/fingerprint.js';
-import { readTableShape } from '../../catalog/shape.js';
 import { readBlocks } from '../../catalog/sizes.js';
 import type { TableShape } from '../../catalog/types.js';
 import { FailedError } from '../../errors.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../../locks/describe-miss.js';
 import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
 import { bareHeapStatements } from '../../shadow/bare-heap-sql.js';
-import { cloneStatements } from '../../shadow/clone-sql.js';
 import type { Session } from '../../db/session.js';
 import { displayName, qualified, sql } from '../../sql/quote.js';
 import { markOf } from '../../sql/marks.js';
@@ -28,7 +26,7 @@ import { createSchemaStatements } from '../../state/schema-sql.js';
 import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../machine.js';
-import { applyChange } from '../apply-change.js';
+import { buildChangedClone } from '../changed-clone.js';
 import { followSource } from '../follow.js';
 import { compareDefinitions, readMark, SourceAltered, warmUp } from '../source-check.js';
 
@@ -92,10 +90,8 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
       ...createSchemaStatements(schemas.shadow, markOf(context, 'shadow')),
       ...createSchemaStatements(schemas.old, markOf(context, 'old table')),
     ]);
-    await control.batch(cloneStatements(plan.source, schemas.shadow));
-    const oid = await applyChange(control, plan, schemas.shadow);
-    await setShadow(control, id, { shadow: oid, ...(await schemaOids(control, schemas)) });
-    const target = await readTableShape(control, oid);
+    const target = await buildChangedClone(control, plan, schemas.shadow);
+    await setShadow(control, id, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
     await control.batch(bareHeapStatements(target, schemas.shadow));
     await control.batch(captureObjectStatements({ id, table: plan.table, key: plan.key }));
     await control.batch(markCaptureStatements(context));

@@ -1,0 +1,33 @@
+/** The table as the change makes it, empty, in a schema of ours: what becomes the shadow. */
+import { withStarts } from '../catalog/sequences.js';
+import { readTableShape } from '../catalog/shape.js';
+import { findTable } from '../catalog/table.js';
+import type { TableShape } from '../catalog/types.js';
+import type { Session } from '../db/session.js';
+import { changeStatementsIn } from '../plan/retarget-statement.js';
+import type { Plan } from '../plan/types.js';
+import { cloneStatements } from '../shadow/clone-sql.js';
+import { rebindStatements } from '../shadow/rebind-sql.js';
+
+/** PostgreSQL makes the change itself. In the caller's transaction. */
+export async function buildChangedClone(
+  session: Session,
+  {
+    request,
+    table,
+    source,
+    settings,
+  }: Pick<Plan, 'request' | 'table' | 'settings'> & { readonly source: TableShape },
+  schema: string,
+): Promise<TableShape> {
+  await session.batch(cloneStatements(source, schema));
+  const clone = await findTable(session, { schema, name: table.name });
+  if (clone === null) throw new Error('the clone is gone');
+  const before = await readTableShape(session, clone.oid);
+  await session.under(settings, async () => {
+    for (const statement of changeStatementsIn(request, schema)) await session.execute(statement);
+  });
+  const after = await readTableShape(session, clone.oid);
+  await session.batch(rebindStatements({ source, before, after }));
+  return await withStarts(session, before, await readTableShape(session, clone.oid));
+}
