@@ -4,6 +4,7 @@ import { findTable } from '../../src/catalog/table.js';
 import type { TableShape } from '../../src/catalog/types.js';
 import { Session } from '../../src/db/session.js';
 import { cloneStatements } from '../../src/shadow/clone-sql.js';
+import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import { ident, type QualifiedName } from '../../src/sql/quote.js';
 import type { TestDatabase, TestRole } from '../support/database.js';
 import { maximalTable, oddName, type MaximalRoles } from './maximal-table.js';
@@ -47,6 +48,8 @@ export async function cloneTable(session: Session, name: string): Promise<TableS
   const shape = await shapeOf(session, name);
   return await session.transaction(async () => {
     await session.batch([`create schema ${cloneSchema}`, ...cloneStatements(shape, cloneSchema)]);
+    const clone = await shapeOf(session, { schema: cloneSchema, name: shape.name.name });
+    await session.batch(rebindStatements({ source: shape, before: clone, after: clone }));
     return await shapeOf(session, { schema: cloneSchema, name: shape.name.name });
   });
 }
