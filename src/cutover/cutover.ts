@@ -37,6 +37,8 @@ export interface CutoverWork {
    */
   readonly finish: () => Promise<number>;
   readonly swap: readonly string[];
+  /** After the swap's statements and before the commit: throws when the result is not what it must be. Costs the hold its time. */
+  readonly inspect?: () => Promise<void>;
   /** Why there should be no try now, or null. */
   readonly ready?: () => Promise<string | null>;
   readonly killBlockers?: { readonly afterMs: number };
@@ -84,8 +86,10 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
       work: async () => {
         const started = performance.now();
         const entries = await work.finish();
-        if (work.rehearse !== true) return { value: entries, last: work.swap };
+        if (work.rehearse !== true && work.inspect === undefined) return { value: entries, last: work.swap };
         await work.session.batch(work.swap);
+        await work.inspect?.();
+        if (work.rehearse !== true) return { value: entries, last: [] };
         throw new Rehearsed(entries, performance.now() - started, attempt);
       },
       onTry: (step) => {

@@ -40,6 +40,8 @@ export const SqlState = {
 export interface ServerError extends Error {
   readonly code: string;
   readonly detail?: string;
+  /** CONTEXT: the functions that it came through. */
+  readonly where?: string;
   readonly schema?: string;
   readonly table?: string;
   readonly column?: string;

@@ -6,7 +6,7 @@ import type { TableShape } from '../catalog/types.js';
 import type { Session } from '../db/session.js';
 import { changeStatementsIn } from '../plan/retarget-statement.js';
 import type { Plan } from '../plan/types.js';
-import { cloneStatements } from '../shadow/clone-sql.js';
+import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../shadow/rebind-sql.js';
 
 /** PostgreSQL makes the change itself. In the caller's transaction. */
@@ -20,7 +20,7 @@ export async function buildChangedClone(
   }: Pick<Plan, 'request' | 'table' | 'settings'> & { readonly source: TableShape },
   schema: string,
 ): Promise<TableShape> {
-  await session.batch(cloneStatements(source, schema));
+  await buildClone(session, source, schema);
   const clone = await findTable(session, { schema, name: table.name });
   if (clone === null) throw new Error('the clone is gone');
   const before = await readTableShape(session, clone.oid);

@@ -22,6 +22,7 @@ import type { MigrationIdentity } from '../sql/marks.js';
 import type { MigrationRecord } from '../state/migrations.js';
 import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
 import { byName } from './by-name.js';
+import { givenAway } from './given-away.js';
 
 export interface CleanupWork {
   readonly session: Session;
@@ -79,7 +80,7 @@ async function removeObjects(
       await written();
     });
   } catch (error) {
-    throw notRemoved(error, id);
+    throw (await givenAway(session, await look(), id, error)) ?? notRemoved(error, id);
   }
 }
 

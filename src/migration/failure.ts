@@ -9,6 +9,7 @@ import { deleteMigration, findMigration, setError } from '../state/migrations.js
 import { findRelation } from '../state/own-objects.js';
 import { dropEmptyState } from '../state/schema.js';
 import { onAnySession, type RunContext } from './context.js';
+import { cameFromFunction, namingEventTrigger } from './event-trigger-failure.js';
 import { SessionLost } from './interrupt.js';
 import { undoPrepare } from './phases/prepare.js';
 import { readMark } from './source-check.js';
@@ -16,7 +17,10 @@ import { readMark } from './source-check.js';
 /** @returns the error to throw */
 export async function failed(context: RunContext, phase: Phase, error: unknown): Promise<unknown> {
   const { control, id } = context;
-  const known = (await sourceIsGone(context, phase, error)) ?? describe(context, phase, error);
+  const known = await named(
+    context,
+    (await sourceIsGone(context, phase, error)) ?? describe(context, phase, error),
+  );
   // Not ours any more: whoever has it now keeps its state.
   if (!(known instanceof PgGhostError) || known.code === 'taken-over') return known;
   if (phase === 'prepare' && !control.lost.aborted) {
@@ -30,6 +34,11 @@ export async function failed(context: RunContext, phase: Phase, error: unknown):
     () => undefined,
   );
   return known;
+}
+
+async function named(context: RunContext, error: unknown): Promise<unknown> {
+  if (!cameFromFunction(error)) return error;
+  return await onAnySession(context, (session) => namingEventTrigger(session, error, '')).catch(() => error);
 }
 
 function interruptedBeforeCapture(): InterruptedError {

@@ -22,7 +22,7 @@ import { makePlan } from '../plan/plan.js';
 import { targetInSchema } from '../plan/target-in-schema.js';
 import type { Plan } from '../plan/types.js';
 import { adjustments, loosenStatements } from '../shadow/adjust-sql.js';
-import { cloneStatements } from '../shadow/clone-sql.js';
+import { buildClone } from '../shadow/build-clone.js';
 import { compareBeforeSwap } from '../shadow/gate.js';
 import { helperIndexBuilds, helperIndexName } from '../shadow/helper-index-sql.js';
 import { rebindStatements } from '../shadow/rebind-sql.js';
@@ -128,7 +128,7 @@ async function tryPlan({ plan }: RunContext, session: Session): Promise<Plan | E
       // By its own name: the search path may be another one now.
       { ...plan.request, table: qualified(plan.table) },
       {
-        buildClone: cloneStatements,
+        buildClone,
         rebindClone: rebindStatements,
         keyColumns: plan.key.columns.map(({ name }) => name),
       },

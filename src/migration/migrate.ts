@@ -31,6 +31,7 @@ import { userSignal } from './interrupt.js';
 import { staleSeconds } from './pulse.js';
 import { refuseAnotherServer } from './reconnect.js';
 import { explained } from './server-errors.js';
+import { setRightState } from './set-right-state.js';
 import { isEnded } from './machine.js';
 import { refuseRenamed } from './source-check.js';
 
@@ -282,7 +283,7 @@ function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecor
 
 async function begin(control: Session, plan: Plan, server: ServerIdentity): Promise<MigrationRecord> {
   if (plan.source === null) throw new Error('a plan to copy has a source');
-  await ensureState(control);
+  await ensureState(control, setRightState);
   try {
     return await insertMigration(control, plan, plan.source.oid, server);
   } catch (error) {

@@ -2,8 +2,9 @@
 import { Session } from '../db/session.js';
 import { makePlan } from '../plan/plan.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
-import { cloneStatements } from '../shadow/clone-sql.js';
+import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../shadow/rebind-sql.js';
+import { rehearseObjects } from './rehearse-objects.js';
 import { rehearsePlan } from './rehearse-plan.js';
 import { breakOffWhenAsked, explained } from './server-errors.js';
 import type { PlanOptions } from './types.js';
@@ -28,5 +29,9 @@ export async function plan(options: PlanOptions): Promise<Plan> {
 }
 
 export async function planOn(session: Session, request: ChangeRequest): Promise<Plan> {
-  return makePlan(session, request, { buildClone: cloneStatements, rebindClone: rebindStatements });
+  return makePlan(session, request, {
+    buildClone,
+    rebindClone: rebindStatements,
+    rehearse: rehearseObjects,
+  });
 }

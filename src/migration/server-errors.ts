@@ -1,7 +1,9 @@
 /** At the edge of the library: what the server says and nobody foresaw is still one of our errors. */
+import { Session } from '../db/session.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
+import { cameFromFunction, namingEventTrigger } from './event-trigger-failure.js';
 import type { CommonOptions } from './types.js';
 
 /**
@@ -16,7 +18,8 @@ export async function explained<T>(
 ): Promise<T> {
   try {
     return await work();
-  } catch (error) {
+  } catch (thrown) {
+    const error = cameFromFunction(thrown) ? await named(options, thrown, state) : thrown;
     if (error instanceof PgGhostError) throw error;
     if (options.signal?.aborted === true || options.cancelSignal?.aborted === true) {
       throw new InterruptedError('interrupted', 'stopped as asked', { state, cause: error });
@@ -36,6 +39,20 @@ export async function explained<T>(
       });
     }
     throw error;
+  }
+}
+
+/** Asked in a session of its own: those of the command may be in a transaction that has failed. */
+async function named(options: CommonOptions, error: unknown, state: string): Promise<unknown> {
+  try {
+    await using session = await Session.open({
+      connection: options.connection,
+      applicationName: 'pg-ghost afterwards',
+    });
+    return await namingEventTrigger(session, error, state);
+  } catch {
+    // The error that there was matters more.
+    return error;
   }
 }
 

@@ -110,6 +110,7 @@ export function conclude(facts: Facts): Plan {
   const forCopy = isCopy
     ? [
         ...tried.forCopy,
+        ...trial.forbidden,
         ...mapping.refusals,
         ...keyRefusals,
         ...checkInvalidIndexes(source),
@@ -195,6 +196,7 @@ export function conclude(facts: Facts): Plan {
       server: facts.server,
       rows: seen.sizes.rows,
       baseTypes: tried.baseTypes,
+      takenOff: trial.takenOff,
     }),
     estimates: estimatesOf(seen.sizes, decided.verdict),
   };

@@ -22,7 +22,7 @@ import { checkRelationKind } from './checks/relation-kind.js';
 import { checkRelations, resolveRelations } from './checks/relations.js';
 import { checkServer } from './checks/server.js';
 import { conclude, type Facts } from './conclude.js';
-import { tryChange, type CloneBuilder, type CloneRebinder } from './trial.js';
+import { tryChange, type CloneBuilder, type CloneRebinder, type ObjectRehearsal } from './trial.js';
 import type { ChangeRequest, Plan } from './types.js';
 import { repeatabilityOf } from './volatility.js';
 
@@ -30,6 +30,8 @@ export interface PlanDependencies {
   /** How an empty table of a shape is built; `plan` knows nothing of the shadow. */
   readonly buildClone: CloneBuilder;
   readonly rebindClone: CloneRebinder;
+  /** Of what a run makes besides. */
+  readonly rehearse?: ObjectRehearsal;
   /** What others have against it (the table is being migrated already). */
   readonly refusals?: readonly Refusal[];
   /** Of a migration that is under way: no other key will do for it. */
@@ -117,7 +119,7 @@ async function tried(
   session: Session,
   facts: Facts & { seen: NonNullable<Facts['seen']> },
   change: Change,
-  { buildClone, rebindClone }: PlanDependencies,
+  { buildClone, rebindClone, rehearse }: PlanDependencies,
 ): Promise<Facts> {
   const { source, definitions, dependents } = facts.seen;
   try {
@@ -127,6 +129,7 @@ async function tried(
       definitions,
       dependents,
       role: facts.server.role,
+      ...(rehearse === undefined ? {} : { rehearse }),
     });
     // Only a copy makes all of them anew; a native change leaves alone what does not stand in its way.
     const lacking = [

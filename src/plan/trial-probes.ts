@@ -1,8 +1,7 @@
 /** Asking PostgreSQL about expressions, with a column of our own on the clone. Leaves the clone as it found it. */
 import type { Session } from '../db/session.js';
-import type { QualifiedName } from '../sql/quote.js';
 import type { AddedColumn } from './added-columns.js';
-import { refusedByServer } from './trial-errors.js';
+import { refusedByServer, type TrialNames } from './trial-errors.js';
 import { addProbeSql, convertProbeSql, probeValueSql } from './trial-sql.js';
 import type { AddedValue } from './trial-types.js';
 
@@ -11,7 +10,7 @@ export interface Probe {
   readonly oid: number;
   /** Quoted. */
   readonly table: string;
-  readonly names: { readonly clone: QualifiedName; readonly source: QualifiedName };
+  readonly names: TrialNames;
 }
 
 /**

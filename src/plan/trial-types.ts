@@ -2,6 +2,7 @@
 import type { TableShape } from '../catalog/types.js';
 import type { TriedDefinitions } from './definitions/try-definitions.js';
 import type { NativeTrial } from './definitions/try-native.js';
+import type { Refusal } from '../errors.js';
 
 /** A column at one moment of the trial. */
 export interface TrialColumn {
@@ -44,6 +45,10 @@ export interface Trial {
   readonly after: TableShape;
   /** By attnum. */
   readonly added: ReadonlyMap<number, AddedValue>;
+  /** What event triggers added to the clone, and was taken off again. */
+  readonly takenOff: readonly string[];
+  /** What event triggers do not let a run make, move or drop. */
+  readonly forbidden: readonly Refusal[];
   readonly definitions: TriedDefinitions;
   /** null where the change needs a copy anyway. */
   readonly native: NativeTrial | null;

@@ -6,13 +6,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { withDeparseSettings } from '../catalog/deparse-settings.js';
+import { readEventTriggers } from '../catalog/event-triggers.js';
 import { withStarts } from '../catalog/sequences.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
 import type { Definitions } from '../catalog/definitions.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
 import type { Session } from '../db/session.js';
-import { ident, qualified } from '../sql/quote.js';
+import type { Refusal } from '../errors.js';
+import { ident, qualified, type QualifiedName } from '../sql/quote.js';
 import { addedColumns } from './added-columns.js';
 import type { Change, ChangeStatement } from './change-types.js';
 import { tryDefinitions } from './definitions/try-definitions.js';
@@ -24,8 +26,16 @@ import { refusedByServer } from './trial-errors.js';
 import type { Trial, TrialStep } from './trial-types.js';
 import { decide } from './verdict.js';
 
-/** The statements that build an empty table of this shape, with its indexes and constraints, in another schema. */
-export type CloneBuilder = (shape: TableShape, schema: string) => readonly string[];
+/**
+ * Builds an empty table of this shape, with its indexes and constraints, in another schema, which exists.
+ *
+ * @returns what event triggers added to it, and was taken off again
+ */
+export type CloneBuilder = (
+  session: Session,
+  shape: TableShape,
+  schema: string,
+) => Promise<readonly string[]>;
 
 /** What makes the changed clone the shadow that it would be. */
 export type CloneRebinder = (clone: {
@@ -65,6 +75,17 @@ export interface TrialOptions {
   readonly dependents: readonly Dependent[];
   /** The connecting role. */
   readonly role: string;
+  readonly rehearse?: ObjectRehearsal;
+}
+
+/** Makes, moves and drops what a run does, on the clone and beside it, and says what cannot be. It may leave the transaction failed. */
+export type ObjectRehearsal = (session: Session, table: RehearsedTable) => Promise<readonly Refusal[]>;
+
+export interface RehearsedTable {
+  readonly clone: QualifiedName;
+  /** The clone's. */
+  readonly shape: TableShape;
+  readonly source: TableShape;
 }
 
 interface TrialInput extends TrialOptions {
@@ -75,12 +96,29 @@ interface TrialInput extends TrialOptions {
 
 async function inTransaction(
   session: Session,
-  { source, change, buildClone, rebindClone, definitions, dependents, role, schema }: TrialInput,
+  {
+    source,
+    change,
+    buildClone,
+    rebindClone,
+    definitions,
+    dependents,
+    role,
+    rehearse,
+    schema,
+  }: TrialInput,
 ): Promise<Trial> {
   const clone = { schema, name: source.name.name };
-  const names = { clone, source: source.name };
+  const names = {
+    clone,
+    source: source.name,
+    eventTriggers: await readEventTriggers(session),
+    serverVersion: session.serverVersion,
+  };
+  let takenOff: readonly string[] = [];
   await refusedByServer(names, null, async () => {
-    await session.batch([`create schema ${ident(schema)}`, ...buildClone(source, schema)]);
+    await session.batch([`create schema ${ident(schema)}`]);
+    takenOff = await buildClone(session, source, schema);
   });
   const found = await findTable(session, clone);
   if (found === null) throw new Error('the clone was not built');
@@ -133,13 +171,20 @@ async function inTransaction(
     after,
     added,
     definitions: tried,
+    takenOff,
   };
-  if (decide(change, seen).verdict !== 'native') return { ...seen, native: null };
+  if (decide(change, seen).verdict !== 'native') {
+    return {
+      ...seen,
+      native: null,
+      forbidden: (await rehearse?.(session, { clone, shape: before, source })) ?? [],
+    };
+  }
   const statements = change.statements.map((statement) => ({
     label: labelOf(statement),
     statement: retargetStatement(statement, schema),
   }));
-  return { ...seen, native: await tryNative({ ...input, statements, dependents, tried }) };
+  return { ...seen, forbidden: [], native: await tryNative({ ...input, statements, dependents, tried }) };
 }
 
 async function readStep(session: Session, oid: number): Promise<TrialStep> {

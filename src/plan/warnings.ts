@@ -26,6 +26,8 @@ export interface WarningInput {
   readonly rows: number | null;
   /** Of the types of referencing and referenced columns: what domains are made of. */
   readonly baseTypes: ReadonlyMap<string, string>;
+  /** What event triggers added to the clone. */
+  readonly takenOff: readonly string[];
 }
 
 export function warningsFor(input: WarningInput): Warning[] {
@@ -75,8 +77,10 @@ function copyWarnings({
   dependents,
   allowedPublications,
   baseTypes,
+  takenOff,
 }: WarningInput): Warning[] {
   const warnings: Warning[] = [
+    ...eventTriggerWarnings(takenOff),
     ...(definitions === null ? [] : referencingTypeWarnings(definitions, target, baseTypes)),
     ...(definitions === null ? [] : matviewWarnings(definitions)),
     ...(definitions === null ? [] : partitionWarnings(definitions, server)),
@@ -199,6 +203,16 @@ function nativeWarnings({ source, dependents, native }: WarningInput): Warning[]
         (listed) =>
           `the change was tried without these, which depend on ${displayName(source.name)}: ${listed}. Where one of them forbids it, PostgreSQL says so when it runs, and nothing is changed`,
       ),
+    },
+  ];
+}
+
+function eventTriggerWarnings(takenOff: readonly string[]): Warning[] {
+  if (takenOff.length === 0) return [];
+  return [
+    {
+      code: 'event-trigger',
+      message: `event triggers add to each new table what yours does not get by this change; it is taken off the new one again: ${takenOff.join('; ')}`,
     },
   ];
 }

@@ -27,15 +27,26 @@ import { optionList } from '../ddl/option-sql.js';
  * to be run under the same.
  */
 export function cloneStatements(shape: TableShape, schema: string): string[] {
+  return [...cloneTableStatements(shape, schema), ...completeCloneStatements(shape, schema)];
+}
+
+/** The bare table, which belongs to who makes it. */
+export function cloneTableStatements(shape: TableShape, schema: string): string[] {
+  return [
+    // Creating indexes and owning the table takes both.
+    `grant usage, create on schema ${ident(schema)} to ${ident(shape.owner)}`,
+    ...copySerials(shape, schema).before,
+    inStoredForm(createTable(shape, { schema, name: shape.name.name })),
+  ];
+}
+
+/** All the rest of it. */
+export function completeCloneStatements(shape: TableShape, schema: string): string[] {
   const table = { schema, name: shape.name.name };
   const rowConstraints = shape.constraints.filter(isRowConstraint);
   const serials = copySerials(shape, schema);
   const moves = ownMoves(shape, schema);
   return [
-    // Creating indexes and owning the table takes both.
-    `grant usage, create on schema ${ident(schema)} to ${ident(shape.owner)}`,
-    ...serials.before,
-    inStoredForm(createTable(shape, table)),
     `alter table ${qualified(table)} owner to ${ident(shape.owner)}`,
     ...serials.after,
     ...columnSettings(shape, table),

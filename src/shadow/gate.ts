@@ -60,7 +60,8 @@ export function compareBeforeSwap(
   );
 }
 
-function withoutSwapWork(shape: TableShape): TableShape {
+/** Without what the copy has otherwise, and the swap puts right. */
+export function withoutSwapWork(shape: TableShape): TableShape {
   const switches = autovacuumOff.map((option) => splitOption(option).name);
   const unproven = shape.constraints.filter(
     (constraint) => constraint.type === 'not null' && isUnvalidated(constraint),

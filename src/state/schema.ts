@@ -107,19 +107,27 @@ async function upgradeState(session: Session): Promise<void> {
   });
 }
 
-export async function ensureState(session: Session): Promise<void> {
+/** @param created looks at what was made, in the same transaction */
+export async function ensureState(
+  session: Session,
+  created: (session: Session) => Promise<void> = async () => {},
+): Promise<void> {
   if (await hasState(session)) return;
   try {
     await session.transaction(async () => {
       await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
       if (await hasState(session)) return;
-      await session.batch(createStateSchemaSql);
+      await createState(session);
+      await created(session);
     });
   } catch (error) {
     if (sqlState(error) !== SqlState.insufficientPrivilege) throw error;
-    const { database, role } = await session.row<{ database: string; role: string }>(
-      `select quote_ident(current_database()) as database, quote_ident(current_user) as role`,
+    const { database, role, may } = await session.row<{ database: string; role: string; may: boolean }>(
+      `select quote_ident(current_database()) as database, quote_ident(current_user) as role,
+         has_database_privilege(current_database(), 'create') as may`,
     );
+    // It is what came after that was denied: to a table that somebody else owned as soon as it was made, say.
+    if (may) throw error;
     throw new RefusedError([
       {
         code: 'missing-privilege',
@@ -128,6 +136,20 @@ export async function ensureState(session: Session): Promise<void> {
       },
     ]);
   }
+}
+
+/** In the caller's transaction. */
+export async function createState(session: Session): Promise<void> {
+  await session.batch(createStateSchemaSql);
+}
+
+/** In the caller's transaction, which knows that it holds no migration. */
+export async function dropState(session: Session): Promise<void> {
+  await session.batch([
+    `drop table ghost.progress, ghost.commands, ghost.locks, ghost.chunks`,
+    `drop table ghost.migrations`,
+    `drop schema ghost`,
+  ]);
 }
 
 /** Takes the schema away again when it holds no migration: a run that failed before it began leaves nothing. */
@@ -142,10 +164,6 @@ export async function dropEmptyState(session: Session): Promise<void> {
          or exists (select from pg_proc where pronamespace = 'ghost'::regnamespace) as used`,
     );
     if (used) return;
-    await session.batch([
-      `drop table ghost.progress, ghost.commands, ghost.locks, ghost.chunks`,
-      `drop table ghost.migrations`,
-      `drop schema ghost`,
-    ]);
+    await dropState(session);
   });
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { UsageError, RefusedError } from '../../src/errors.js';
 import { makePlan } from '../../src/plan/plan.js';
 import type { ChangeRequest, Plan } from '../../src/plan/types.js';
-import { cloneStatements } from '../../src/shadow/clone-sql.js';
+import { buildClone } from '../../src/shadow/build-clone.js';
 import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { openSession, requestFor } from './trial-support.js';
@@ -24,7 +24,7 @@ const orders = `
 async function planOf(db: TestDatabase, parts: Partial<ChangeRequest>, url = db.url): Promise<Plan> {
   await using session = await openSession(db, url);
   return await makePlan(session, requestFor('orders', parts), {
-    buildClone: cloneStatements,
+    buildClone,
     rebindClone: rebindStatements,
   });
 }
@@ -329,7 +329,7 @@ describe('makePlan', () => {
     await using db = await createDatabase();
     await using session = await openSession(db);
     const plan = await makePlan(session, requestFor('pg_catalog.pg_class', { rewrite: true }), {
-      buildClone: cloneStatements,
+      buildClone,
       rebindClone: rebindStatements,
     });
     expect(plan.reasons).toMatchObject([{ code: 'system-table' }]);

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { makePlan } from '../../src/plan/plan.js';
 import { changeStatementsIn } from '../../src/plan/retarget-statement.js';
 import type { ChangeRequest } from '../../src/plan/types.js';
+import { buildClone } from '../../src/shadow/build-clone.js';
 import { cloneStatements } from '../../src/shadow/clone-sql.js';
 import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import { projectedColumns, projectionSql } from '../../src/sql/projection.js';
@@ -156,7 +157,7 @@ test('now() as a default is one moment for all rows', async () => {
   const plan = await makePlan(
     session,
     requestFor('"Orders"', { alter: ['add column created timestamptz default now()'], rewrite: true }),
-    { buildClone: cloneStatements, rebindClone: rebindStatements },
+    { buildClone, rebindClone: rebindStatements },
   );
   const created = plan.projection?.layers.at(-1)?.find(({ name }) => name === 'created');
   expect(created?.expression).toMatch(/^'20\d\d-.*'::timestamp with time zone$/);
@@ -165,7 +166,7 @@ test('now() as a default is one moment for all rows', async () => {
 async function copyByPlan(db: TestDatabase, request: ChangeRequest): Promise<void> {
   await using session = await openSession(db);
   const plan = await makePlan(session, request, {
-    buildClone: cloneStatements,
+    buildClone,
     rebindClone: rebindStatements,
   });
   if (plan.verdict !== 'copy' || plan.source === null || plan.projection === null) {

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { makePlan } from '../../src/plan/plan.js';
 import { changeStatementsIn } from '../../src/plan/retarget-statement.js';
+import { buildClone } from '../../src/shadow/build-clone.js';
 import { cloneStatements } from '../../src/shadow/clone-sql.js';
 import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import { projectedColumns, projectionSql } from '../../src/sql/projection.js';
@@ -83,7 +84,7 @@ test('random changes', { timeout: 120_000 }, async () => {
       const failure = await alterNatively(db, alter);
       const request = requestFor('t', { alter, rewrite: true });
       const plan = await makePlan(session, request, {
-        buildClone: cloneStatements,
+        buildClone,
         rebindClone: rebindStatements,
       });
       if (failure !== null && !/^2[23]/.test(failure)) {

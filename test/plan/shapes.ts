@@ -119,6 +119,8 @@ export function trialOf(moments: readonly (readonly Column[])[], more: Partial<T
     added: new Map(),
     definitions: { target: noDefinitions, changed: new Set<number>(), refusals: [] },
     native: null,
+    takenOff: [],
+    forbidden: [],
     ...more,
   };
 }

@@ -10,7 +10,7 @@ import type { Change } from '../../src/plan/change-types.js';
 import { tryChange } from '../../src/plan/trial.js';
 import type { Trial } from '../../src/plan/trial-types.js';
 import type { ChangeRequest } from '../../src/plan/types.js';
-import { cloneStatements } from '../../src/shadow/clone-sql.js';
+import { buildClone } from '../../src/shadow/build-clone.js';
 import { rebindStatements } from '../../src/shadow/rebind-sql.js';
 import type { TestDatabase } from '../support/database.js';
 
@@ -33,7 +33,7 @@ export async function runTrial(
   const { role } = await session.row<{ role: string }>('select current_user::text as role');
   const definitions = await readDefinitions(session, table.oid);
   const trial = await tryChange(session, source, change, {
-    buildClone: cloneStatements,
+    buildClone,
     rebindClone: rebindStatements,
     definitions,
     dependents: await readDependents(session, table.oid),

@@ -56,7 +56,7 @@ export function dropCaptureTriggerStatements({ id, table }: Pick<CaptureFacts, '
 
 /** When the triggers are gone. */
 export function dropCaptureObjectStatements(id: number): string[] {
-  const functions = functionNames(id);
+  const functions = captureFunctionNames(id);
   return [
     `drop function if exists ${qualified(functions.rows)}(), ${qualified(functions.truncate)}()`,
     ...dropLogStatements(id),
@@ -70,7 +70,7 @@ export function dropCaptureObjectStatements(id: number): string[] {
 export function markCaptureStatements(migration: MigrationIdentity): string[] {
   const { id } = migration;
   const { parts, truncations } = logTables(id);
-  const functions = functionNames(id);
+  const functions = captureFunctionNames(id);
   const log = markOf(migration, 'change log');
   const capture = markOf(migration, 'capture');
   return [
@@ -82,7 +82,10 @@ export function markCaptureStatements(migration: MigrationIdentity): string[] {
   ];
 }
 
-function functionNames(id: number): { readonly rows: QualifiedName; readonly truncate: QualifiedName } {
+export function captureFunctionNames(id: number): {
+  readonly rows: QualifiedName;
+  readonly truncate: QualifiedName;
+} {
   return {
     rows: { schema: captureSchema, name: `capture_${id}` },
     truncate: { schema: captureSchema, name: `capture_truncate_${id}` },
@@ -98,12 +101,12 @@ export function switchSegmentStatements(
   segment: number,
 ): string[] {
   const body = rowFunctionBody(changeLog(id, key), key, segment);
-  return [triggerFunction(functionNames(id).rows, body, 'create or replace')];
+  return [triggerFunction(captureFunctionNames(id).rows, body, 'create or replace')];
 }
 
 function captureFunctionStatements({ id, key }: CaptureFacts): string[] {
   const log = changeLog(id, key);
-  const functions = functionNames(id);
+  const functions = captureFunctionNames(id);
   return [
     triggerFunction(functions.rows, rowFunctionBody(log, key, 0)),
     triggerFunction(
@@ -166,7 +169,7 @@ function rowFunctionBody(log: ChangeLog, key: Key, segment: number): string {
  */
 export function captureTriggerStatements({ id, table }: Pick<CaptureFacts, 'id' | 'table'>): string[] {
   const names = captureTriggerNames(id);
-  const functions = functionNames(id);
+  const functions = captureFunctionNames(id);
   return [
     sql`
       create trigger ${ident(names.rows)}

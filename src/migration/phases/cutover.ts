@@ -9,6 +9,8 @@ import type { ApplyPlan } from '../../apply/apply-plan.js';
 import { applySettings } from '../../apply/apply-sql.js';
 import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
 import type { Fingerprint } from '../../catalog/fingerprint.js';
+import { readEventTriggers } from '../../catalog/event-triggers.js';
+import { readIntruders } from '../../catalog/intruders.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { findTable } from '../../catalog/table.js';
 import type { TableShape } from '../../catalog/types.js';
@@ -43,6 +45,7 @@ import {
   SourceAltered,
   toMark,
 } from '../source-check.js';
+import { inspectSwapped } from '../inspect-swapped.js';
 
 /** DDL that came before the swap is followed, and the swap tried again: whatever was prepared for it may be another one then. */
 export async function swap(context: RunContext): Promise<Transition> {
@@ -196,7 +199,7 @@ async function swapOnce(
 ): Promise<LockedResult<number>> {
   const { control, id, plan, schemas, emit, signal } = context;
   const source = await recordedCheck(context);
-  await gate(context, target);
+  const shadowOid = await gate(context, target);
   const locks = await lockSteps(control, plan);
   const { definitions } = plan;
   // Nothing comes of a rehearsal that the end of a window could be late for.
@@ -253,13 +256,25 @@ async function swapOnce(
         markSwapped: swappedSql(id),
       }),
     ],
+    ...(await inspecting(context, session, shadowOid, target)),
     emit,
     signal,
   });
 }
 
-/** Invariant 10: what would be swapped in has every object that it must have, and nothing else. */
-async function gate(context: RunContext, target: TableShape): Promise<void> {
+/** Event triggers fire at the statements of the swap too. Where there are none, nobody else can be in its transaction. */
+async function inspecting(
+  { control, plan }: RunContext,
+  session: Session,
+  oid: number,
+  target: TableShape,
+): Promise<{ readonly inspect?: () => Promise<void> }> {
+  if ((await readEventTriggers(control)).length === 0) return {};
+  return { inspect: () => inspectSwapped(session, { oid, target, definitions: plan.definitions.target }) };
+}
+
+/** Invariant 10: what would be swapped in has every object that it must have, and nothing else. @returns its OID */
+async function gate(context: RunContext, target: TableShape): Promise<number> {
   const { control, id, plan, schemas } = context;
   // What the fingerprint does not see (a publication of the whole schema) is seen here.
   await compareDefinitions(control, context);
@@ -273,8 +288,14 @@ async function gate(context: RunContext, target: TableShape): Promise<void> {
   const differences = compareBeforeSwap(target, await readTableShape(control, shadow.oid), {
     ownIndexes: [helperIndexName(id)],
   });
-  if (differences.length === 0) return;
-  const texts = differences.map((difference) => difference.text);
+  const texts = [
+    ...differences.map(({ text }) => text),
+    // Whatever hangs on a table comes in the swap; what is there now is somebody else's.
+    ...(await readIntruders(control, { oid: shadow.oid, owner: target.owner })).map(
+      ({ what }) => `${what}: not expected`,
+    ),
+  ];
+  if (texts.length === 0) return shadow.oid;
   throw new FailedError(
     'shadow-incomplete',
     `the shadow of ${displayName(plan.table)} is not what it must be, so it was not swapped in:\n${texts.map((text) => `  ${text}`).join('\n')}`,

@@ -11,6 +11,7 @@ import {
   captureTriggerStatements,
 } from '../../capture/triggers/trigger-sql.js';
 import { changeLog } from '../../capture/change-log.js';
+import { setRightCapture } from '../../capture/set-right.js';
 import { readFingerprint } from '../../catalog/fingerprint.js';
 import { readBlocks } from '../../catalog/sizes.js';
 import type { TableShape } from '../../catalog/types.js';
@@ -18,6 +19,7 @@ import { FailedError } from '../../errors.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../../locks/describe-miss.js';
 import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
 import { bareHeapStatements } from '../../shadow/bare-heap-sql.js';
+import { setRightBareHeap } from '../../shadow/build-clone.js';
 import type { Session } from '../../db/session.js';
 import { displayName, qualified, sql } from '../../sql/quote.js';
 import { markOf } from '../../sql/marks.js';
@@ -93,8 +95,10 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
     const target = await buildChangedClone(control, plan, schemas.shadow);
     await setShadow(control, id, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
     await control.batch(bareHeapStatements(target, schemas.shadow));
+    await setRightBareHeap(control, target);
     await control.batch(captureObjectStatements({ id, table: plan.table, key: plan.key }));
     await control.batch(markCaptureStatements(context));
+    await setRightCapture(control, id);
     if (plan.request.allowPublicationAll === true) await control.batch(publishable(context));
     return target;
   });
