@@ -96,17 +96,7 @@ interface TrialInput extends TrialOptions {
 
 async function inTransaction(
   session: Session,
-  {
-    source,
-    change,
-    buildClone,
-    rebindClone,
-    definitions,
-    dependents,
-    role,
-    rehearse,
-    schema,
-  }: TrialInput,
+  { source, change, buildClone, rebindClone, definitions, dependents, role, rehearse, schema }: TrialInput,
 ): Promise<Trial> {
   const clone = { schema, name: source.name.name };
   const names = {
