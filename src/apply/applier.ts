@@ -101,11 +101,15 @@ export async function planDrain(session: Session, plan: ApplyPlan): Promise<void
  * @returns number of entries
  */
 export async function drain(session: Session, plan: ApplyPlan): Promise<number>;
-/** @param first a statement to go before, in the same message; @returns its rows too */
-export async function drain(session: Session, plan: ApplyPlan, first: string): Promise<Drained>;
-export async function drain(session: Session, plan: ApplyPlan, first?: string): Promise<number | Drained> {
+/** @param first statements to go before, in the same message; @returns their rows too */
+export async function drain(session: Session, plan: ApplyPlan, first: readonly string[]): Promise<Drained>;
+export async function drain(
+  session: Session,
+  plan: ApplyPlan,
+  first?: readonly string[],
+): Promise<number | Drained> {
   const results = await session.results([
-    ...(first === undefined ? [] : [first]),
+    ...(first ?? []),
     ...localSettings(plan.settings),
     ...drainStatements(plan),
     // Of those, these are all that our sessions have otherwise.
@@ -113,12 +117,13 @@ export async function drain(session: Session, plan: ApplyPlan, first?: string): 
   ]);
   const counted = results.findLast(({ rows }) => rows[0] !== undefined && 'entries' in rows[0]);
   const entries = Number(counted?.rows[0]?.['entries'] ?? 0);
-  return first === undefined ? entries : { entries, first: results[0]?.rows ?? [] };
+  if (first === undefined) return entries;
+  return { entries, first: results.slice(0, first.length).map(({ rows }) => rows) };
 }
 
 export interface Drained {
   readonly entries: number;
-  readonly first: readonly Record<string, unknown>[];
+  readonly first: readonly (readonly Record<string, unknown>[])[];
 }
 
 const smallBacklog = 1_000;

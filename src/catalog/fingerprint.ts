@@ -80,7 +80,10 @@ const parts: readonly string[] = [
    from pg_constraint as con
    where con.conrelid = t.oid`,
   // Foreign keys that reference it; there is no index on confrelid.
-  `select string_agg(distinct row(d.objid, con.conname, con.convalidated, con.condeferrable)::text, '')
+  `select string_agg(distinct row(
+       d.objid, con.conname, con.convalidated, con.condeferrable, con.condeferred, to_json(con) ->> 'conenforced',
+       obj_description(con.oid, 'pg_constraint')
+     )::text, '')
    from pg_depend as d
    join pg_constraint as con on con.oid = d.objid and con.contype = 'f'
    where d.refclassid = 'pg_class'::regclass
@@ -98,13 +101,18 @@ const parts: readonly string[] = [
    from pg_index as i
    join pg_class as ic on ic.oid = i.indexrelid
    where i.indrelid = t.oid and i.indisvalid`,
-  `select string_agg(row(tg.oid, tg.tgname, tg.tgenabled, case when tg.tgisinternal then null else tg.xmin end)::text,
-     '' order by tg.oid)
+  `select string_agg(row(
+       tg.oid, tg.tgname, tg.tgenabled, case when tg.tgisinternal then null else tg.xmin end,
+       case when not tg.tgisinternal then obj_description(tg.oid, 'pg_trigger') end
+     )::text, '' order by tg.oid)
    from pg_trigger as tg
    where tg.tgrelid = t.oid and tg.tgname <> all ($2::name[])`,
-  `select string_agg(row(p.oid, p.xmin)::text, '' order by p.oid) from pg_policy as p where p.polrelid = t.oid`,
-  `select string_agg(row(r.oid, r.xmin)::text, '' order by r.oid) from pg_rewrite as r where r.ev_class = t.oid`,
-  `select string_agg(row(s.oid, s.xmin)::text, '' order by s.oid) from pg_statistic_ext as s where s.stxrelid = t.oid`,
+  `select string_agg(row(p.oid, p.xmin, obj_description(p.oid, 'pg_policy'))::text, '' order by p.oid)
+   from pg_policy as p where p.polrelid = t.oid`,
+  `select string_agg(row(r.oid, r.xmin, obj_description(r.oid, 'pg_rewrite'))::text, '' order by r.oid)
+   from pg_rewrite as r where r.ev_class = t.oid`,
+  `select string_agg(row(s.oid, s.xmin, obj_description(s.oid, 'pg_statistic_ext'))::text, '' order by s.oid)
+   from pg_statistic_ext as s where s.stxrelid = t.oid`,
   `select string_agg(row(p.oid, p.xmin)::text, '' order by p.oid)
    from pg_publication_rel as p
    where p.prrelid = t.oid`,
@@ -131,6 +139,8 @@ const parts: readonly string[] = [
        (select c.xmin from pg_class as c where c.oid = relation.oid and relation.oid <> t.oid),
        (select string_agg(a.xmin::text, ',' order by a.attnum)
          from pg_attribute as a where a.attrelid = relation.oid and relation.oid <> t.oid),
+       (select string_agg(d.objsubid || d.description, ',' order by d.objsubid) from pg_description as d
+         where d.classoid = 'pg_class'::regclass and d.objoid = relation.oid and relation.oid <> t.oid),
        (select string_agg(tg.oid || ' ' || tg.xmin, ',' order by tg.oid) from pg_trigger as tg
          where tg.tgrelid = relation.oid and relation.oid <> t.oid),
        (select string_agg(distinct concat_ws(' ', d.objid, r.xmin, p.xmin, pol.xmin), ',')
@@ -148,7 +158,7 @@ const parts: readonly string[] = [
    from pg_inherits as i
    where i.inhrelid = t.oid or i.inhparent = t.oid`,
   // Identity and serial.
-  `select string_agg(row(s.relname, s.relowner, s.relacl, q)::text, '' order by d.objid)
+  `select string_agg(row(s.relname, s.relowner, s.relacl, q, obj_description(s.oid, 'pg_class'))::text, '' order by d.objid)
    from pg_depend as d
    join pg_class as s on s.oid = d.objid and s.relkind = 'S'
    join pg_sequence as q on q.seqrelid = s.oid
@@ -160,6 +170,9 @@ const parts: readonly string[] = [
    from pg_description as d
    join pg_constraint as con on con.oid = d.objoid and con.conrelid = t.oid
    where d.classoid = 'pg_constraint'::regclass`,
+  `select string_agg(row(l.objsubid, l.provider, l.label)::text, '' order by l.provider, l.objsubid)
+   from pg_seclabel as l
+   where l.classoid = 'pg_class'::regclass and l.objoid = t.oid`,
 ];
 
 const fingerprintText = `

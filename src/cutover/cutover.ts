@@ -36,7 +36,8 @@ export interface CutoverWork {
    * Throws when they are not; returns the number of keys applied.
    */
   readonly finish: () => Promise<number>;
-  readonly swap: readonly string[];
+  /** After `finish`. */
+  readonly swap: () => readonly string[];
   /** After the swap's statements and before the commit: throws when the result is not what it must be. Costs the hold its time. */
   readonly inspect?: () => Promise<void>;
   /** Why there should be no try now, or null. */
@@ -86,8 +87,9 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
       work: async () => {
         const started = performance.now();
         const entries = await work.finish();
-        if (work.rehearse !== true && work.inspect === undefined) return { value: entries, last: work.swap };
-        await work.session.batch(work.swap);
+        if (work.rehearse !== true && work.inspect === undefined)
+          return { value: entries, last: work.swap() };
+        await work.session.batch(work.swap());
         await work.inspect?.();
         if (work.rehearse !== true) return { value: entries, last: [] };
         throw new Rehearsed(entries, performance.now() - started, attempt);

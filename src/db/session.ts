@@ -20,6 +20,8 @@ export interface SessionOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** With `ownSettings`, which go before `settings`: for all work of ours; false leaves the role's `search_path`. */
   readonly own?: boolean;
+  /** What `asUser` means, where it is not what the role and the database give now: the pinned ones of a migration. */
+  readonly user?: Readonly<Record<string, string>>;
   /** Shown in pg_stat_activity: `pg-ghost 12 copy`. */
   readonly applicationName?: string;
   readonly signal?: AbortSignal;
@@ -78,6 +80,7 @@ export class Session implements AsyncDisposable {
     readonly serverVersion: number,
     /** It has settings of ours where the role has others; see `asUser`. */
     readonly own: boolean,
+    private readonly user: Readonly<Record<string, string>> | null,
   ) {
     client.on('error', (error: unknown) => this.#lost.abort(error));
     client.on('end', () => this.#lost.abort(new Error('connection ended')));
@@ -92,7 +95,13 @@ export class Session implements AsyncDisposable {
       );
       const [first] = rows;
       if (first === undefined) throw new Error('the server did not answer its process id');
-      const session = new Session(client, first.pid, first.version, options.own === true);
+      const session = new Session(
+        client,
+        first.pid,
+        first.version,
+        options.own === true,
+        options.user ?? null,
+      );
       await session.set({
         ...baseSettings,
         ...(options.own === true ? ownSettings : {}),
@@ -163,6 +172,7 @@ export class Session implements AsyncDisposable {
   /** Under the settings that the role, the database and `PGOPTIONS` give: for names and expressions that the user wrote. */
   async asUser<T>(work: () => Promise<T>): Promise<T> {
     if (!this.own) return await work();
+    if (this.user !== null) return await this.under(this.user, work);
     const rows = await this.rows<{ name: string; value: string }>({
       text: `select name, reset_val as value from pg_catalog.pg_settings where name = any ($1)`,
       values: [Object.keys(ownSettings)],

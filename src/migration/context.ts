@@ -85,6 +85,7 @@ export class RunSessions {
   async open(purpose: string, settings: Readonly<Record<string, string>> = {}): Promise<Session> {
     const session = await Session.open({
       own: true,
+      user: this.run.pinned,
       connection: this.connection,
       // What is evaluated for the user is evaluated under all of the pinned ones: `Session.under`.
       settings: { ...this.run.pinned, ...ownSettings, ...settings },

@@ -21,9 +21,10 @@ import { follow as followed } from '../plan/follow.js';
 import { makePlan } from '../plan/plan.js';
 import { targetInSchema } from '../plan/target-in-schema.js';
 import type { Plan } from '../plan/types.js';
-import { adjustments, loosenStatements } from '../shadow/adjust-sql.js';
+import { adjustments, loosenStatements, type Adjustments } from '../shadow/adjust-sql.js';
 import { buildClone } from '../shadow/build-clone.js';
 import { compareBeforeSwap } from '../shadow/gate.js';
+import { indexOnAnyPath } from '../sql/any-path.js';
 import { helperIndexBuilds, helperIndexName } from '../shadow/helper-index-sql.js';
 import { rebindStatements } from '../shadow/rebind-sql.js';
 import { displayName, qualified } from '../sql/quote.js';
@@ -203,7 +204,7 @@ async function complete(
 ): Promise<void> {
   const { id, schemas } = context;
   const ownIndexes = [helperIndexName(id)];
-  const { builds, statements, tightens } = adjustments({
+  const { builds, statements, validations, tightens } = adjustments({
     now,
     wanted: target,
     schema: schemas.shadow,
@@ -213,12 +214,17 @@ async function complete(
   if (tightens) {
     // Rows that wait in the log are as they were before somebody made them obey. What is left is as the source has it.
     const facts = { ...context.plan, target: former };
-    await session.execute(purgeSql(applyPlan({ id, plan: facts, shadow, log: changeLog(id, plan.key) })));
+    const apply = applyPlan({ id, plan: facts, shadow, log: changeLog(id, plan.key) });
+    await session.under(apply.settings, () => session.execute(purgeSql(apply)));
   }
   const helper = helperIndexBuilds({ id, schema: schemas.shadow, table: shadow.name, key: plan.key }).filter(
     ({ name }) => !now.indexes.some((index) => index.name === name),
   );
-  await session.batch([...helper.map(({ statement }) => statement), ...builds, ...statements]);
+  await runAdjustments(session, plan, {
+    builds: [...helper.map(({ statement }) => statement), ...builds],
+    statements,
+    validations,
+  });
   const left = compareBeforeSwap(target, await shadowShape(context, session), { ownIndexes });
   if (left.length > 0)
     throw notFollowed(
@@ -226,6 +232,23 @@ async function complete(
       left.map(({ text }) => text),
       ['the new table could not be brought to it'],
     );
+}
+
+/** In the caller's transaction. */
+export async function runAdjustments(
+  session: Session,
+  { settings }: Pick<Plan, 'settings'>,
+  { builds, statements, validations }: Omit<Adjustments, 'tightens'>,
+): Promise<void> {
+  for (const build of builds) {
+    // As in the index phase: functions in an index may look names up.
+    const anywhere = indexOnAnyPath(build);
+    await (anywhere === null
+      ? session.execute(build)
+      : session.under(settings, () => session.execute(anywhere)));
+  }
+  await session.batch(statements);
+  await session.under(settings, () => session.batch(validations));
 }
 
 async function shadowShape({ plan, schemas, id }: RunContext, session: Session): Promise<TableShape> {

@@ -20,6 +20,7 @@ import { checkInvalidIndexes } from './checks/invalid-indexes.js';
 import { checkNameCollisions } from './checks/name-collisions.js';
 import { chooseKey } from './key.js';
 import { lockSet, nativeLockSet } from './lock-set.js';
+import { endsTheRun } from './follow.js';
 import { mapColumns } from './mapping.js';
 import { namedObjects } from './definitions/taken-off.js';
 import { toValidate } from './definitions/to-validate.js';
@@ -160,6 +161,7 @@ export function conclude(facts: Facts): Plan {
             validated: toValidate(trial.definitions.target),
           }),
           rollback: copyRollback(facts.table),
+          endsTheRun: endsTheRun(key),
         }
       : {}),
     ...(isCopy
@@ -282,6 +284,7 @@ function withoutTrial({ request, change, server, table, settings, refusals, seen
     warnings: [],
     estimates: seen === null ? null : estimatesOf(seen.sizes, 'copy'),
     rollback: [],
+    endsTheRun: [],
     settings,
     server: { version: server.version, inRecovery: server.inRecovery },
   };

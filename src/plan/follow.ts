@@ -107,16 +107,10 @@ function keyOf(former: Key | null, now: Key | null): Key | null {
 }
 
 /** What ends a run when somebody does it beside it; everything else is followed. For people. */
-export function endsTheRun({ key, source }: Pick<Plan, 'key' | 'source'>): string[] {
+export function endsTheRun({ index, columns }: Key): string[] {
+  const key = columns.map(({ name }) => name).join(', ');
   return [
-    'a column added, dropped, renamed, or given another type or generation expression',
-    'the table renamed, moved to another schema, or dropped',
-    ...(key === null || source === null
-      ? []
-      : [
-          `the key ${key.index} (${key.columns.map(({ name }) => name).join(', ')}) dropped without another in its place`,
-        ]),
-    'inheritance and partitioning, and what else a plan refuses',
-    'the capture triggers dropped or disabled, if only for a moment',
+    'columns added, dropped, renamed or retyped; the table renamed, moved or dropped; inheritance; whatever else a plan refuses',
+    `the key ${index} (${key}) dropped; the capture triggers touched. All other DDL is followed`,
   ];
 }

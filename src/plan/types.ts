@@ -201,6 +201,8 @@ export interface Plan {
   readonly warnings: readonly Warning[];
   readonly estimates: Estimates | null;
   readonly rollback: readonly string[];
+  /** What ends the run when somebody does it meanwhile; other DDL is followed. Empty when nothing is copied. */
+  readonly endsTheRun: readonly string[];
   /** Only when it was asked for. */
   readonly rehearsal?: Rehearsal;
   readonly settings: PinnedSettings;

@@ -21,6 +21,7 @@ export function planObject(plan: Plan): Record<string, unknown> {
     warnings: withoutBrief(plan.warnings),
     estimates,
     rollback: plan.rollback,
+    endsTheRun: plan.endsTheRun,
     ...(plan.rehearsal === undefined ? {} : { rehearsal: plan.rehearsal }),
     nativeStatements: plan.nativeStatements,
     key:

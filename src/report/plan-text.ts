@@ -34,6 +34,7 @@ export function renderPlan(plan: Plan, look: Look, { verbose = false }: PlanText
     ['In the way now', refused ? [] : obstacleLines(plan.obstacles, look, verbose)],
     ['What depends on it', whole ? dependentLines(plan, look, verbose) : []],
     ['Warnings', plan.warnings.flatMap((warning) => item('!', warningText(warning, verbose), look))],
+    ['What ends the run', refused ? [] : plan.endsTheRun.flatMap((text) => item('-', text, look))],
     ['How to go back', refused ? [] : plan.rollback.flatMap((text) => item('-', text, look))],
   ];
   return sections

@@ -34,6 +34,8 @@ export interface Adjustments {
   /** Builds: nobody but apply is kept out meanwhile. */
   readonly builds: readonly string[];
   readonly statements: readonly string[];
+  /** Evaluate the user's expressions over rows: under the user's settings. */
+  readonly validations: readonly string[];
   /** Rows that wait in the log may break what is new: they have to leave the shadow before. */
   readonly tightens: boolean;
 }
@@ -74,6 +76,7 @@ export function adjustments({ now, wanted, schema, ownIndexes }: AdjustFacts): A
       ...statistics,
       ...(indexes.needAnalyze || statistics.length > 0 ? [`analyze ${qualified(table)}`] : []),
     ],
+    validations: rows.validations,
     tightens: indexes.tightens || rows.after.length > 0 || strict.length > 0,
   };
 }
@@ -135,6 +138,7 @@ interface ConstraintChanges {
   readonly before: readonly string[];
   /** Added, and comments. */
   readonly after: readonly string[];
+  readonly validations: readonly string[];
 }
 
 /** CHECK and NOT NULL; what was not validated comes in the swap. */
@@ -156,13 +160,25 @@ function constraintChanges(now: TableShape, wanted: TableShape, table: Qualified
   return {
     before: [...extra.map((each) => dropConstraint(table, each)), ...renameConstraints(table, renamed)],
     after: [
-      ...added.flatMap((each) => [addConstraint(table, each), ...constraintComment(table, each)]),
+      ...added.flatMap((each) => [
+        isEvaluated(each)
+          ? addConstraint(table, { ...each, definition: `${each.definition} not valid` })
+          : addConstraint(table, each),
+        ...constraintComment(table, each),
+      ]),
       ...kept.map(
         ({ name, comment }) =>
           `comment on constraint ${ident(name)} on ${qualified(table)} is ${text(comment)}`,
       ),
     ],
+    validations: added
+      .filter(isEvaluated)
+      .map(({ name }) => `alter table ${qualified(table)} validate constraint ${ident(name)}`),
   };
+}
+
+function isEvaluated({ type, enforced }: Constraint): boolean {
+  return type === 'check' && enforced;
 }
 
 function isSame(one: Constraint, other: Constraint): boolean {

@@ -37,7 +37,7 @@ async function prepared(
       await step('check and drain');
       return 3;
     },
-    swap: ['insert into public.swapped values (1)'],
+    swap: () => ['insert into public.swapped values (1)'],
     emit: () => {},
     ...change,
   };
@@ -69,7 +69,7 @@ test('nothing is swapped when the check or the drain throws, and the lock is giv
 test('a broken connection at the commit is an unknown outcome, one before it is not', async () => {
   await using db = await createDatabase();
   const { work, session, watcher } = await prepared(db, [], {
-    swap: ['select pg_terminate_backend(pg_backend_pid())'],
+    swap: () => ['select pg_terminate_backend(pg_backend_pid())'],
   });
   await expect(cutover(work)).rejects.toThrow('at the commit');
   await Promise.all([session.close(), watcher.close()]);

@@ -6,7 +6,7 @@ import { describe, expect, inject, test } from 'vitest';
 import { type MigrationEvent } from '../../src/index.js';
 import type { Point } from '../../src/migration/points.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
+import { createDatabase, type TestDatabase, until } from '../support/database.js';
 import { completeChange } from '../support/migration.js';
 
 const major = inject('serverMajor');
@@ -115,14 +115,22 @@ interface Held {
   readonly point: Point;
   readonly act: () => Promise<void>;
   readonly settings?: Record<string, unknown>;
+  /** Not the first time only. */
+  readonly always?: boolean;
 }
 
-async function runHolding({ db, point, act, settings = {} }: Held): Promise<readonly MigrationEvent[]> {
+async function runHolding({
+  db,
+  point,
+  act,
+  settings = {},
+  always = false,
+}: Held): Promise<readonly MigrationEvent[]> {
   let held = false;
   const { events } = await completeChange(db, change, {
     settings: { workers: 1, chunkTimeMs: 10, ...settings },
     onPoint: async (at) => {
-      if (held || at !== point) return;
+      if ((held && !always) || at !== point) return;
       held = true;
       await act();
     },
@@ -169,4 +177,70 @@ describe('all that touches no row', () => {
       await clone.query(`drop owned by ${r.name}, ${s.name}`);
     });
   }
+});
+
+describe('what no lock keeps still', () => {
+  const changes = [
+    'grant insert on t to public; grant select (v) on t to public',
+    'grant select on v1 to public',
+    'create or replace function f() returns bigint language sql return (select max(id) + 1 from public.t)',
+  ];
+  test.each(['cutover-locked', 'cutover-drained'] as const)('at %s', async (point) => {
+    await using original = await createDatabase(setup);
+    await using clone = await original.clone();
+    for (const statement of changes) await clone.query(statement);
+    await clone.query(native);
+    const clients = await Promise.all(changes.map(() => original.connect()));
+    const later: Promise<unknown>[] = [];
+    let free = 0;
+    const events = await runHolding({
+      db: original,
+      point,
+      settings: { maxHoldMs: 20_000, harmPerTryMs: 1e9, harmPerRunMs: 1e9 },
+      always: true,
+      act: async () => {
+        const at = later.length;
+        const [statement, client] = [changes[at], clients[at]];
+        if (statement === undefined || client === undefined) return;
+        const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+        let done = false;
+        later.push(client.query(statement).then(() => (done = true)));
+        const waits = async (): Promise<boolean> =>
+          ((await original.query(`select from pg_locks where pid = $1 and not granted`, [rows[0]?.pid]))
+            .rowCount ?? 0) > 0;
+        await until(async () => done || (await waits()), { what: 'the statement is done, or waits' });
+        if (done) free += 1;
+      },
+    });
+    await Promise.all(later);
+    for (const statement of changes.slice(later.length)) await original.query(statement);
+    // Each costs a try; one that waits for the swap's lock finds the new table.
+    const altered = events.filter((event) => event.event === 'cutover:missed' && event.why === 'altered');
+    expect(altered).toHaveLength(free);
+    // Later versions lock the table for a GRANT, too.
+    if (major === 14) expect(free).toBe(changes.length - 1);
+    await expectSame(original, clone);
+  });
+
+  test('a grant that is not committed yet, and one that is taken back', async () => {
+    await using original = await createDatabase(setup);
+    await using clone = await original.clone();
+    await clone.query(`grant insert on t to public; ${native}`);
+    const [one, other] = [await original.connect(), await original.connect()];
+    let missed = 0;
+    await completeChange(original, change, {
+      settings: { workers: 1 },
+      onPoint: async (at) => {
+        if (at !== 'verified') return;
+        await one.query('begin; grant insert on t to public');
+        await other.query('begin; grant delete on v1 to public');
+      },
+      onEvent: (event) => {
+        if (event.event !== 'cutover:missed' || (missed += 1) !== 1) return;
+        void one.query('commit').then(() => other.query('rollback'));
+      },
+    });
+    expect(missed).toBeGreaterThan(0);
+    await expectSame(original, clone);
+  });
 });

@@ -143,6 +143,7 @@ export const aPlan: Plan = {
     toastBytes: 8192,
     diskNeededBytes: 864_026_624,
   },
+  endsTheRun: ['columns changed'],
   rollback: ['before the swap: pg-ghost abort', 'after it: the old table is kept until pg-ghost finalize'],
   settings: {},
   server: { version: 180_004, inRecovery: false },

@@ -50,6 +50,9 @@ Warnings
   ! prepared SELECT * fails once with 0A000: this is a longer text that does not fit into the width
     of the terminal
 
+What ends the run
+  - columns changed
+
 How to go back
   - before the swap: pg-ghost abort
   - after it: the old table is kept until pg-ghost finalize
@@ -87,6 +90,7 @@ test('a native plan shows the statements', () => {
   const native = {
     ...aPlan,
     verdict: 'native' as const,
+    endsTheRun: [],
     reasons: [],
     nativeStatements: ['ALTER TABLE public.orders ADD COLUMN x integer'],
     columns: [],

@@ -17,8 +17,14 @@ import type { TableShape } from '../../catalog/types.js';
 import { cutover } from '../../cutover/cutover.js';
 import { attachDefinitions, detachStatements } from '../../cutover/dependents-sql.js';
 import { swapStatements } from '../../cutover/swap-sql.js';
+import {
+  alteredState,
+  refuseAlteredStatement,
+  unlockedSql,
+  type Unlocked,
+} from '../../cutover/unlocked-sql.js';
 import type { Session } from '../../db/session.js';
-import { isRowError } from '../../db/sqlstate.js';
+import { isRowError, sqlState } from '../../db/sqlstate.js';
 import { CutoverNotObtainedError, FailedError, InterruptedError, PgGhostError } from '../../errors.js';
 import type { MissedTry } from '../../report/events.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
@@ -158,7 +164,11 @@ async function swapOrExplain(
     const started = performance.now();
     try {
       return await swapOnce(context, work, options);
-    } catch (error) {
+    } catch (thrown) {
+      const error =
+        sqlState(thrown) === alteredState
+          ? new SourceAltered(['a grant or a function was changed under the lock'])
+          : thrown;
       if (error instanceof SourceAltered) {
         const waitedMs = performance.now() - started;
         work.patience.spentMs += waitedMs;
@@ -170,6 +180,19 @@ async function swapOrExplain(
       await work.applier.catchUp();
     }
   }
+}
+
+/** What the swap makes anew from what was read, and whose grants or text nobody keeps still. */
+function unlockedBy({ source, definitions }: RunContext['plan']): Unlocked {
+  const { views, functions } = definitions.source;
+  return {
+    relations: [
+      source.oid,
+      ...views.map(({ oid }) => oid),
+      ...source.sequences.filter(({ identity }) => identity).map(({ oid }) => oid),
+    ],
+    functions: functions.map(({ oid }) => oid),
+  };
 }
 
 function altered({ differences }: SourceAltered, waitedMs: number): MissedTry {
@@ -206,6 +229,8 @@ async function swapOnce(
   const patienceMs =
     (isRehearsal ? context.settings.cutoverDeadlineMs : cutoverPatienceMs(context)) - patience.spentMs;
   const snapshotsUntil = performance.now() + patienceMs;
+  const free = unlockedBy(plan);
+  let unlocked = '';
   return cutover({
     id,
     displayTable: displayName(plan.table),
@@ -231,13 +256,15 @@ async function swapOnce(
     },
     finish: async () => {
       await context.at('cutover-locked');
-      const { first, entries } = await drain(session, apply, lookStatement(context));
-      const now = toMark(context, (first[0] as Fingerprint | undefined) ?? null);
+      const { first, entries } = await drain(session, apply, [unlockedSql(free), lookStatement(context)]);
+      unlocked = String(first[0]?.[0]?.['unlocked']);
+      const now = toMark(context, (first[1]?.[0] as Fingerprint | undefined) ?? null);
       await source.check(session, { fileMayMove: true, now });
       await context.at('cutover-drained');
       return entries;
     },
-    swap: [
+    swap: () => [
+      refuseAlteredStatement(free, unlocked),
       // Not before the drain: it needs the index, and every change of the shadow makes its plans void.
       ...dropHelperIndexStatements(helperIndexFacts(context)),
       ...autovacuumRestoreStatements(target, schemas.shadow),

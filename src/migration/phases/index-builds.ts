@@ -17,6 +17,7 @@ import { indexOnAnyPath } from '../../sql/any-path.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
+import { runAdjustments } from '../follow.js';
 import type { Transition } from '../machine.js';
 
 export async function buildIndexes(context: RunContext): Promise<Transition> {
@@ -82,14 +83,14 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
 /** What was altered on the source during the copy and would have rejected rows of before: now every row left is as the source has it. */
 async function followLate(context: RunContext, target: TableShape): Promise<void> {
   const { control, schemas, id } = context;
-  const { builds, statements } = adjustments({
+  const found = adjustments({
     now: await shadowShape(context),
     wanted: target,
     schema: schemas.shadow,
     ownIndexes: [helperIndexName(id)],
   });
-  if (builds.length + statements.length > 0)
-    await control.transaction(async () => control.batch([...builds, ...statements]));
+  if (found.builds.length + found.statements.length > 0)
+    await control.transaction(() => runAdjustments(control, context.plan, found));
 }
 
 /** It was FULL for as long as there was no key; what the target has follows in the same transaction. */
