@@ -1,75 +1,129 @@
-/** What this role would have to be granted before it can migrate a table. */
+/** What a role would have to be granted before it can migrate a table: the least that helps, and what helps instead. */
 import type { Session } from '../db/session.js';
+import type { QualifiedName } from '../sql/quote.js';
+import { withDeparseSettings } from './deparse-settings.js';
 import { frozen } from './freeze.js';
 import type { Definitions } from './definitions.js';
 import type { TableShape } from './types.js';
 
-/**
- * GRANT statements for an administrator to run; empty when nothing is missing. A superuser lacks nothing, an owner
- * mostly CREATE on the database (our schemas), another role membership in the owner's.
- */
-export async function missingPrivileges(
+/** Something that a role lacks. */
+export interface Lack {
+  /** For an administrator to run; every name in it is qualified. */
+  readonly statement: string;
+  /** Gives more, and helps as well; null where there is no other way. */
+  readonly instead: string | null;
+}
+
+/** An object that is made: replacing a view or a function takes CREATE on its schema just as making one does. */
+export interface CreatedObject {
+  readonly schema: string;
+  /** Whom it is given to, who needs CREATE too; null where it stays whose it is. */
+  readonly owner: string | null;
+}
+
+export interface Needs {
+  readonly shape: TableShape;
+  /** What hangs on the table, as far as it is made anew. */
+  readonly definitions: Definitions | null;
+  readonly created: readonly CreatedObject[];
+}
+
+export interface Lacking {
+  /** Of the connecting role; empty when nothing is missing. */
+  readonly own: readonly Lack[];
+  /** The table's owner, if that is another role that may log in, and what it lacks. */
+  readonly owner: { readonly role: string; readonly lacks: readonly Lack[] } | null;
+}
+
+/** A superuser lacks nothing, an owner mostly CREATE on the database (our schemas), another role membership in the owner's. */
+export async function readLacking(session: Session, needs: Needs): Promise<Lacking> {
+  return await withDeparseSettings(session, async () => {
+    const own = await lacksOf(session, needs, null);
+    if (own.length === 0) return frozen({ own, owner: null });
+    const [owner] = await session.rows<{ role: string }>({
+      text: `select rolname::text as role from pg_roles where rolname = $1 and rolcanlogin and rolname <> current_user`,
+      values: [needs.shape.owner],
+    });
+    if (owner === undefined) return frozen({ own, owner: null });
+    return frozen({ own, owner: { ...owner, lacks: await lacksOf(session, needs, owner.role) } });
+  });
+}
+
+/** @param role null: the connecting one */
+async function lacksOf(
   session: Session,
-  shape: TableShape,
-  definitions: Definitions | null = null,
-): Promise<string[]> {
-  const rows = await session.rows<{ statement: string }>({
-    text: missingSql(session.serverVersion),
+  { shape, definitions, created }: Needs,
+  role: string | null,
+): Promise<Lack[]> {
+  return await session.rows<Lack>({
+    text: lacksSql(session.serverVersion),
     values: [
       shape.oid,
-      [...new Set([...becomeRoles(shape), ...(definitions === null ? [] : ownersOf(definitions))])],
+      JSON.stringify([...tableRoles(shape), ...(definitions === null ? [] : dependentRoles(definitions))]),
       tablespaces(shape),
       (definitions?.foreignKeysOut ?? []).map(({ referencesOid }) => referencesOid),
       (definitions?.triggers ?? []).map(({ oid }) => oid),
+      role,
+      JSON.stringify(created),
+      otherSchemas(definitions),
       elsewhereTables(definitions),
     ],
   });
-  return frozen(rows.map(({ statement }) => statement));
 }
 
 /**
- * GRANT statements for making objects in these schemas, and giving them to their owners. Replacing a view or a function takes
- * CREATE on its schema just as making one does.
+ * Owning goes by inheritance (`usage`), giving to the owner and acting as a grantor by being able to SET ROLE: before
+ * 16 every member is, since then only one granted so. https://www.postgresql.org/docs/current/role-membership.html
  */
-export async function missingCreate(
-  session: Session,
-  objects: readonly { readonly schema: string; readonly owner: string }[],
-): Promise<string[]> {
-  const rows = await session.rows<{ statement: string }>({
-    text: `
-      select distinct format('grant create on schema %I to %I', r.schema, who.role) as statement
-      from jsonb_to_recordset($1::jsonb) as r (schema text, owner text)
-      cross join lateral (values (current_user::text), (r.owner)) as who (role)
-      where not has_schema_privilege(who.role, r.schema, 'create')
-        -- A superuser may give a view to whomever.
-        and not current_setting('is_superuser')::boolean
-      order by 1`,
-    values: [JSON.stringify(objects)],
-  });
-  return rows.map(({ statement }) => statement);
+interface NeededRole {
+  readonly name: string;
+  readonly usage: boolean;
+  readonly set: boolean;
 }
 
+const ownerOf = (name: string): NeededRole => ({ name, usage: true, set: true });
+/** Its objects stay whose they are. */
+const ownerOnly = (name: string): NeededRole => ({ name, usage: true, set: false });
 /** Grants of other roles than the owner can only be made again as these roles. */
-function becomeRoles(shape: TableShape): string[] {
+const grantorOf = ({ grantor }: { readonly grantor: string }): NeededRole => ({
+  name: grantor,
+  usage: false,
+  set: true,
+});
+
+function tableRoles(shape: TableShape): NeededRole[] {
   const grants = [
     ...shape.grants,
     ...shape.columns.flatMap((column) => column.grants),
     ...shape.sequences.filter(({ identity }) => identity).flatMap((sequence) => sequence.grants),
   ];
-  return [...new Set([shape.owner, ...grants.map(({ grantor }) => grantor)])];
+  return [ownerOf(shape.owner), ...grants.map(grantorOf)];
 }
 
 /** Only their owners may replace, alter or drop these. */
-function ownersOf({ views, functions, foreignKeysIn, publications }: Definitions): string[] {
+function dependentRoles({ views, functions, foreignKeysIn, publications }: Definitions): NeededRole[] {
   const grants = views.flatMap((view) => [
     ...view.grants,
     ...view.columns.flatMap((column) => column.grants),
   ]);
   return [
-    ...[...views, ...functions, ...publications].map(({ owner }) => owner),
-    ...grants.map(({ grantor }) => grantor),
-    ...foreignKeysIn.map(({ tableOwner }) => tableOwner),
+    ...views.map(({ owner }) => ownerOf(owner)),
+    ...grants.map(grantorOf),
+    ...[...functions, ...publications].map(({ owner }) => ownerOnly(owner)),
+    ...foreignKeysIn.map(({ tableOwner }) => ownerOnly(tableOwner)),
   ];
+}
+
+/** Where statements look names up. */
+function otherSchemas(definitions: Definitions | null): string[] {
+  if (definitions === null) return [];
+  const { views, functions, foreignKeysIn, foreignKeysOut, policiesElsewhere, rulesElsewhere } = definitions;
+  const names: QualifiedName[] = [
+    ...[...views, ...functions].map(({ name }) => name),
+    ...[...foreignKeysIn, ...policiesElsewhere, ...rulesElsewhere].map(({ table }) => table),
+    ...foreignKeysOut.map(({ references }) => references),
+  ];
+  return [...new Set(names.map(({ schema }) => schema))];
 }
 
 function elsewhereTables(definitions: Definitions | null): number[] {
@@ -83,67 +137,144 @@ function tablespaces(shape: TableShape): string[] {
   return [...new Set(names.filter((name) => name !== null))];
 }
 
+/** Since 16 a membership says for itself whether it inherits and may SET ROLE. */
+const membershipsSql = `
+      select 1, format(
+        'grant %I to %I with %s', r.rolname, me.rolname,
+        concat_ws(', ', case when r.lacks_usage then 'inherit true' end, case when r.lacks_set then 'set true' end)
+      ), null
+      from me, lacking_roles as r`;
+
 /** Before 16 it is not the membership but the member that inherits or does not. */
-const inheritSql = `
-      select 1, format('alter role %s inherit', me.name)
-      from me, t
-      where pg_has_role(t.relowner, 'member')
-        and not pg_has_role(t.relowner, 'usage')
-      union all`;
+const oldMembershipsSql = `
+      select 1, format('grant %I to %I', r.rolname, me.rolname), null
+      from me, lacking_roles as r
+      where me.rolinherit or not r.is_member
+      union all
+      select 1, format('alter role %I inherit', me.rolname), null
+      from me
+      where not me.rolinherit
+        and exists (select from lacking_roles where lacks_usage)`;
 
 /**
- * Owning goes by inheritance (`usage`), giving to the owner and acting as a grantor by being able to SET ROLE: before
- * 16 every member is, since then only one granted so. https://www.postgresql.org/docs/current/role-membership.html
+ * What the memberships give is not asked for once more: REFERENCES, EXECUTE, CREATE and USAGE come with a role that
+ * has them, and row level security does not apply to members of the owner unless it is forced.
  */
-function missingSql(serverVersion: number): string {
-  const mayBecome = serverVersion >= 160000 ? `pg_has_role(r.oid, 'set')` : `pg_has_role(r.oid, 'member')`;
-  const options = serverVersion >= 160000 ? ' with inherit true, set true' : '';
+function lacksSql(serverVersion: number): string {
+  const since16 = serverVersion >= 160000;
+  const nobody = (has: string): string => `not exists (select from who where ${has})`;
   return `
     with
-    me as (select oid, quote_ident(rolname) as name from pg_roles where rolname = current_user),
+    me as (
+      select oid, rolname, rolsuper, rolinherit, rolbypassrls from pg_roles where rolname = coalesce($6, current_user)
+    ),
     t as (
-      select c.relowner, n.oid as schema_oid, quote_ident(n.nspname) as schema
+      select c.oid, c.relowner, c.relrowsecurity, c.relforcerowsecurity, n.nspname
       from pg_class as c
       join pg_namespace as n on n.oid = c.relnamespace
       where c.oid = $1
-    )
-    select statement
-    from (
-      select 1, format('grant %I to %s${options}', r.rolname, me.name)
-      from me, t, pg_roles as r
-      where r.rolname = any ($2::name[])
-        and not (${mayBecome} and ${serverVersion >= 160000 ? `(r.oid <> t.relowner or pg_has_role(r.oid, 'usage'))` : 'true'})
-      union all
-${serverVersion >= 160000 ? '' : inheritSql}      select 2, format('grant create on database %I to %s', current_database(), me.name)
+    ),
+    roles as (
+      select r.oid, r.rolname, bool_or(need.usage) as usage, bool_or(need.set) as set
+      from (
+        select name, usage, set from jsonb_to_recordset($2::jsonb) as r (name name, usage boolean, set boolean)
+        union all
+        select pg_get_userbyid(relowner), true, false from pg_class where oid = any ($9::oid[])
+      ) as need
+      join pg_roles as r on r.rolname = need.name
+      group by r.oid, r.rolname
+    ),
+    lacking_roles as (
+      select l.*, pg_has_role(me.oid, l.oid, 'member') as is_member
       from me
-      where not has_database_privilege(current_database(), 'create')
+      cross join lateral (
+        select
+          r.oid,
+          r.rolname,
+          r.usage and not pg_has_role(me.oid, r.oid, 'usage') as lacks_usage,
+          r.set and not pg_has_role(me.oid, r.oid, '${since16 ? 'set' : 'member'}') as lacks_set
+        from roles as r
+      ) as l
+      where l.lacks_usage or l.lacks_set
+    ),
+    -- Whose privileges the role has when these memberships are granted.
+    who as (
+      select oid from me
+      union
+      select oid from roles where usage
+    )
+    select statement, instead
+    from (
+      ${since16 ? membershipsSql : oldMembershipsSql}
       union all
-      select 3, format('grant usage, create on schema %s to %s', t.schema, me.name)
-      from me, t
-      where not (has_schema_privilege(t.schema_oid, 'usage') and has_schema_privilege(t.schema_oid, 'create'))
+      select 2, format('grant create on database %I to %I', current_database(), me.rolname), null
+      from me
+      where ${nobody(`has_database_privilege(who.oid, current_database(), 'create')`)}
       union all
-      select 4, format('grant references on %s to %s', ref.oid::regclass, me.name)
+      select 3, format('grant %s on schema %I to %I', string_agg(distinct lack.privilege, ', '), lack.schema, lack.grantee), null
+      from (
+        select t.nspname, p.privilege, me.rolname
+        from me, t, (values ('usage'), ('create')) as p (privilege)
+        where ${nobody('has_schema_privilege(who.oid, t.nspname, p.privilege)')}
+        union
+        select s.schema, 'usage', me.rolname
+        from me, unnest($8::name[]) as s (schema)
+        where ${nobody(`has_schema_privilege(who.oid, s.schema, 'usage')`)}
+        union
+        select c.schema, 'create', me.rolname
+        from me, jsonb_to_recordset($7::jsonb) as c (schema name, owner name)
+        where ${nobody(`has_schema_privilege(who.oid, c.schema, 'create')`)}
+          -- What an owner is given, a member of it has.
+          and not exists (
+            select
+            from jsonb_to_recordset($7::jsonb) as o (schema name, owner name)
+            join roles as r on r.rolname = o.owner and r.usage
+            where o.schema = c.schema
+          )
+        union
+        -- A superuser may give a view to whomever.
+        select c.schema, 'create', c.owner
+        from me, jsonb_to_recordset($7::jsonb) as c (schema name, owner name)
+        where not me.rolsuper
+          and c.owner is not null
+          and not has_schema_privilege(c.owner, c.schema, 'create')
+      ) as lack (schema, privilege, grantee)
+      group by lack.schema, lack.grantee
+      union all
+      select 4, format('grant references on %s to %I', ref.oid::regclass, me.rolname),
+        format('grant %I to %I', pg_get_userbyid(c.relowner), me.rolname)${since16 ? ` || ' with inherit true'` : ''}
       from me, unnest($4::oid[]) as ref (oid)
-      where not (has_table_privilege(ref.oid, 'references') or has_any_column_privilege(ref.oid, 'references'))
+      join pg_class as c on c.oid = ref.oid
+      where ${nobody(`has_table_privilege(who.oid, ref.oid, 'references') or has_any_column_privilege(who.oid, ref.oid, 'references')`)}
       union all
-      select 5, format('grant execute on function %s to %s', tg.tgfoid::regprocedure, me.name)
+      select 5, format('grant execute on function %s to %I', tg.tgfoid::regprocedure, me.rolname), null
       from me, pg_trigger as tg
       where tg.oid = any ($5::oid[])
-        and not has_function_privilege(tg.tgfoid, 'execute')
+        and ${nobody(`has_function_privilege(who.oid, tg.tgfoid, 'execute')`)}
       union all
-      select 6, format('grant %I to %s${options}', pg_get_userbyid(c.relowner), me.name)
-      from me, pg_class as c
-      where c.oid = any ($6::oid[])
-        and not pg_has_role(c.relowner, 'usage')
+      select 6, format('grant usage on type %I.%I to %I', n.nspname, ty.typname, me.rolname), null
+      from me, pg_attribute as a
+      join pg_type as at on at.oid = a.atttypid
+      join pg_type as ty on ty.oid = case when at.typcategory = 'A' and at.typelem <> 0 then at.typelem else at.oid end
+      join pg_namespace as n on n.oid = ty.typnamespace
+      where a.attrelid = $1
+        and a.attnum > 0
+        and not a.attisdropped
+        and ${nobody(`has_type_privilege(who.oid, ty.oid, 'usage')`)}
       union all
-      select 7, format('alter role %s bypassrls', me.name)
-      from me
-      where row_security_active($1)
+      select 7, format('alter role %I bypassrls', me.rolname),
+        format('alter table %s no force row level security', t.oid::regclass)
+      from me, t
+      where t.relrowsecurity
+        and t.relforcerowsecurity
+        and not me.rolsuper
+        and not me.rolbypassrls
       union all
-      select 8, format('grant create on tablespace %I to %s', ts.spcname, me.name)
+      select 8, format('grant create on tablespace %I to %I', ts.spcname, me.rolname), null
       from me, pg_tablespace as ts
       where ts.spcname = any ($3::name[])
-        and not has_tablespace_privilege(ts.oid, 'create')
-    ) as missing (position, statement)
+        and ${nobody(`has_tablespace_privilege(who.oid, ts.oid, 'create')`)}
+    ) as missing (position, statement, instead)
+    group by position, statement, instead
     order by position, statement collate "C"`;
 }

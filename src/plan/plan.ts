@@ -1,16 +1,15 @@
 /** Assembles the plan: reads, tries, decides. Changes nothing, and needs no more rights than the change itself. */
-import type { TargetDefinitions } from '../catalog/definitions.js';
+import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
 import { readObstacles } from '../catalog/activity.js';
 import { readBaseTypes } from '../catalog/base-types.js';
 import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
-import { missingCreate, missingPrivileges } from '../catalog/privileges.js';
+import { readLacking, type CreatedObject } from '../catalog/privileges.js';
 import { readPinnedSettings, readServer } from '../catalog/server.js';
 import { readTableShape } from '../catalog/shape.js';
 import { readSizes } from '../catalog/sizes.js';
 import { findTable, type FoundTable } from '../catalog/table.js';
 import type { Session } from '../db/session.js';
-import type { TakenOff } from '../ddl/take-off-sql.js';
 import { RefusedError, type Refusal } from '../errors.js';
 import { readChange } from './change.js';
 import type { Change } from './change-types.js';
@@ -99,17 +98,28 @@ async function lookAndTry(
     sizes: await readSizes(session, table.oid),
     obstacles: await readObstacles(session, table.oid, { olderThanSeconds: oldTransactionSeconds }),
   };
+  const lacking = await readLacking(session, { shape: source, definitions: null, created: [] });
   const others = [
     ...facts.refusals,
     ...(await checkLeftovers(session, table)),
-    ...checkRelations(source, change.statements, await resolveRelations(session, change.statements)),
+    // Without USAGE on their schemas names cannot be looked up.
+    ...(lacking.own.length > 0
+      ? []
+      : checkRelations(source, change.statements, await resolveRelations(session, change.statements))),
     ...checkForeignKeyConstraints(source, change.statements),
   ];
-  const lacking = await missingPrivileges(session, source);
   // A trial of a part of the request would only say what the refusals say already.
-  if (others.length + lacking.length > 0) {
-    // Whoever has to ask for privileges wants to ask once: those for what hangs on the table too.
-    const all = lacking.length > 0 ? await missingPrivileges(session, source, seen.definitions) : [];
+  if (others.length + lacking.own.length > 0) {
+    // Whoever has to ask for privileges wants to ask once: those for what hangs on the table too, whatever becomes of it.
+    const { definitions } = seen;
+    const created = createdObjects({
+      views: definitions.views.map((view) => ({ ...view, how: 'recreate' })),
+      functions: definitions.functions,
+    });
+    const all =
+      lacking.own.length === 0
+        ? lacking
+        : await readLacking(session, { shape: source, definitions, created });
     return { ...facts, seen, refusals: [...others, ...checkPrivileges(server.role, all)] };
   }
   return await tried(session, { ...facts, seen }, change, deps);
@@ -132,13 +142,12 @@ async function tried(
       ...(rehearse === undefined ? {} : { rehearse }),
     });
     // Only a copy makes all of them anew; a native change leaves alone what does not stand in its way.
-    const lacking = [
-      ...(await missingPrivileges(session, source, definitions)),
-      ...(await missingCreate(session, createdObjects(trial.definitions.target, facts.server.role))),
-    ];
-    const forCopy = checkPrivileges(facts.server.role, lacking);
+    const forCopy = await privilegesFor(session, facts, {
+      source: definitions,
+      target: trial.definitions.target,
+    });
     const around = trial.native?.around ?? null;
-    const forAround = around === null ? [] : await aroundPrivileges(session, facts, around);
+    const forAround = around === null ? [] : await privilegesFor(session, facts, around);
     const isRepeatable = await repeatabilityOf(session, change);
     const taken = await takenNames(session, source, arrivingNames(trial.after));
     const baseTypes = await readBaseTypes(session, [
@@ -152,28 +161,26 @@ async function tried(
   }
 }
 
-/** Whoever takes views off and puts them back needs the rights to these, and to nothing else. */
-async function aroundPrivileges(
+/** Whoever makes objects anew needs the rights to these, and to nothing else. */
+async function privilegesFor(
   session: Session,
   { seen, server }: Facts & { seen: NonNullable<Facts['seen']> },
-  { source, target }: TakenOff,
+  { source, target }: { readonly source: Definitions; readonly target: TargetDefinitions },
 ): Promise<Refusal[]> {
-  return checkPrivileges(server.role, [
-    ...(await missingPrivileges(session, seen.source, source)),
-    ...(await missingCreate(session, createdObjects(target, server.role))),
-  ]);
+  const needs = { shape: seen.source, definitions: source, created: createdObjects(target) };
+  return checkPrivileges(server.role, await readLacking(session, needs));
 }
 
 /** A view that is made anew is given to its owner, who needs CREATE as well. */
-function createdObjects(
-  { views, functions }: TargetDefinitions,
-  role: string,
-): { readonly schema: string; readonly owner: string }[] {
+function createdObjects({
+  views,
+  functions,
+}: Pick<TargetDefinitions, 'views' | 'functions'>): CreatedObject[] {
   return [
     ...views.map(({ name, owner, how }) => ({
       schema: name.schema,
-      owner: how === 'recreate' ? owner : role,
+      owner: how === 'recreate' ? owner : null,
     })),
-    ...functions.map(({ name }) => ({ schema: name.schema, owner: role })),
+    ...functions.map(({ name }) => ({ schema: name.schema, owner: null })),
   ];
 }

@@ -4,6 +4,7 @@
  * stood in for by empty ones of ours.
  */
 import type { Definitions, ForeignKey, Policy, Rule, View } from '../../catalog/definitions.js';
+import { withDeparseSettings } from '../../catalog/deparse-settings.js';
 import { isServerError } from '../../db/sqlstate.js';
 import type { Session } from '../../db/session.js';
 import { addForeignKey } from '../../ddl/foreign-key-sql.js';
@@ -78,10 +79,7 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
   };
   await session.batch([
     ...names.schemas.map((schema) => `create schema ${ident(schema)}`),
-    ...otherTables(original).map((name) => {
-      const to = { schema: names.schemaOf(name.schema), name: name.name };
-      return `create table ${qualified(to)} (like ${qualified(name)})`;
-    }),
+    ...(await standIns(session, otherTables(original), names)),
   ]);
   const here = relocateDefinitions(original, names.moves);
   const label = (name: string, table: QualifiedName): string => `${name} on ${displayName(table)}`;
@@ -143,6 +141,32 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
     ]);
   }
   return { refusals, views };
+}
+
+/** Empty tables with the columns of others. LIKE would take SELECT on them. */
+async function standIns(
+  session: Session,
+  tables: readonly QualifiedName[],
+  names: CloneNames,
+): Promise<string[]> {
+  if (tables.length === 0) return [];
+  const rows = await withDeparseSettings(session, () =>
+    session.rows<{ schema: string; name: string; columns: string }>({
+      text: `
+        select n.nspname::text as schema, c.relname::text as name,
+          coalesce(string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum), '') as columns
+        from jsonb_to_recordset($1::jsonb) as t (schema name, name name)
+        join pg_namespace as n on n.nspname = t.schema
+        join pg_class as c on c.relnamespace = n.oid and c.relname = t.name
+        left join pg_attribute as a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        group by 1, 2`,
+      values: [JSON.stringify(tables)],
+    }),
+  );
+  return rows.map(
+    ({ schema, name, columns }) =>
+      `create table ${qualified({ schema: names.schemaOf(schema), name })} (${columns})`,
+  );
 }
 
 /** The stand-in at the other end of a foreign key, by its place: those of the table first, then those to it. */
