@@ -162,3 +162,9 @@ export function connectionFailed(error: unknown, connection: ConnectionOptions):
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** With the objects that are in the way, which PostgreSQL names in its DETAIL; for errors of dependencies only. */
+export function messageWithDetail(error: unknown): string {
+  const detail = isServerError(error) ? error.detail : undefined;
+  return detail === undefined ? messageOf(error) : `${messageOf(error)}\n${detail}`;
+}

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
 import { createEmitter } from '../report/emitter.js';
-import { displayName, sql } from '../sql/quote.js';
+import { displayName } from '../sql/quote.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import { findMigration, setPhase, settleChunks } from '../state/migrations.js';
-import { readMarkedMigrations, readOwnObjects } from '../state/own-objects.js';
+import { readMarkedMigrations, readOwnObjects, tablesIn } from '../state/own-objects.js';
 import { hasState } from '../state/schema.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { claimRun } from './claim.js';
@@ -83,19 +83,15 @@ async function unknownToState(session: Session, id: number): Promise<MigrationId
   const found = (await readMarkedMigrations(session)).filter((marked) => marked.id === id);
   for (const marked of found) {
     const { schemas } = await readOwnObjects(session, marked);
-    const { kept } = await session.row<{ kept: string | null }>({
-      text: sql`
-        select string_agg(c.oid::regclass::text, ', ') as kept
-        from pg_class as c
-        join pg_namespace as n on n.oid = c.relnamespace
-        where n.oid = any ($1::oid[]) and c.relkind = 'r'`,
-      values: [schemas.filter(({ role }) => role === 'old table').map(({ oid }) => oid)],
-    });
-    if (kept === null) continue;
+    const kept = await tablesIn(
+      session,
+      schemas.filter(({ role }) => role === 'old table'),
+    );
+    if (kept.length === 0) continue;
     throw new RefusedError([
       {
         code: 'state-missing',
-        message: `the state of migration ${id} is not in this database any more, but the table from before it is: ${kept}`,
+        message: `the state of migration ${id} is not in this database any more, but the table from before it is: ${kept.map(displayName).join(', ')}`,
         hint: `it was swapped; drop that table and its schema yourself when nobody needs it`,
       },
     ]);

@@ -17,7 +17,7 @@ import { toValidate } from '../plan/definitions/to-validate.js';
 import type { Emit } from '../report/events.js';
 import { displayName, qualified, sql, type QualifiedName } from '../sql/quote.js';
 import type { MigrationRecord } from '../state/migrations.js';
-import { findRelationNamed } from '../state/own-objects.js';
+import { findRelationNamed, type Relation } from '../state/own-objects.js';
 import { defaultRunSettings } from './types.js';
 
 export interface AfterSwapWork {
@@ -79,15 +79,12 @@ async function pending({ session, record: { plan, shadowOid } }: AfterSwapWork):
     result.push({ what, locks, statement: validateForeignKey({ ...planned, table }), refresh: null });
   }
   for (const view of target.views.filter(({ materialized, populated }) => materialized && populated)) {
-    const name = qualified(view.name);
-    const [found] = await session.rows<{ oid: number }>({
-      text: `select oid from pg_class where oid = to_regclass($1) and relkind = 'm' and not relispopulated`,
-      values: [name],
-    });
-    if (found === undefined) continue;
-    const what = `refreshing materialized view ${displayName(view.name)}`;
+    const found = await findUnpopulated(session, view.name, shadowOid);
+    if (found === null) continue;
+    const name = qualified(found);
+    const what = `refreshing materialized view ${displayName(found)}`;
     const locks: LockStep[] = [{ kind: 'implicit', oid: found.oid, table: name, mode: 'ACCESS EXCLUSIVE' }];
-    result.push({ what, locks, statement: refreshView(view), refresh: name });
+    result.push({ what, locks, statement: refreshView({ ...view, name: found }), refresh: name });
   }
   return result;
 }
@@ -133,6 +130,39 @@ async function findUnvalidated(
       table.name,
       references.name,
     ],
+  });
+  return found ?? null;
+}
+
+/** By its name; or, when its schema has another name by now, among what reads the new table. */
+async function findUnpopulated(
+  session: Session,
+  { schema, name }: QualifiedName,
+  newTable: number | null,
+): Promise<Relation | null> {
+  const [found] = await session.rows<Relation>({
+    text: sql`
+      with recursive reader (oid) as (
+        select $3::bigint::oid
+        union
+        select r.ev_class
+        from reader
+        join pg_depend as d
+          on d.refclassid = 'pg_class'::regclass
+          and d.refobjid = reader.oid
+          and d.classid = 'pg_rewrite'::regclass
+        join pg_rewrite as r on r.oid = d.objid and r.rulename = '_RETURN'
+      )
+      select c.oid, n.nspname::text as schema, c.relname::text as name
+      from pg_class as c
+      join pg_namespace as n on n.oid = c.relnamespace
+      where c.relkind = 'm'
+        and not c.relispopulated
+        and c.relname = $2::name
+        and (n.nspname = $1::name or c.oid in (select oid from reader))
+      order by n.nspname <> $1::name
+      limit 1`,
+    values: [schema, name, newTable],
   });
   return found ?? null;
 }

@@ -3,7 +3,7 @@
  * say (state/own-objects.ts); nothing is dropped by its name.
  */
 import { Session } from '../db/session.js';
-import { messageOf, SqlState, sqlState } from '../db/sqlstate.js';
+import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
@@ -15,6 +15,7 @@ import {
   dropSchemaStatements,
   dropTriggerStatements,
   readOwnObjects,
+  tablesIn,
   type OwnObjects,
   type Relation,
 } from '../state/own-objects.js';
@@ -52,9 +53,21 @@ export async function removeMarked(work: CleanupWork, marked: MigrationIdentity)
   await removeObjects(
     work,
     marked.id,
-    async () => ({ own: await readOwnObjects(work.session, marked), shadow: null }),
+    async () => {
+      const own = await readOwnObjects(work.session, marked);
+      return { own, shadow: await onlyTableIn(work.session, own) };
+    },
     async () => {},
   );
+}
+
+/** Nobody knows what the shadow is called; our schema for it holds no other table. */
+async function onlyTableIn(session: Session, { schemas }: OwnObjects): Promise<Relation | null> {
+  const tables = await tablesIn(
+    session,
+    schemas.filter(({ role }) => role === 'shadow'),
+  );
+  return tables.length === 1 ? (tables[0] ?? null) : null;
 }
 
 async function removeObjects(
@@ -87,7 +100,7 @@ async function removeObjects(
 /** Somebody made something that depends on the shadow: not ours to drop. */
 function notRemoved(error: unknown, id: number): unknown {
   if (sqlState(error) !== SqlState.dependentObjects) return error;
-  return new FailedError('not-removed', `the shadow could not be dropped: ${messageOf(error)}`, {
+  return new FailedError('not-removed', `the shadow could not be dropped: ${messageWithDetail(error)}`, {
     state: 'capture is off; the shadow and the log are still there',
     hint: `drop what depends on it, then pg-ghost abort ${id} again`,
     cause: error,

@@ -27,7 +27,8 @@ export async function failed(context: RunContext, phase: Phase, error: unknown):
     // Nothing has been captured or copied yet, so nothing is worth keeping.
     await undoPrepare(context, (session) => deleteMigration(session, id));
     await dropEmptyState(control);
-    return known instanceof InterruptedError ? interruptedBeforeCapture() : known;
+    if (known instanceof InterruptedError) return interruptedBeforeCapture();
+    return known.code === 'source-renamed' ? renamedBeforeCapture(known) : known;
   }
   const { code, message, hint } = known;
   await onAnySession(context, (session) => setError(session, id, { code, message, hint })).catch(
@@ -52,6 +53,14 @@ function interruptedBeforeCapture(): InterruptedError {
   );
 }
 
+function renamedBeforeCapture({ code, message, details }: PgGhostError): FailedError {
+  return new FailedError(code, message, {
+    details,
+    state: 'nothing was changed, nothing is left behind',
+    hint: 'run again under the name that it has now',
+  });
+}
+
 /** Whichever statement was the first to miss it. */
 async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): Promise<PgGhostError | null> {
   if (error instanceof PgGhostError || context.control.lost.aborted) return null;
@@ -60,7 +69,7 @@ async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): 
     (found: unknown) => {
       if (!(found instanceof PgGhostError)) return null;
       // In prepare capture may not be there yet: that is no reason, and would hide the real one.
-      return phase === 'prepare' && found.code !== 'table-gone' ? null : found;
+      return phase === 'prepare' && found.code === 'capture-interrupted' ? null : found;
     },
   );
 }

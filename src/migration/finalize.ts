@@ -1,6 +1,6 @@
 /** Ends a migration: the old table goes, and with it the last of what pg-ghost put there. */
 import { Session } from '../db/session.js';
-import { SqlState, isServerError, sqlState } from '../db/sqlstate.js';
+import { SqlState, isServerError, messageWithDetail, sqlState } from '../db/sqlstate.js';
 import { FailedError, RefusedError } from '../errors.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
@@ -173,7 +173,7 @@ function notDropped(error: unknown, old: string, id: number): unknown {
   const dependents = sqlState(error) === SqlState.dependentObjects;
   return new FailedError(
     sqlState(error) === SqlState.lockNotAvailable ? 'lock-not-obtained' : 'old-table-not-dropped',
-    `${old} could not be dropped: ${error.message}`,
+    `${old} could not be dropped: ${dependents ? messageWithDetail(error) : error.message}`,
     {
       state: 'the new table is in use; the old one is still there',
       hint: dependents

@@ -10,9 +10,14 @@ import { ownSettings } from '../db/settings.js';
 import { isServerError } from '../db/sqlstate.js';
 import { LockNotObtained, underLock } from '../locks/locked-transaction.js';
 import type { Plan, Rehearsal } from '../plan/types.js';
-import { qualified, type QualifiedName } from '../sql/quote.js';
+import { qualified } from '../sql/quote.js';
 import { markOf, type MigrationIdentity } from '../sql/marks.js';
-import { readMarkedMigrations, readOwnObjects, dropSchemaStatements } from '../state/own-objects.js';
+import {
+  readMarkedMigrations,
+  readOwnObjects,
+  dropSchemaStatements,
+  tablesIn,
+} from '../state/own-objects.js';
 import { createSchemaStatements, schemasOf } from '../state/schema-sql.js';
 import { asCopyPlan, limitsOf, type CopyPlan } from './context.js';
 import { lockSteps } from './lock-steps.js';
@@ -61,14 +66,10 @@ async function removeRehearsals(session: Session): Promise<void> {
     for (const marked of await readMarkedMigrations(session)) {
       if (marked.id !== rehearsalId) continue;
       const { schemas } = await readOwnObjects(session, marked);
-      const tables = await session.rows<QualifiedName>({
-        text: `
-          select n.nspname::text as schema, c.relname::text as name
-          from pg_class as c
-          join pg_namespace as n on n.oid = c.relnamespace
-          where n.oid = any ($1::oid[]) and c.relkind = 'r'`,
-        values: [schemas.map(({ oid }) => oid)],
-      });
+      const tables = await tablesIn(
+        session,
+        schemas.filter(({ role }) => role === 'shadow'),
+      );
       await session.batch([
         ...tables.map((table) => `drop table ${qualified(table)}`),
         ...dropSchemaStatements(schemas),

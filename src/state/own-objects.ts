@@ -106,6 +106,13 @@ export async function findRelationNamed(
   return found ?? null;
 }
 
+export async function tablesIn(session: Session, schemas: readonly OwnSchema[]): Promise<Relation[]> {
+  return await session.rows<Relation>({
+    text: `${relationSql}where n.oid = any ($1::oid[]) and c.relkind = 'r'`,
+    values: [schemas.map(({ oid }) => oid)],
+  });
+}
+
 const relationSql = `
   select c.oid, n.nspname::text as schema, c.relname::text as name
   from pg_class as c

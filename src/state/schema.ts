@@ -54,7 +54,10 @@ export async function hasState(session: Session): Promise<boolean> {
         code: 'state-schema-taken',
         message:
           'there is a schema "ghost" in this database that pg-ghost did not create (or another version did)',
-        hint: 'rename it, or finish its migrations with the version that created it',
+        hint:
+          found.tables === tablesOfLayout(stateVersion)
+            ? "its tables are those of pg-ghost: it came with a dump that was restored without comments. Drop schema ghost cascade, which ends every capture with it; schemas ghost_new_... that are left are nobody's"
+            : 'rename it, or finish its migrations with the version that created it',
       },
     ]);
   }

@@ -15,7 +15,7 @@ import {
 } from './own-objects.js';
 import { isSameDatabase, readHome } from './server-identity.js';
 
-/** `here`: it was begun in this database. `copied`: in one that this is a copy of. `restored`: its OIDs are not those of this one. */
+/** `here`: it was begun in this database, or has ended. `copied`: in one that this is a copy of. `restored`: its OIDs are not those of this one. */
 export type Origin = 'here' | 'copied' | 'restored';
 
 export interface Whereabouts {
@@ -35,6 +35,8 @@ export async function whereabouts(session: Session, record: MigrationRecord): Pr
   const own = await readOwnObjects(session, record, isHome ? record.schemaOids : undefined);
   const isSwapped = record.phase === 'swapped';
   const fits = await oidsFit(session, record, own, isHome);
+  if (record.phase === 'finalized' || record.phase === 'aborted')
+    return { origin: 'here', own, table: null, shadow: null, old: null };
   const origin = !fits ? 'restored' : isHome ? 'here' : 'copied';
   const inSchema = async (role: 'shadow' | 'old table'): Promise<Relation | null> => {
     const schema = own.schemas.find((each) => each.role === role);
