@@ -328,6 +328,7 @@ async function native(
     emit: emitter.emit,
     signal,
     at: async (point) => options.onPoint?.(point),
+    connection: options.connection,
   });
 }
 

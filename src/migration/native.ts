@@ -1,6 +1,7 @@
 /** A change that is metadata only: the ALTER itself, on the table itself, under the same careful locking. */
 import { isDeepStrictEqual } from 'node:util';
 import { readDefinitions } from '../catalog/read-definitions.js';
+import type { ConnectionOptions } from '../db/connection.js';
 import { Session } from '../db/session.js';
 import { localSettings } from '../db/settings.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from '../errors.js';
@@ -15,6 +16,7 @@ import {
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import { sameObjects } from '../plan/definitions/taken-off.js';
 import type { Plan } from '../plan/types.js';
+import { commitOutcome, transactionId } from './commit-outcome.js';
 import { killing } from './context.js';
 import { lockSteps } from './lock-steps.js';
 import type { AtPoint } from './points.js';
@@ -33,6 +35,7 @@ export interface NativeWork {
   readonly emit: Emit;
   readonly signal: AbortSignal;
   readonly at: AtPoint;
+  readonly connection: ConnectionOptions;
 }
 
 /** From weakest to strongest. */
@@ -48,6 +51,7 @@ const modes: readonly LockMode[] = [
 export async function runNative(work: NativeWork): Promise<number> {
   const { plan, emit } = work;
   const what = 'the change itself';
+  let xid: string | null = null;
   try {
     const { holdMs } = await underLock({
       session: work.session,
@@ -63,6 +67,7 @@ export async function runNative(work: NativeWork): Promise<number> {
       work: async () => {
         await stillThere(work);
         await assertUnchanged(work);
+        xid = await transactionId(work.session);
         await work.at('native-locked');
         return { last: [...localSettings(plan.settings), ...plan.nativeStatements], value: undefined };
       },
@@ -77,6 +82,13 @@ export async function runNative(work: NativeWork): Promise<number> {
   } catch (error) {
     if (error instanceof InterruptedError) throw error;
     if (error instanceof CommitOutcomeUnknown) {
+      const outcome = xid === null ? null : await commitOutcome(work.connection, xid);
+      if (outcome === 'committed') {
+        await work.at('native-done');
+        emit('native:done', { holdMs: 0 });
+        return 0;
+      }
+      if (outcome === 'aborted') throw lostBeforeCommit(error.cause);
       throw new OutcomeUnknownError(
         'outcome-unknown',
         `the connection was lost at the commit of the change of ${displayName(plan.table)}`,
@@ -87,13 +99,7 @@ export async function runNative(work: NativeWork): Promise<number> {
         },
       );
     }
-    if (isConnectionLost(error)) {
-      throw new FailedError('connection-lost', `the connection to the server was lost: ${messageOf(error)}`, {
-        state: 'nothing was changed',
-        hint: 'run the same command again',
-        cause: error,
-      });
-    }
+    if (isConnectionLost(error)) throw lostBeforeCommit(error);
     if (error instanceof LockNotObtained) {
       throw new FailedError(
         'lock-not-obtained',
@@ -117,6 +123,14 @@ export async function runNative(work: NativeWork): Promise<number> {
       { cause: error },
     );
   }
+}
+
+function lostBeforeCommit(error: unknown): FailedError {
+  return new FailedError('connection-lost', `the connection to the server was lost: ${messageOf(error)}`, {
+    state: 'nothing was changed',
+    hint: 'run the same command again',
+    cause: error,
+  });
 }
 
 /** The statements name the table; what was planned for has its OID. */

@@ -61,7 +61,7 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     renamedTo: renamedTo(record, found),
     origin: found.origin,
     shadow: ended || phase === 'prepare' || found.shadow === null ? null : displayName(found.shadow),
-    old: phase === 'swapped' && found.old !== null ? displayName(found.old) : null,
+    old: phase === 'swapped' && found.old?.isOutside === false ? displayName(found.old) : null,
     capture: 'triggers',
     percent: percent(record, copied),
     rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
@@ -143,6 +143,8 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
 function nextCommand(record: MigrationRecord, found: Whereabouts, runner: number | null): string {
   const { id, phase } = record;
   const renamed = renamedTo(record, found);
+  if (phase === 'swapped' && found.old?.isOutside === true)
+    return `the old table was moved to ${displayName(found.old)} and is yours now; pg-ghost finalize ${id} removes the rest`;
   if (phase === 'swapped') return `pg-ghost finalize ${id} drops the old table once nobody needs it`;
   if (isEnded(phase)) return 'nothing to do';
   if (found.origin !== 'here') {

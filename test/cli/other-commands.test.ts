@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FailedError } from '../../src/errors.js';
+import { FailedError, RefusedError } from '../../src/errors.js';
 import { aStatus } from './a-result.js';
 import { invoke } from './invoke.js';
 
@@ -80,6 +80,29 @@ test('abort says what is gone', async () => {
   expect(stdout.lines).toEqual([
     'migration 7 aborted; removed: ghost_new_7.orders, its capture triggers, its change log; public.orders is as it was',
   ]);
+});
+
+test('abort of what the state does not know', async () => {
+  const status = (): Promise<never> =>
+    Promise.reject(new RefusedError([{ code: 'no-such-migration', message: 'there is no migration 7' }]));
+  const { exitCode, stdout } = await invoke(['abort', '7'], {
+    library: { status, abort: () => Promise.resolve() },
+  });
+  expect(exitCode).toBe(0);
+  expect(stdout.lines).toEqual(['migration 7 is gone; removed: all that carried its mark']);
+});
+
+test('a table that was renamed has both names', async () => {
+  const renamed = { ...aStatus, renamedTo: 'public.former', origin: 'copied' } as const;
+  const library = { status: () => Promise.resolve([renamed]), abort: () => Promise.resolve() };
+  const [head, ...lines] = (await invoke(['status', '7'], { library })).stdout.lines;
+  expect(head).toContain('public.orders');
+  expect(lines).toContain('  renamed to public.former');
+  expect(lines).toContain('  origin     another database, of which this one is a copy');
+  expect((await invoke(['status'], { library })).stdout.lines[1]).toContain(
+    'public.orders, now public.former',
+  );
+  expect((await invoke(['abort', '7'], { library })).stdout.lines[0]).toContain('public.former is as it was');
 });
 
 test('finalize says what is gone', async () => {

@@ -9,7 +9,8 @@ export function abortCommand(invocation: Invocation) {
     description: 'undo a migration that has not swapped its tables: its shadow, capture and log are removed',
     act: (library, options, id) => library.abort(options, id),
     removed: abortRemoves,
-    sentence: ({ table }, things) => `aborted; removed: ${things.join(', ')}; ${table} is as it was`,
+    sentence: ({ table, renamedTo }, things) =>
+      `aborted; removed: ${things.join(', ')}; ${renamedTo ?? table} is as it was`,
   });
 }
 

@@ -9,7 +9,8 @@ export function finalizeCommand(invocation: Invocation) {
     description: 'drop the old table of a migration that has swapped; cannot be undone',
     act: (library, options, id) => library.finalize(options, id),
     removed: finalizeRemoves,
-    sentence: ({ table }, things) => `finalized; dropped: ${things.join(', ')}; ${table} keeps its new shape`,
+    sentence: ({ table, renamedTo }, things) =>
+      `finalized; ${things.length === 0 ? 'nothing was left to drop' : `dropped: ${things.join(', ')}`}; ${renamedTo ?? table} keeps its new shape`,
   });
 }
 

@@ -1,4 +1,5 @@
 /** The form of `abort` and `finalize`: look at the migration, take something away, say what it was. */
+import { RefusedError } from '../../errors.js';
 import type { CommonOptions, MigrationStatus } from '../../migration/types.js';
 import type { EventListener } from '../../report/events.js';
 import { createCommand, work } from '../command.js';
@@ -13,6 +14,21 @@ export interface Removal {
   /** What goes, by the state before. */
   readonly removed: (before: MigrationStatus) => string[];
   readonly sentence: (before: MigrationStatus, things: readonly string[]) => string;
+}
+
+/** null for one that the state does not know: what it has left goes by its marks, and if there is nothing that is said. */
+async function statusBefore(
+  library: Library,
+  common: CommonOptions,
+  id: number,
+): Promise<MigrationStatus | null> {
+  try {
+    return (await library.status(common, id))[0] ?? null;
+  } catch (error) {
+    if (error instanceof RefusedError && error.reasons.some(({ code }) => code === 'no-such-migration'))
+      return null;
+    throw error;
+  }
 }
 
 export function removalCommand(invocation: Invocation, removal: Removal) {
@@ -31,25 +47,24 @@ export function removalCommand(invocation: Invocation, removal: Removal) {
         async ({ library, common, log }) => {
           const { stdout, stderr, outcome } = invocation;
           outcome.migrationId = id;
-          const [before] = await library.status(common, id);
+          const before = await statusBefore(library, common, id);
           const notice = lockNotice((line) => stderr.line(line), stderr.look(values.color));
           const onEvent: EventListener = (event) => {
             log(event);
             if (!outcome.json) notice(event);
           };
           await removal.act(library, { ...common, onEvent }, id);
-          if (before === undefined) throw new Error(`migration ${id} had no status`);
-          const removed = removal.removed(before);
+          const removed = before === null ? ['all that carried its mark'] : removal.removed(before);
           stdout.line(
             outcome.json
               ? JSON.stringify({
                   event: `${removal.name}:done`,
                   id,
-                  table: before.table,
+                  table: before?.table ?? null,
                   removed,
                   at: new Date(),
                 })
-              : `migration ${id} ${removal.sentence(before, removed)}`,
+              : `migration ${id} ${before === null ? `is gone; removed: ${removed.join(', ')}` : removal.sentence(before, removed)}`,
           );
         },
         {
