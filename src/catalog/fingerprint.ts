@@ -96,7 +96,9 @@ const parts: readonly string[] = [
        i.indisunique, i.indisprimary, i.indisexclusion, i.indimmediate, i.indisclustered, i.indisreplident,
        i.indkey, i.indcollation, i.indclass, i.indoption, ${withoutLocations('i.indexprs')}, ${withoutLocations('i.indpred')},
        (select array_agg(a.attstattarget order by a.attnum) from pg_attribute as a where a.attrelid = ic.oid),
-       obj_description(ic.oid, 'pg_class')
+       obj_description(ic.oid, 'pg_class'),
+       (select array_agg(d.refobjid order by d.refobjid) from pg_depend as d
+         where d.classid = 'pg_class'::regclass and d.objid = ic.oid and d.deptype = 'x')
      )::text, '' order by ic.relname)
    from pg_index as i
    join pg_class as ic on ic.oid = i.indexrelid

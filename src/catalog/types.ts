@@ -106,6 +106,8 @@ export interface Index {
   readonly clustered: boolean;
   readonly replicaIdentity: boolean;
   readonly comment: string | null;
+  /** Marked DEPENDS ON EXTENSION. */
+  readonly extensions: readonly string[];
   /** `pg_relation_filenode`; moves when the index is rebuilt. */
   readonly filenode: number | null;
 }

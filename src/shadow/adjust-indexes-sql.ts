@@ -5,7 +5,7 @@ import { parseStatement } from '../sql/parse.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 import { treesEqual } from '../sql/syntax-tree.js';
 import { dropConstraint } from './constraint-sql.js';
-import { indexBuilds, useIndex } from './index-build-sql.js';
+import { dependsOnExtension, indexBuilds, useIndex } from './index-build-sql.js';
 
 export interface IndexFacts {
   readonly now: TableShape;
@@ -150,6 +150,12 @@ function settings(before: Index | null, index: Index, schema: string): string[] 
         ? []
         : [`alter index ${name} alter column ${at + 1} set statistics ${statisticsTarget ?? -1}`],
     ),
+    ...(before?.extensions ?? [])
+      .filter((extension) => !index.extensions.includes(extension))
+      .map((extension) => `alter index ${name} no depends on extension ${ident(extension)}`),
+    ...index.extensions
+      .filter((extension) => before?.extensions.includes(extension) !== true)
+      .map((extension) => dependsOnExtension({ schema, name: index.name }, extension)),
     ...((before?.comment ?? null) === index.comment
       ? []
       : [`comment on index ${name} is ${index.comment === null ? 'null' : literal(index.comment)}`]),

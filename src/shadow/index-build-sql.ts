@@ -55,6 +55,9 @@ export function attachStatements(
     ...indexes.flatMap((index) => afterConstraint(index, shape, table)),
     ...indexes.flatMap((index) => indexStatistics(index, schema)),
     ...indexes.flatMap((index) => indexComment(index, schema)),
+    ...indexes.flatMap(({ name, extensions }) =>
+      extensions.map((extension) => dependsOnExtension({ schema, name }, extension)),
+    ),
     ...indexes
       .filter(({ clustered }) => clustered)
       .map(({ name }) => `alter table ${qualified(table)} cluster on ${ident(name)}`),
@@ -109,6 +112,10 @@ function indexStatistics(index: Index, schema: string): string[] {
       ? []
       : [`alter index ${name} alter column ${position + 1} set statistics ${statisticsTarget}`],
   );
+}
+
+export function dependsOnExtension(index: QualifiedName, extension: string): string {
+  return `alter index ${qualified(index)} depends on extension ${ident(extension)}`;
 }
 
 function indexComment({ name, comment }: Index, schema: string): string[] {

@@ -54,6 +54,7 @@ export function uniqueIndex(
     tablespace: null,
     clustered: false,
     replicaIdentity: false,
+    extensions: [],
     comment: null,
     filenode: null,
     ...facts,

@@ -239,10 +239,10 @@ describe('what cannot follow is refused by its name', () => {
       says: /security label .*provider "nobody" is not loaded/,
     },
     {
-      name: 'an index that depends on an extension',
-      setup: `create index orders_note on orders (note); create extension if not exists pg_trgm; alter index orders_note depends on extension pg_trgm`,
+      name: 'a trigger that depends on an extension',
+      setup: `create trigger noted before insert on orders for each row execute function note_it(); create extension if not exists pg_trgm; alter trigger noted on orders depends on extension pg_trgm`,
       code: 'depends-on-extension',
-      says: /orders_note/,
+      says: /noted/,
     },
   ];
   for (const { name, setup, code, says, teardown, minMajor = 14, maxMajor = 99, ...change } of refusals) {

@@ -212,6 +212,16 @@ export const changes: readonly ChangeCase[] = [
       'ALTER COLUMN note SET STORAGE MAIN, ALTER COLUMN total SET STATISTICS 500, SET (fillfactor = 70), ALTER COLUMN customer_id TYPE bigint',
     ],
   },
+  {
+    name: 'indexes that depend on an extension: rebuilt by ALTER, and not',
+    setup: `create extension btree_gist;
+      create table orders (id int primary key, n int, v text);
+      create index orders_n on orders (n); create index orders_v on orders (v);
+      alter index orders_n depends on extension btree_gist; alter index orders_v depends on extension btree_gist;
+      insert into orders select i, i, 'v' from generate_series(1, 50) as i;`,
+    alter: ['ALTER COLUMN n TYPE bigint'],
+    expect: 'copy',
+  },
   { name: 'rebuild only', rewrite: true, native: [], expect: 'copy' },
   {
     name: 'drop default and not null only',

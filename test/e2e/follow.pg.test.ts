@@ -7,7 +7,7 @@ import { type MigrationEvent } from '../../src/index.js';
 import type { Point } from '../../src/migration/points.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
-import { completeChange } from '../support/migration.js';
+import { completeChange, failure, runChange } from '../support/migration.js';
 
 const major = inject('serverMajor');
 
@@ -34,6 +34,8 @@ const setup = `
   create index t_gone on t (gone);
   create index t_v on t (v);
   create index t_lower on t (lower(v));
+  create extension btree_gist;
+  alter index t_lower depends on extension btree_gist;
   alter table t cluster on t_n;
   alter table t add constraint to_gone foreign key (gone) references other;
   create table child (t_id integer, constraint to_t foreign key (t_id) references t);
@@ -107,6 +109,7 @@ const statements: readonly string[] = [
   'create function late_f() returns bigint language sql return (select min(id) from public.t)',
   'alter table t replica identity full',
   'alter sequence t_id_seq increment by 5 cache 3',
+  'alter index t_n depends on extension btree_gist; alter index t_lower no depends on extension btree_gist',
   ...(major >= 15 ? ['alter publication late_pub set table t (id, v, m) where (id > 3)'] : []),
 ];
 
@@ -234,6 +237,64 @@ describe('what no lock keeps still', () => {
       },
     });
     expect(missed).toBeGreaterThan(0);
+    await expectSame(original, clone);
+  });
+});
+
+describe('rows that obey otherwise than the shadow does', () => {
+  const loosened = `
+    alter table t alter column n drop not null, drop constraint n_positive, drop constraint t_code_key;
+    update t set n = null, code = 'c2' where id in (5, 5900);
+    insert into t (id, n, code) values (7001, -5, 'c3');`;
+  /** What the log still has for these rows when they are made stricter is nothing but the key. */
+  const tightened = `
+    update t set v = 'short', m = 1, parent = 1 where v is not null;
+    delete from t where id = 17;
+    alter table t add constraint v_short check (v = 'short'), add constraint v_key unique (v, id), alter column parent set not null;`;
+
+  test.each(['chunk-copied', 'purged', 'range-verified', 'cutover-ready'] as const)(
+    'at %s',
+    async (point) => {
+      await using original = await createDatabase(setup);
+      await using clone = await original.clone();
+      for (const sql of [loosened, tightened]) await clone.query(sql);
+      await clone.query(native);
+      await runHolding({
+        db: original,
+        point,
+        act: async () => {
+          await original.query(loosened);
+          await original.query(tightened);
+        },
+      });
+      await expectSame(original, clone);
+    },
+  );
+
+  test('while nobody runs it, and twice', async () => {
+    await using original = await createDatabase(setup);
+    await using clone = await original.clone();
+    for (const sql of [loosened, tightened]) await clone.query(sql);
+    await clone.query(native);
+    for (const [point, sql] of [
+      ['chunk-copied', loosened],
+      ['caught-up', tightened],
+    ] as const) {
+      const stop = new AbortController();
+      const error = await failure(
+        runChange(original, change, {
+          signal: stop.signal,
+          settings: { workers: 1, chunkTimeMs: 10 },
+          onPoint: (at) => {
+            if (at === point) stop.abort();
+          },
+        }),
+      );
+      expect(error).toMatchObject({ code: 'interrupted' });
+      await original.query(sql);
+    }
+    const { result } = await completeChange(original, change);
+    expect(result.id).toBe(1);
     await expectSame(original, clone);
   });
 });

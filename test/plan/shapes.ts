@@ -50,6 +50,7 @@ export function index(name: string, columns: readonly (string | null)[], more: P
     tablespace: null,
     clustered: false,
     replicaIdentity: false,
+    extensions: [],
     comment: null,
     filenode: 1,
     ...more,

@@ -68,6 +68,7 @@ export function index(name: string, definition: string, more: Partial<Index> = {
     tablespace: null,
     clustered: false,
     replicaIdentity: false,
+    extensions: [],
     comment: null,
     filenode: 1,
     ...more,

@@ -168,7 +168,13 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
     'partitioned-table': refused('a partitioned table has no rows of its own to copy'),
     'typed-table': refused('its columns are those of its type'),
     'extension-member': refused('the new table would not belong to it'),
-    'depends-on-extension': refused('the mark would be lost'),
+    'depends-on-extension': ({ catalog, oid }, { source, target }) => {
+      const index = catalog === 'pg_class' ? source.indexes.find((each) => each.oid === oid) : undefined;
+      if (index === undefined) return refused('the mark would be lost');
+      return target.indexes.some(({ name }) => name === index.name)
+        ? carried('the new index has the mark as ALTER leaves it')
+        : withItsColumn;
+    },
     'security-label': recreated('set on the new table in the swap'),
     other: refused('nobody has taught pg-ghost what becomes of it'),
   };
