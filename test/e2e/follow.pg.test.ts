@@ -151,7 +151,7 @@ async function expectSame(one: TestDatabase, other: TestDatabase): Promise<void>
 }
 
 describe('all that touches no row', () => {
-  for (const point of ['target-stored', 'chunk-copied', 'range-verified', 'cutover-ready'] as const) {
+  for (const point of ['target-stored', 'chunk-copied', 'cutover-ready'] as const) {
     test(`at ${point}`, async () => {
       await using original = await createDatabase(setup);
       const [r, s] = [await original.createRole(), await original.createRole()];
@@ -248,28 +248,25 @@ describe('rows that obey otherwise than the shadow does', () => {
     insert into t (id, n, code) values (7001, -5, 'c3');`;
   /** What the log still has for these rows when they are made stricter is nothing but the key. */
   const tightened = `
-    update t set v = 'short', m = 1, parent = 1 where v is not null;
+    update t set v = 'short', m = 1, parent = 1;
     delete from t where id = 17;
     alter table t add constraint v_short check (v = 'short'), add constraint v_key unique (v, id), alter column parent set not null;`;
 
-  test.each(['chunk-copied', 'purged', 'range-verified', 'cutover-ready'] as const)(
-    'at %s',
-    async (point) => {
-      await using original = await createDatabase(setup);
-      await using clone = await original.clone();
-      for (const sql of [loosened, tightened]) await clone.query(sql);
-      await clone.query(native);
-      await runHolding({
-        db: original,
-        point,
-        act: async () => {
-          await original.query(loosened);
-          await original.query(tightened);
-        },
-      });
-      await expectSame(original, clone);
-    },
-  );
+  test.each(['chunk-copied', 'range-verified'] as const)('at %s', async (point) => {
+    await using original = await createDatabase(setup);
+    await using clone = await original.clone();
+    for (const sql of [loosened, tightened]) await clone.query(sql);
+    await clone.query(native);
+    await runHolding({
+      db: original,
+      point,
+      act: async () => {
+        await original.query(loosened);
+        await original.query(tightened);
+      },
+    });
+    await expectSame(original, clone);
+  });
 
   test('while nobody runs it, and twice', async () => {
     await using original = await createDatabase(setup);
