@@ -1,7 +1,7 @@
 /** SQL that explodes access control lists into `Grant`s. */
 
 /**
- * A JSON array of `Grant`, in a fixed order.
+ * A JSON array of `Grant`, in the order of the list: a dump has them in that order.
  *
  * @param acl an `aclitem[]` expression; what is null there has the defaults of `type` (acldefault) for `owner`
  */
@@ -12,10 +12,7 @@ export function grantsJsonSql(acl: string, type: 'r' | 's' | 'c', owner: string)
         'grantee', case when a.grantee <> 0 then pg_get_userbyid(a.grantee) end,
         'privilege', a.privilege_type,
         'grantable', a.is_grantable
-      ) order by
-        case when a.grantee <> 0 then pg_get_userbyid(a.grantee) end collate "C" nulls first,
-        pg_get_userbyid(a.grantor) collate "C",
-        a.privilege_type collate "C"), '[]')
-    from aclexplode(coalesce(${acl}, acldefault('${type}', ${owner}))) as a
+      ) order by a.ordinality), '[]')
+    from aclexplode(coalesce(${acl}, acldefault('${type}', ${owner}))) with ordinality as a
   )`;
 }

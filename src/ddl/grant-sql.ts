@@ -20,10 +20,43 @@ export interface Grantable {
  * A grant of another role than the owner is made as that role: the connecting role must be able to become it.
  */
 export function grantStatements(object: Grantable): string[] {
-  return [
-    revokeAll(object),
-    ...inOrder(object.owner, explode(object)).flatMap((batch) => grantBatch(object, batch)),
-  ];
+  const grants = inOrder(object.owner, explode(object)).flatMap((batch) => grantBatch(object, batch));
+  return isOwnersAlone(object) ? [unlessSo(object, grants)] : [revokeAll(object), ...grants];
+}
+
+/** As they are by default, where no list is stored at all: it would be from the first GRANT or REVOKE on. */
+function isOwnersAlone({ owner, grants, columnGrants = [] }: Grantable): boolean {
+  return (
+    grants.every(({ grantor, grantee }) => grantor === owner && grantee === owner) &&
+    columnGrants.every((column) => column.grants.length === 0)
+  );
+}
+
+function unlessSo(object: Grantable, grants: readonly string[]): string {
+  const wanted = object.grants.map(
+    ({ grantor, grantee, privilege, grantable }) =>
+      `${privilege} to ${grantee ?? ''} by ${grantor}${grantable ? ' with grant option' : ''}`,
+  );
+  const name = literal(qualified(object.name));
+  const body = `
+declare
+  grantee text;
+begin
+  if not exists (select from pg_attribute where attrelid = ${name}::regclass and attacl is not null)
+    and array(
+      select concat(a.privilege_type, ' to ', case when a.grantee <> 0 then pg_get_userbyid(a.grantee) end,
+        ' by ', pg_get_userbyid(a.grantor), case when a.is_grantable then ' with grant option' end)
+      from pg_class as c, aclexplode(coalesce(c.relacl, ${defaultAcl(object)})) with ordinality as a
+      where c.oid = ${name}::regclass
+      order by a.ordinality
+    ) = array[${wanted.map(literal).join(', ')}]::text[]
+  then
+    return;
+  end if;
+${revokeLoop(object)}
+${grants.map((grant) => `  execute ${literal(grant)};`).join('\n')}
+end`;
+  return `do ${literal(body)}`;
 }
 
 interface SingleGrant extends Grant {
@@ -40,48 +73,60 @@ function explode(object: Grantable): SingleGrant[] {
 }
 
 /** Who has what is known to the server only: default privileges are the creating role's, in this database. */
-function revokeAll({ kind, name }: Grantable): string {
-  const object = qualified(name);
-  const type = kind === 'table' ? 'r' : 's';
+function revokeAll(object: Grantable): string {
   const body = `
 declare
   grantee text;
 begin
-  for grantee in
-    select distinct case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
-    from pg_class as c, aclexplode(coalesce(c.relacl, acldefault('${type}', c.relowner))) as a
-    where c.oid = ${literal(object)}::regclass
-    union
-    select case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
-    from pg_attribute as at, aclexplode(at.attacl) as a
-    where at.attrelid = ${literal(object)}::regclass
-  loop
-    execute format('revoke all on %s from %s cascade', ${literal(`${kind} ${object}`)}, grantee);
-  end loop;
+${revokeLoop(object)}
 end`;
   return `do ${literal(body)}`;
 }
 
-/** A role can pass on only what it holds with grant option, so the grants go in rounds, the owner's first. */
+function defaultAcl({ kind }: Grantable): string {
+  return `acldefault('${kind === 'table' ? 'r' : 's'}', c.relowner)`;
+}
+
+function revokeLoop(object: Grantable): string {
+  const name = qualified(object.name);
+  return `  for grantee in
+    select distinct case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
+    from pg_class as c, aclexplode(coalesce(c.relacl, ${defaultAcl(object)})) as a
+    where c.oid = ${literal(name)}::regclass
+    union
+    select case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end
+    from pg_attribute as at, aclexplode(at.attacl) as a
+    where at.attrelid = ${literal(name)}::regclass
+  loop
+    execute format('revoke all on %s from %s cascade', ${literal(`${object.kind} ${name}`)}, grantee);
+  end loop;`;
+}
+
+/**
+ * In the order of the list, which is that of the list to be: each new pair of grantee and grantor comes to its end. A role
+ * can pass on only what it holds with grant option, so one that would come too early comes right after that.
+ */
 function inOrder(owner: string, grants: readonly SingleGrant[]): SingleGrant[][] {
   const batches: SingleGrant[][] = [];
   const passable = new Set<string>();
-  let waiting = [...grants];
+  const isReady = ({ grantor, privilege, column }: SingleGrant): boolean =>
+    grantor === owner ||
+    passable.has(holding(grantor, privilege, null)) ||
+    passable.has(holding(grantor, privilege, column));
+  let waiting = alike(grants);
   while (waiting.length > 0) {
-    const ready = waiting.filter(
-      ({ grantor, privilege, column }) =>
-        grantor === owner ||
-        passable.has(holding(grantor, privilege, null)) ||
-        passable.has(holding(grantor, privilege, column)),
-    );
     // Nothing left that could be granted properly: the server shall say what it thinks of the rest.
-    const round = ready.length > 0 ? ready : waiting;
-    for (const grant of round) {
+    const next =
+      waiting.find((batch) => batch.every(isReady)) ??
+      waiting.find((batch) => batch.some(isReady)) ??
+      waiting[0];
+    if (next === undefined) break;
+    for (const grant of next) {
       if (grant.grantable && grant.grantee !== null)
         passable.add(holding(grant.grantee, grant.privilege, grant.column));
     }
-    waiting = waiting.filter((grant) => !round.includes(grant));
-    batches.push(...alike(round));
+    waiting = waiting.filter((batch) => batch !== next);
+    batches.push(next);
   }
   return batches;
 }

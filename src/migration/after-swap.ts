@@ -15,7 +15,7 @@ import { LockNotObtained } from '../locks/locked-transaction.js';
 import type { LockStep } from '../locks/request.js';
 import { toValidate } from '../plan/definitions/to-validate.js';
 import type { Emit } from '../report/events.js';
-import { displayName, qualified, sql, type QualifiedName } from '../sql/quote.js';
+import { displayName, ident, qualified, sql, type QualifiedName } from '../sql/quote.js';
 import type { MigrationRecord } from '../state/migrations.js';
 import { findRelationNamed, type Relation } from '../state/own-objects.js';
 import { defaultRunSettings } from './types.js';
@@ -43,6 +43,10 @@ export async function completeSwap(work: AfterSwapWork): Promise<void> {
     } catch (error) {
       if (error instanceof LockNotObtained) throw notObtained(error, each);
       if (!isServerError(error)) throw error;
+      if (each.check !== undefined && sqlState(error) === SqlState.checkViolation) {
+        work.emit('warning', staysNotValid(each.check, error));
+        continue;
+      }
       throw notCompleted(error, each);
     }
     if (each.refresh !== null) await session.execute(`analyze ${each.refresh}`);
@@ -56,12 +60,15 @@ interface Pending {
   readonly statement: string;
   /** The materialized view, quoted. */
   readonly refresh: string | null;
+  /** The name of the CHECK that is validated: that a row does not hold any more is no error. */
+  readonly check?: string;
 }
 
-async function pending({ session, record: { plan, shadowOid } }: AfterSwapWork): Promise<Pending[]> {
+async function pending({ session, record }: AfterSwapWork): Promise<Pending[]> {
+  const { plan, shadowOid } = record;
   if (plan.definitions === null) return [];
   const { target } = plan.definitions;
-  const result: Pending[] = [];
+  const result: Pending[] = await lateChecks(session, record);
   for (const planned of toValidate(target)) {
     const found = await findUnvalidated(session, planned, shadowOid);
     if (found === null) continue;
@@ -87,6 +94,44 @@ async function pending({ session, record: { plan, shadowOid } }: AfterSwapWork):
     result.push({ what, locks, statement: refreshView({ ...view, name: found }), refresh: name });
   }
   return result;
+}
+
+async function lateChecks(
+  session: Session,
+  { plan, shadowOid }: AfterSwapWork['record'],
+): Promise<Pending[]> {
+  const names = (plan.lateChecks ?? []).map(({ name }) => name);
+  if (names.length === 0) return [];
+  const oid = shadowOid ?? (await findRelationNamed(session, plan.table))?.oid ?? null;
+  const rows = await session.rows<{ oid: number; table: QualifiedName; name: string }>({
+    text: sql`
+      select t.oid, json_build_object('schema', n.nspname, 'name', t.relname) as table, con.conname::text as name
+      from pg_constraint as con
+      join pg_class as t on t.oid = con.conrelid
+      join pg_namespace as n on n.oid = t.relnamespace
+      where con.conrelid = $1::bigint
+        and con.contype = 'c'
+        and not con.convalidated
+        and con.conname = any ($2)
+      order by con.conname`,
+    values: [oid, names],
+  });
+  return rows.map(({ oid: tableOid, table, name }) => ({
+    what: `validating CHECK ${name} of ${displayName(table)}`,
+    locks: [
+      { kind: 'table', oid: tableOid, table: qualified(table), mode: 'SHARE UPDATE EXCLUSIVE' } as const,
+    ],
+    statement: `alter table ${qualified(table)} validate constraint ${ident(name)}`,
+    refresh: null,
+    check: name,
+  }));
+}
+
+function staysNotValid(name: string, error: ServerError): { code: string; message: string } {
+  return {
+    code: 'check-not-valid',
+    message: `CHECK ${name} stays NOT VALID: it checks every write, but a row that was written under it does not hold any more (${error.message})`,
+  };
 }
 
 interface Unvalidated {

@@ -24,6 +24,8 @@ export interface ColumnSource {
   readonly dependsOn: readonly string[];
   /** Each evaluation may give another value. */
   readonly volatile?: boolean;
+  /** See `ColumnMapping`. */
+  readonly keepsValues?: boolean;
 }
 
 export interface FoundSource {

@@ -18,6 +18,8 @@ import {
 } from './checks/dependents.js';
 import { checkInvalidIndexes } from './checks/invalid-indexes.js';
 import { checkNameCollisions } from './checks/name-collisions.js';
+import { withLateChecks } from './late-checks.js';
+import { checkStaleGenerated } from './checks/stale-generated.js';
 import { chooseKey } from './key.js';
 import { lockSet, nativeLockSet } from './lock-set.js';
 import { endsTheRun } from './follow.js';
@@ -67,6 +69,8 @@ export interface Facts {
     readonly forCopy: readonly Refusal[];
     /** Against taking off what stands in the way of a native change. */
     readonly forAround: readonly Refusal[];
+    /** Stored generated columns that hold something else than their expression gives. */
+    readonly stale: readonly string[];
   } | null;
 }
 
@@ -115,6 +119,7 @@ export function conclude(facts: Facts): Plan {
         ...mapping.refusals,
         ...keyRefusals,
         ...checkInvalidIndexes(source),
+        ...checkStaleGenerated(source, tried.stale, mapping.columns),
         ...judged.flatMap(({ refusal }) => (refusal === null ? [] : [refusal])),
         ...unlisted(trial.definitions.refusals, judged),
       ]
@@ -144,7 +149,8 @@ export function conclude(facts: Facts): Plan {
     columns: mapping.columns,
     key,
     projection: mapping.projection,
-    target,
+    target: isCopy ? withLateChecks(target, trial.lateChecks) : target,
+    lateChecks: isCopy ? trial.lateChecks : [],
     ...(isCopy && key !== null
       ? {
           steps: copySteps(
@@ -194,6 +200,7 @@ export function conclude(facts: Facts): Plan {
       dependents,
       native,
       definitions: isCopy ? trial.definitions.target : null,
+      lateChecks: isCopy ? trial.lateChecks : [],
       allowedPublications: facts.request.allowPublicationAll === true,
       server: facts.server,
       rows: seen.sizes.rows,
@@ -274,6 +281,7 @@ function withoutTrial({ request, change, server, table, settings, refusals, seen
     projection: null,
     source: seen?.source ?? null,
     target: null,
+    lateChecks: [],
     steps: [],
     locks: [],
     definitions: null,

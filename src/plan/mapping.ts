@@ -51,7 +51,7 @@ function columnSources(input: MappingInput): { sources: ColumnSource[]; refusals
     const addition = added.get(target.attnum);
     const found =
       target.generated !== 'none'
-        ? generatedSource(target.name, setTo)
+        ? generatedSource(input, target, setTo)
         : setTo !== undefined
           ? setSource(input, target, setTo)
           : addition !== undefined
@@ -64,7 +64,8 @@ function columnSources(input: MappingInput): { sources: ColumnSource[]; refusals
   return { sources, refusals };
 }
 
-function generatedSource(name: string, setTo: SetExpression | undefined): FoundSource {
+function generatedSource(input: MappingInput, target: Column, setTo: SetExpression | undefined): FoundSource {
+  const { name } = target;
   const refusals =
     setTo === undefined
       ? []
@@ -74,7 +75,22 @@ function generatedSource(name: string, setTo: SetExpression | undefined): FoundS
             message: `--set ${name}: the column is generated, its expression gives the value`,
           },
         ];
-  return { source: { how: 'generated', value: null, dependsOn: [] }, refusals };
+  const keepsValues = keepsGenerated(input, target);
+  return {
+    source: { how: 'generated', value: null, dependsOn: [], ...(keepsValues ? { keepsValues } : {}) },
+    refusals,
+  };
+}
+
+/** It was generated before, and the request gives it no other expression. */
+function keepsGenerated({ trial, statements }: MappingInput, { attnum }: Column): boolean {
+  const before = trial.before.columns.find((column) => column.attnum === attnum);
+  if (before === undefined || before.generated === 'none') return false;
+  const moments = [trial.start, ...trial.steps];
+  return !statements.some(({ actions }, index) => {
+    const name = moments[index]?.columns.find((column) => column.attnum === attnum)?.name;
+    return actions.some(({ kind, column }) => kind === 'set expression' && column === name);
+  });
 }
 
 function setSource(input: MappingInput, target: Column, { column, expression }: SetExpression): FoundSource {
@@ -103,7 +119,7 @@ function setSource(input: MappingInput, target: Column, { column, expression }: 
   };
 }
 
-function toColumnMapping({ how, target, source, value, volatile }: ColumnSource): ColumnMapping {
+function toColumnMapping({ how, target, source, value, volatile, keepsValues }: ColumnSource): ColumnMapping {
   const expression =
     value === null || value.kind === 'pass'
       ? null
@@ -118,6 +134,7 @@ function toColumnMapping({ how, target, source, value, volatile }: ColumnSource)
     how,
     expression,
     ...(volatile === true ? { volatile } : {}),
+    ...(keepsValues === true ? { keepsValues } : {}),
   };
 }
 

@@ -5,6 +5,7 @@ import { readBaseTypes } from '../catalog/base-types.js';
 import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
 import { readLacking, type CreatedObject } from '../catalog/privileges.js';
+import { findStaleGenerated } from './checks/stale-generated.js';
 import { readPinnedSettings, readServer } from '../catalog/server.js';
 import { readTableShape } from '../catalog/shape.js';
 import { readSizes } from '../catalog/sizes.js';
@@ -154,7 +155,8 @@ async function tried(
       ...trial.after.columns.map(({ type }) => type),
       ...definitions.foreignKeysIn.flatMap(({ columnTypes }) => columnTypes),
     ]);
-    return { ...facts, tried: { trial, isRepeatable, taken, baseTypes, forCopy, forAround } };
+    const stale = await findStaleGenerated(session, source, facts.seen.sizes.blocks);
+    return { ...facts, tried: { trial, isRepeatable, taken, baseTypes, forCopy, forAround, stale } };
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return { ...facts, refusals: [...facts.refusals, ...error.reasons] };

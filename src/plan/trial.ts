@@ -19,6 +19,7 @@ import { addedColumns } from './added-columns.js';
 import type { Change, ChangeStatement } from './change-types.js';
 import { tryDefinitions } from './definitions/try-definitions.js';
 import { tryNative } from './definitions/try-native.js';
+import { findLateChecks } from './late-checks.js';
 import { retargetStatement } from './retarget-statement.js';
 import { probeAdded, probeExpression } from './trial-probes.js';
 import { trialStepSql } from './trial-sql.js';
@@ -128,6 +129,7 @@ async function inTransaction(
   const changed = await readTableShape(session, oid);
   await session.batch([...rebindClone({ source, before, after: changed })]);
   const after = await withStarts(session, before, await readTableShape(session, oid));
+  const lateChecks = await findLateChecks(session, { oid, table }, before, after);
   await session.batch(['rollback to savepoint changed']);
 
   const probe = { session, oid, table, names };
@@ -162,6 +164,7 @@ async function inTransaction(
     added,
     definitions: tried,
     takenOff,
+    lateChecks,
   };
   if (decide(change, seen).verdict !== 'native') {
     return {

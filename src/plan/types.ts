@@ -54,6 +54,8 @@ export interface ColumnMapping {
   readonly expression: string | null;
   /** The expression may give another value each time (`random()`, `now()`): the tables cannot be compared by it. */
   readonly volatile?: boolean;
+  /** A generated column that the source has as well, with the same expression: ALTER TABLE keeps its stored values. */
+  readonly keepsValues?: boolean;
 }
 
 /** What becomes of a sequence that a column owns without being an identity column (`serial`), and that lives on. */
@@ -100,6 +102,12 @@ export interface Key {
   readonly projection: Projection;
   /** The shadow has no index that finds rows by this key, so one of our own is needed until the swap. */
   readonly needsHelperIndex: boolean;
+}
+
+/** A CHECK that the rows which exist need not satisfy any more, though it is marked as valid. */
+export interface LateCheck {
+  readonly name: string;
+  readonly why: 'not immutable' | 'own function';
 }
 
 export interface PlannedLock {
@@ -190,6 +198,8 @@ export interface Plan {
   readonly target: TableShape | null;
   /** The same object before and after the swap; one of a dropped column goes with the old table. */
   readonly serials: readonly SerialFate[];
+  /** CHECKs that come in the swap, and are validated after it; plans of earlier versions have none. */
+  readonly lateChecks?: readonly LateCheck[];
   /** What hangs on the table: as it is, and as the swap makes it; null when nobody looked. */
   readonly definitions: { readonly source: Definitions; readonly target: TargetDefinitions } | null;
   /** Every relation that the swap locks, in the order in which it does. */

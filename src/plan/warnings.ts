@@ -7,7 +7,7 @@ import type { Change } from './change-types.js';
 import { describeDependent, isUntried } from './checks/dependents.js';
 import type { NativeTrial } from './definitions/try-native.js';
 import { withNames } from '../sql/few-names.js';
-import type { ColumnMapping, Warning } from './types.js';
+import type { ColumnMapping, LateCheck, Warning } from './types.js';
 
 export interface WarningInput {
   readonly verdict: 'native' | 'copy';
@@ -20,6 +20,7 @@ export interface WarningInput {
   readonly native: NativeTrial | null;
   /** null for a native change. */
   readonly definitions: TargetDefinitions | null;
+  readonly lateChecks: readonly LateCheck[];
   /** `--allow-publication-all` was given. */
   readonly allowedPublications: boolean;
   readonly server: ServerFacts;
@@ -75,6 +76,7 @@ function copyWarnings({
   server,
   definitions,
   dependents,
+  lateChecks,
   allowedPublications,
   baseTypes,
   takenOff,
@@ -82,6 +84,7 @@ function copyWarnings({
   const warnings: Warning[] = [
     ...eventTriggerWarnings(takenOff),
     ...(definitions === null ? [] : referencingTypeWarnings(definitions, target, baseTypes)),
+    ...lateCheckWarnings(lateChecks),
     ...(definitions === null ? [] : matviewWarnings(definitions)),
     ...(definitions === null ? [] : partitionWarnings(definitions, server)),
   ];
@@ -174,6 +177,13 @@ function partitionWarnings({ foreignKeysOut }: TargetDefinitions, server: Server
       ),
     },
   ];
+}
+
+function lateCheckWarnings(checks: readonly LateCheck[]): Warning[] {
+  return checks.map(({ name, why }) => ({
+    code: 'late-check',
+    message: `CHECK ${name} ${why === 'not immutable' ? 'depends on the moment or on a setting' : 'calls a function that may have been replaced since'}, and PostgreSQL has never looked again at the rows that were written under it: it is made NOT VALID in the swap, checks every write from then on, and is validated after it; where a row does not hold any more it stays NOT VALID, as ALTER TABLE would not leave it`,
+  }));
 }
 
 function matviewWarnings({ views }: TargetDefinitions): Warning[] {

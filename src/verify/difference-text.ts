@@ -14,9 +14,10 @@ export function describeDifference(plan: VerifyPlan, { kind, key, source, shadow
     case 'extra':
       return `${name}: only in ${qualified(plan.shadow)}`;
     case 'different': {
-      const columns = plan.compared.flatMap(({ name: column }, index) => {
+      const columns = plan.compared.flatMap(({ name: column, isStored }, index) => {
         const [is, should] = [shadow?.[index] ?? null, source?.[index] ?? null];
-        return is === should ? [] : [`${column} is ${shown(is)}, must be ${shown(should)}`];
+        const why = isStored === true ? ', as its expression gave it when the row was written' : '';
+        return is === should ? [] : [`${column} is ${shown(is)}, must be ${shown(should)}${why}`];
       });
       return `${name}: ${columns.length === 0 ? 'differs in its bytes' : columns.join('; ')}`;
     }

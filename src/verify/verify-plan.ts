@@ -6,6 +6,7 @@ import { keyMatches, type KeyMatch } from '../keys/key-match.js';
 import { shadowValues } from '../keys/shadow-values.js';
 import type { ColumnMapping, Key, PinnedSettings, Plan, Projection } from '../plan/types.js';
 import { parseExpression } from '../sql/parse.js';
+import { typeOnAnyPath } from '../sql/any-path.js';
 import { projectedColumns } from '../sql/projection.js';
 import { columnReferences } from '../sql/references.js';
 import { ident, type QualifiedName } from '../sql/quote.js';
@@ -17,6 +18,8 @@ export interface ComparedColumn {
   /** Over the projection's row, in the shadow's type. */
   readonly expression: string;
   readonly image: ValueImage;
+  /** Generated in both: what the source holds, whatever its expression gives now. */
+  readonly isStored?: boolean;
 }
 
 /** A column whose value nobody can foresee. */
@@ -87,22 +90,47 @@ export function verifyPlan({
   shadowOrder,
 }: VerifyFacts): VerifyPlan {
   const { key, projection, source, target } = plan;
+  const stored = storedColumns(plan.columns);
   const leftOut = leftOutColumns(plan);
   const skipped = new Set(leftOut.map(({ column }) => column));
   return {
     ...tables,
     key,
-    projection,
+    projection: withStored(projection, stored),
     settings: plan.settings,
     match: keyMatches(key, source, target),
-    compared: shadowValues(projection, target).flatMap(({ name, expression }) => {
+    compared: shadowValues(projection, target).flatMap(({ name, expression: computed }) => {
       const image = images.find(({ column }) => column === name);
-      return skipped.has(name) || image === undefined ? [] : [{ name, expression, image }];
+      if (skipped.has(name) || image === undefined) return [];
+      const kept = stored.find(({ target: column }) => column === name);
+      if (kept === undefined) return [{ name, expression: computed, image }];
+      const type = target.columns.find((column) => column.name === name)?.type ?? 'text';
+      return [{ name, expression: `${ident(kept.as)}::${typeOnAnyPath(type)}`, image, isStored: true }];
     }),
     leftOut,
     exclusion,
     order: commonOrder(key, sourceOrder, shadowOrder),
   };
+}
+
+/** Generated columns whose values the source holds, and the name under which the projection passes them along. */
+function storedColumns(
+  columns: readonly ColumnMapping[],
+): { readonly target: string; readonly source: string; readonly as: string }[] {
+  return columns.flatMap(({ target, source, keepsValues }, index) =>
+    keepsValues === true && target !== null && source !== null
+      ? [{ target, source, as: `ghost_stored_${index + 1}` }]
+      : [],
+  );
+}
+
+/** INSERT gives them no value, so that no layer has them yet. */
+function withStored(projection: Projection, stored: ReturnType<typeof storedColumns>): Projection {
+  const layers = projection.layers.map((layer, index) => [
+    ...layer,
+    ...stored.map(({ source, as }) => ({ name: as, expression: ident(index === 0 ? source : as) })),
+  ]);
+  return { ...projection, layers };
 }
 
 /** Known to have another value at each evaluation, and what PostgreSQL computes from it. */

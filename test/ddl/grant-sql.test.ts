@@ -56,9 +56,9 @@ test('a grant comes after the one that its grantor has it from, and is made as t
     ]),
   ).toEqual([
     'grant select on table "s"."t" to "a" with grant option',
-    'grant insert on table "s"."t" to "b" with grant option',
     ...asRole('a', 'grant select on table "s"."t" to "b" with grant option'),
     ...asRole('b', 'grant select on table "s"."t" to "c"'),
+    'grant insert on table "s"."t" to "b" with grant option',
   ]);
 });
 

@@ -122,6 +122,7 @@ export function trialOf(moments: readonly (readonly Column[])[], more: Partial<T
     native: null,
     takenOff: [],
     forbidden: [],
+    lateChecks: [],
     ...more,
   };
 }

@@ -34,7 +34,6 @@ test('the clone: heap first, then what hangs on it; no foreign key, no invalid i
     `comment on table "ghost_new_1"."orders" is 'it''s'`,
     `comment on constraint "short" on "ghost_new_1"."orders" is 'later'`,
     `select setval('"ghost_new_1"."orders_id_seq"'::regclass, last_value, true) from "app"."orders_id_seq"`,
-    'grant select, insert on table "ghost_new_1"."orders" to "owner"',
   ]);
   expect(
     statements

@@ -18,6 +18,7 @@ import type { TableShape } from '../../catalog/types.js';
 import { FailedError } from '../../errors.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../../locks/describe-miss.js';
 import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
+import { withLateChecks } from '../../plan/late-checks.js';
 import { bareHeapStatements } from '../../shadow/bare-heap-sql.js';
 import { setRightBareHeap } from '../../shadow/build-clone.js';
 import type { Session } from '../../db/session.js';
@@ -92,7 +93,8 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
       ...createSchemaStatements(schemas.shadow, markOf(context, 'shadow')),
       ...createSchemaStatements(schemas.old, markOf(context, 'old table')),
     ]);
-    const target = await buildChangedClone(control, plan, schemas.shadow);
+    const built = await buildChangedClone(control, plan, schemas.shadow);
+    const target = withLateChecks(built, plan.lateChecks ?? []);
     await setShadow(control, id, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
     await control.batch(bareHeapStatements(target, schemas.shadow));
     await setRightBareHeap(control, target);
