@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { readDefinitions } from '../catalog/read-definitions.js';
 import type { ConnectionOptions } from '../db/connection.js';
 import { Session } from '../db/session.js';
-import { localSettings } from '../db/settings.js';
+import { localSettings, ownSettings } from '../db/settings.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from '../errors.js';
 import { isConnectionLost, isServerError, messageOf, sqlState } from '../db/sqlstate.js';
 import {
@@ -15,6 +15,8 @@ import {
 } from '../locks/locked-transaction.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import { sameObjects } from '../plan/definitions/taken-off.js';
+import { inStoredForm } from '../sql/stored-form.js';
+import { changeStatementsIn } from '../plan/retarget-statement.js';
 import type { Plan } from '../plan/types.js';
 import { commitOutcome, transactionId } from './commit-outcome.js';
 import { killing } from './context.js';
@@ -36,6 +38,16 @@ export interface NativeWork {
   readonly signal: AbortSignal;
   readonly at: AtPoint;
   readonly connection: ConnectionOptions;
+}
+
+/** The user's mean what they mean under the user's settings; what is put back around them was printed under ours. */
+function statementsOf({ request, table, settings, nativeStatements }: Plan): string[] {
+  const users = new Set(changeStatementsIn(request, table.schema));
+  return nativeStatements.flatMap((statement) =>
+    users.has(statement)
+      ? [...localSettings(settings), statement, ...localSettings(ownSettings)]
+      : [inStoredForm(statement)],
+  );
 }
 
 /** From weakest to strongest. */
@@ -69,7 +81,7 @@ export async function runNative(work: NativeWork): Promise<number> {
         await assertUnchanged(work);
         xid = await transactionId(work.session);
         await work.at('native-locked');
-        return { last: [...localSettings(plan.settings), ...plan.nativeStatements], value: undefined };
+        return { last: statementsOf(plan), value: undefined };
       },
       onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
       onLock: ({ oid: _, ...entry }) => emit('lock:taken', entry),

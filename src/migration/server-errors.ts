@@ -46,6 +46,7 @@ export async function explained<T>(
 async function named(options: CommonOptions, error: unknown, state: string): Promise<unknown> {
   try {
     await using session = await Session.open({
+      own: true,
       connection: options.connection,
       applicationName: 'pg-ghost afterwards',
     });

@@ -127,3 +127,28 @@ test('a comparison walks along keys whose text says less than their value', asyn
   })();
   expect(result).toMatchObject({ native: false, rows: 5000 });
 });
+
+test('a native change under such a path, with a view that is put back around it', async () => {
+  await using db = await createDatabase(`${hostileSchema}
+    create table t (id int primary key, name varchar(9), low text default lower('A'), check (lower(name) = name));
+    insert into t values (1, 'a');
+    create view v as select id, name, lower(name) as low, length(name) as size from t where lower(name) = name;
+    create policy p on t using (lower(name) = name);`);
+  const actions = `alter column name type varchar(19), add column extra pg_catalog.text default lower('X')`;
+  const native = [
+    'drop view v',
+    `alter table t ${actions}`,
+    `create view public.v as select id, name, pg_catalog.lower(name) as low, pg_catalog.length(name) as size from t
+       where pg_catalog.lower(name) operator(pg_catalog.=) name::pg_catalog.text`,
+  ];
+  await expectSameAsNative(
+    db,
+    { table: 't', alter: [actions] },
+    [
+      'drop policy p on t',
+      ...native,
+      `create policy p on t using (pg_catalog.lower(name) operator(pg_catalog.=) name::pg_catalog.text)`,
+    ],
+    { search_path: hostilePath },
+  );
+});

@@ -20,6 +20,7 @@ import {
   type CloneTarget,
   type Failed,
 } from './attach-to-clone.js';
+import { inStoredForm } from '../../sql/stored-form.js';
 import { cloneNames } from './clone-names.js';
 import { takenOff, takenViews } from './taken-off.js';
 import type { DefinitionsTrial, TriedDefinitions } from './try-definitions.js';
@@ -125,7 +126,9 @@ async function attempt(input: NativeTrialInput, taken: TakenOff | null): Promise
     ];
     for (const { label, statement } of statements) {
       try {
-        await session.batch([statement]);
+        await (label === null
+          ? session.batch([inStoredForm(statement)])
+          : session.asUser(() => session.batch([statement])));
       } catch (error) {
         if (!isServerError(error)) throw error;
         const said = (text: string): string => originalText(text, input, target);
