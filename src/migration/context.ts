@@ -89,7 +89,6 @@ export class RunSessions {
       connection: this.connection,
       // What is evaluated for the user is evaluated under all of the pinned ones: `Session.under`.
       settings: { ...this.run.pinned, ...ownSettings, ...settings },
-      user: this.run.pinned,
       applicationName: `pg-ghost ${this.run.id} ${purpose}`,
     });
     this.#open.add(session);
