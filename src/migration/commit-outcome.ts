@@ -27,7 +27,7 @@ export async function commitOutcome(
 }
 
 async function ask(connection: ConnectionOptions, xid: string): Promise<string | null> {
-  await using session = await Session.open({ connection, applicationName: 'pg-ghost afterwards' });
+  await using session = await Session.open({ own: true, connection, applicationName: 'pg-ghost afterwards' });
   const { outcome } = await session.row<{ outcome: string | null }>({
     text: 'select pg_xact_status($1::xid8) as outcome',
     values: [xid],

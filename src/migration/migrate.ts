@@ -138,7 +138,15 @@ async function findEarlier(control: Session, request: ChangeRequest): Promise<Ea
   if (swapped !== null && active === null && swapped.found.origin !== 'here')
     throw elsewhere(swapped.record, swapped.found.origin);
   if (active === null) return { unfinished: null, swapped: swapped?.record ?? null, stale: null };
-  if (active.found.origin !== 'here') throw elsewhere(active.record, active.found.origin);
+  if (active.found.origin !== 'here') {
+    const { id, server } = active.record;
+    // Every OID as it was, on a server of another identity: a copy of all of its files, or pg_upgrade.
+    if (active.found.origin === 'copied' && server !== null) {
+      const { systemIdentifier, timeline } = await readServerIdentity(control);
+      refuseAnotherServer(id, server, { systemIdentifier, timeline });
+    }
+    throw elsewhere(active.record, active.found.origin);
+  }
   const unfinished = active.record;
   refuseRenamed(unfinished.id, unfinished.table, table);
   const { runner } = await runPids(control, unfinished.id);

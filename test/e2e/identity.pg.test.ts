@@ -278,20 +278,21 @@ describe('a state that was not made in this database', () => {
       shadow_schema_oid = shadow_schema_oid::bigint + 1000000, old_schema_oid = old_schema_oid::bigint + 1000000,
       server = server || '{"systemIdentifier": "7"}'`;
   const ways = [
-    { how: 'restored from a dump', made: asRestored, origin: 'restored' },
+    { how: 'restored from a dump', made: asRestored, origin: 'restored', code: 'state-from-elsewhere' },
     {
       how: 'a dump restored over the database',
       made: `${asRestored.split(',\n      server')[0]}`,
       origin: 'restored',
+      code: 'state-from-elsewhere',
     },
-    { how: 'upgraded', made: asUpgraded, origin: 'copied' },
-    { how: 'copied from a template', made: 'select 1', origin: 'copied' },
+    { how: 'upgraded', made: asUpgraded, origin: 'copied', code: 'another-server' },
+    { how: 'copied from a template', made: 'select 1', origin: 'copied', code: 'state-from-elsewhere' },
   ] as const;
 
   test('before the swap: status says so, run refuses, abort removes it, run works', async () => {
     await using original = await createDatabase(setup);
     await stopAfterCopy(original, change);
-    for (const { how, made, origin } of ways) {
+    for (const { how, made, origin, code } of ways) {
       await using db = await original.clone();
       if (how === 'a dump restored over the database') {
         await db.query(`update ghost.migrations set server = jsonb_set(server, '{databaseOid}',
@@ -300,7 +301,7 @@ describe('a state that was not made in this database', () => {
       await db.query(made);
       expect(await only(db), how).toMatchObject({ origin, table: 'app.orders', renamedTo: null });
       expect(await failure(runChange(db, change)), how).toMatchObject({
-        code: 'state-from-elsewhere',
+        code,
         exitCode: 3,
       });
       await abort(at(db), 1);
