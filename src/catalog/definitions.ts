@@ -77,12 +77,17 @@ export interface ForeignKey {
   readonly columns: readonly string[];
   /** `format_type` of the referencing columns. */
   readonly columnTypes: readonly string[];
+  /** Qualified and quoted; null where it is the type's own, or the type has none. */
+  readonly columnCollations: readonly (string | null)[];
+  readonly tableUnlogged: boolean;
   readonly referencesOid: number;
   readonly references: QualifiedName;
   /** The referenced table is partitioned. */
   readonly referencesPartitioned: boolean;
   readonly referencedColumns: readonly string[];
   readonly referencedTypes: readonly string[];
+  readonly referencedCollations: readonly (string | null)[];
+  readonly referencesUnlogged: boolean;
   /** 18: the last column is a PERIOD. */
   readonly period: boolean;
   readonly match: 'simple' | 'full';

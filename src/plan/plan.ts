@@ -6,6 +6,7 @@ import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
 import { readLacking, type CreatedObject } from '../catalog/privileges.js';
 import { findStaleGenerated } from './checks/stale-generated.js';
+import { missingRowRights } from '../catalog/row-rights.js';
 import { readPinnedSettings, readServer } from '../catalog/server.js';
 import { readTableShape } from '../catalog/shape.js';
 import { readSizes } from '../catalog/sizes.js';
@@ -143,10 +144,12 @@ async function tried(
       ...(rehearse === undefined ? {} : { rehearse }),
     });
     // Only a copy makes all of them anew; a native change leaves alone what does not stand in its way.
-    const forCopy = await privilegesFor(session, facts, {
+    const toMake = await privilegesFor(session, facts, {
       source: definitions,
       target: trial.definitions.target,
     });
+    // Said once the rest is there: membership in the owner gives most of these.
+    const forCopy = toMake.length > 0 ? toMake : await rowPrivileges(session, facts);
     const around = trial.native?.around ?? null;
     const forAround = around === null ? [] : await privilegesFor(session, facts, around);
     const isRepeatable = await repeatabilityOf(session, change);
@@ -171,6 +174,18 @@ async function privilegesFor(
 ): Promise<Refusal[]> {
   const needs = { shape: seen.source, definitions: source, created: createdObjects(target) };
   return checkPrivileges(server.role, await readLacking(session, needs));
+}
+
+async function rowPrivileges(
+  session: Session,
+  { seen, server }: Facts & { seen: NonNullable<Facts['seen']> },
+): Promise<Refusal[]> {
+  const { source, definitions } = seen;
+  const statements = await missingRowRights(session, source.oid, definitions.foreignKeysOut);
+  return checkPrivileges(server.role, {
+    own: statements.map((statement) => ({ statement, instead: null })),
+    owner: null,
+  });
 }
 
 /** A view that is made anew is given to its owner, who needs CREATE as well. */

@@ -13,6 +13,7 @@ import { addedByEventTrigger } from '../catalog/event-trigger-errors.js';
 import { cloneTableStatements, completeCloneStatements } from './clone-sql.js';
 import { isIndexBacked } from './constraint-sql.js';
 import { withoutSwapWork } from './gate.js';
+import { nameArrayType } from './array-type.js';
 import { shapeIntruders } from './shape-intruders.js';
 
 /**
@@ -24,6 +25,7 @@ import { shapeIntruders } from './shape-intruders.js';
 export async function buildClone(session: Session, shape: TableShape, schema: string): Promise<string[]> {
   const triggers = await readEventTriggers(session);
   await session.batch(cloneTableStatements(shape, schema));
+  await nameArrayType(session, shape, schema);
   // Without event triggers nobody can have added anything: it is in our transaction.
   if (triggers.length === 0) {
     await session.batch(completeCloneStatements(shape, schema));

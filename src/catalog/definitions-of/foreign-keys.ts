@@ -25,6 +25,13 @@ const columnsSql = (relation: string, numbers: string, what: string): string => 
   )`;
 const nameSql = 'a.attname::text';
 const typeSql = 'format_type(a.atttypid, a.atttypmod)';
+const collationSql = `
+  (
+    select quote_ident(cn.nspname) || '.' || quote_ident(co.collname)
+    from pg_type as ty, pg_collation as co
+    join pg_namespace as cn on cn.oid = co.collnamespace
+    where ty.oid = a.atttypid and co.oid = a.attcollation and a.attcollation <> ty.typcollation
+  )`;
 
 const actionSql = (column: string): string =>
   `case ${column} when 'r' then 'restrict' when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default'
@@ -41,11 +48,15 @@ const foreignKeysSql = (condition: string): string => `
     c.relkind = 'p' as partitioned,
     ${columnsSql('con.conrelid', 'con.conkey', nameSql)} as columns,
     ${columnsSql('con.conrelid', 'con.conkey', typeSql)} as "columnTypes",
+    ${columnsSql('con.conrelid', 'con.conkey', collationSql)} as "columnCollations",
+    c.relpersistence = 'u' as "tableUnlogged",
     con.confrelid as "referencesOid",
     ${nameJson('rn', 'rc')} as references,
     rc.relkind = 'p' as "referencesPartitioned",
     ${columnsSql('con.confrelid', 'con.confkey', nameSql)} as "referencedColumns",
     ${columnsSql('con.confrelid', 'con.confkey', typeSql)} as "referencedTypes",
+    ${columnsSql('con.confrelid', 'con.confkey', collationSql)} as "referencedCollations",
+    rc.relpersistence = 'u' as "referencesUnlogged",
     coalesce((facts ->> 'conperiod')::boolean, false) as period,
     case con.confmatchtype when 'f' then 'full' else 'simple' end as match,
     ${actionSql('con.confupdtype')} as "onUpdate",

@@ -192,20 +192,23 @@ export function withoutOwner<V extends View>(view: V, role: string): V {
   return { ...view, owner: role, grants: [], columns };
 }
 
-/** The other side of it is an empty table of ours with columns of the same types. */
+/** The other side of it is an empty table of ours, as lasting as the real one, with columns of the same types and collations. */
 function foreignKeyStatements(key: ForeignKey, target: CloneTarget, index: number): string[] {
   const other = { schema: target.clone.schema, name: otherSide(index) };
   const isSelf = key.tableOid === key.referencesOid;
   if (isSelf) return addForeignKey({ ...key, table: target.clone, references: target.clone });
   const isOut = key.tableOid === target.tableOid;
-  const [columns, types] = isOut
-    ? [key.referencedColumns, key.referencedTypes]
-    : [key.columns, key.columnTypes];
-  const definitions = columns.map((column, at) => `${ident(column)} ${types[at] ?? ''}`);
+  const [columns, types, collations, isUnlogged] = isOut
+    ? [key.referencedColumns, key.referencedTypes, key.referencedCollations, key.referencesUnlogged]
+    : [key.columns, key.columnTypes, key.columnCollations, key.tableUnlogged];
+  const definitions = columns.map((column, at) => {
+    const collation = collations[at] ?? null;
+    return `${ident(column)} ${types[at] ?? ''}${collation === null ? '' : ` collate ${collation}`}`;
+  });
   const overlaps = key.period ? ' without overlaps' : '';
   const unique = isOut ? [`unique (${columns.map(ident).join(', ')}${overlaps})`] : [];
   return [
-    `create table ${qualified(other)} (${[...definitions, ...unique].join(', ')})`,
+    `create ${isUnlogged ? 'unlogged ' : ''}table ${qualified(other)} (${[...definitions, ...unique].join(', ')})`,
     ...addForeignKey(
       isOut
         ? { ...key, table: target.clone, references: other }
