@@ -28,7 +28,7 @@ export async function nameArrayType(session: Session, source: TableShape, schema
         ) as found`,
     values: [source.oid, qualified({ schema, name })],
   });
-  if (wanted === null || found === wanted) return;
+  if (wanted === null || found === null || found === wanted) return;
   await session.batch(renamingStatements(name, wanted, schema));
 }
 
