@@ -1,9 +1,11 @@
 /** The row identity: which unique key of the source finds a row in both tables. Pure. */
 import type { Refusal } from '../errors.js';
 import type { Column, Index, TableShape } from '../catalog/types.js';
+import { ident } from '../sql/quote.js';
 import type { ColumnSource } from './column-source.js';
 import { collisionOf } from './injective.js';
 import type { MappingInput } from './mapping-input.js';
+import { isNotNull } from './not-null-proof.js';
 import { project } from './project.js';
 import type { Key } from './types.js';
 import { typeWidth } from './type-width.js';
@@ -68,18 +70,10 @@ function unfitness(source: TableShape, index: Index): string | null {
   for (const { column: name } of index.keys) {
     const column = columnOf(source, name);
     if (column === null) return 'it has an expression';
-    if (!isNotNull(source, column)) return `column ${column.name} can be NULL`;
+    if (!isNotNull(source, column)) return `column ${column.name} can be NULL (only NOT NULL or a validated CHECK (${ident(column.name)} IS NOT NULL) proves that it is not)`;
     if (column.generated === 'virtual') return `column ${column.name} is a virtual generated column`;
   }
   return null;
-}
-
-/** Since 18 a NOT NULL can be NOT VALID: new rows obey it, older ones need not. */
-function isNotNull(source: TableShape, column: Column): boolean {
-  const unproven = source.constraints.some(
-    ({ type, validated, columns }) => type === 'not null' && !validated && columns.includes(column.name),
-  );
-  return column.notNull && !unproven;
 }
 
 function unmappable(input: KeyInput, index: Index): string | null {
