@@ -13,6 +13,7 @@ import { localSettings, ownSettings } from '../db/settings.js';
 import type { EventMap } from '../report/events.js';
 import { qualified, type QualifiedName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
+import type { Balance } from './balance.js';
 import {
   drainStatements,
   hashableKeySql,
@@ -61,6 +62,8 @@ export interface CatchUpOptions {
   readonly until?: (pass: Pass) => boolean;
   /** Runs in every batch's transaction; throws when the source's definition is not as recorded (invariant 12). */
   readonly checkSource?: (session: Session) => Promise<void>;
+  /** Kept where keys may collide. */
+  readonly balance?: Balance | undefined;
   /** Awaited before every batch: pause and throttle. */
   readonly permission?: (signal: AbortSignal | undefined) => Promise<void>;
   readonly onProgress?: (progress: ApplyProgress) => void;
@@ -115,15 +118,21 @@ export async function drain(
     // Of those, these are all that our sessions have otherwise.
     ...localSettings(ownSettings),
   ]);
-  const counted = results.findLast(({ rows }) => rows[0] !== undefined && 'entries' in rows[0]);
-  const entries = Number(counted?.rows[0]?.['entries'] ?? 0);
+  const at = results.findLastIndex(({ rows }) => rows[0] !== undefined && 'entries' in rows[0]);
+  const counted = results[at]?.rows[0];
+  const entries = Number(counted?.['entries'] ?? 0);
   if (first === undefined) return entries;
-  return { entries, first: results.slice(0, first.length).map(({ rows }) => rows) };
+  const [deleted, inserted] = [results[at - 2]?.rowCount ?? 0, results[at - 1]?.rowCount ?? 0];
+  const change =
+    counted?.['truncated'] === true ? null : inserted - deleted - Number(counted?.['steps'] ?? 0);
+  return { entries, first: results.slice(0, first.length).map(({ rows }) => rows), change };
 }
 
 export interface Drained {
   readonly entries: number;
   readonly first: readonly (readonly Record<string, unknown>[])[];
+  /** What the balance differs by; null after a TRUNCATE, since which every row of the source has an entry. */
+  readonly change: number | null;
 }
 
 const smallBacklog = 1_000;
@@ -219,9 +228,9 @@ class Applier {
   }
 
   async #batch(session: Session, slice: LogSlice): Promise<BatchResult> {
-    const { plan, checkSource, signal } = this.options;
+    const { plan, checkSource, balance, signal } = this.options;
     const result = await retryTransient(
-      () => applyBatch(session, plan, slice, { clearHolders: this.#clearing > 0, checkSource }),
+      () => applyBatch(session, plan, slice, { clearHolders: this.#clearing > 0, checkSource, balance }),
       { deadlineMs: transientMs, ...(signal === undefined ? {} : { signal }) },
     );
     this.#clearing = result.conflicted ? clearingBatches : Math.max(0, this.#clearing - 1);
@@ -229,7 +238,7 @@ class Applier {
   }
 
   async #apply(slice: LogSlice): Promise<BatchResult> {
-    const { session, plan, checkSource, signal } = this.options;
+    const { session, plan, checkSource, balance, signal } = this.options;
     try {
       return await this.#batch(session, slice);
     } catch (error) {
@@ -237,7 +246,12 @@ class Applier {
       const blocks = await readBlocksOf(session, slice.table);
       const { from, to } = slice.range;
       const within = { ...slice, range: { from, to: Math.min(to, blocksRange(0, blocks).to) } };
-      const found = await findMisfits(session, plan, within, { clearHolders: true, checkSource, signal });
+      const found = await findMisfits(session, plan, within, error, {
+        clearHolders: true,
+        checkSource,
+        balance,
+        signal,
+      });
       if (found.misfits.length > 0 || found.timedOut) throw misfitError(plan, found.misfits, error);
       return { truncated: false, entries: found.entries, logBlocks: blocks };
     }

@@ -13,6 +13,9 @@ export interface LogTables {
   readonly truncations: QualifiedName;
   /** Key columns of each part, in the order of `Key.columns`. */
   readonly columns: readonly string[];
+  /** The parts that capture writes to, and the column in which they say how many rows more there are since a write. */
+  readonly segments?: readonly QualifiedName[];
+  readonly step?: string | null;
 }
 
 export interface ApplyPlan {

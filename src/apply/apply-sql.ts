@@ -146,12 +146,36 @@ export function insertRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
   };
 }
 
-/** Takes the entries away; returns their number as the row count. */
+/** Takes the entries away; returns their number, and the sum of their steps. */
 export function deleteEntriesSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
+  const step = stepOf(plan, part.table);
   return {
-    text: `delete from only ${qualified(part.table)} where ${sliceWhere(plan, part)}`,
+    text: sql`
+      with gone as (
+      delete from only ${qualified(part.table)}
+      where ${sliceWhere(plan, part)}
+      returning ${step} as step
+      )
+      select pg_catalog.count(*) as entries, coalesce(pg_catalog.sum(step), 0)::pg_catalog.int8 as steps from gone`,
     ...logValues(part),
   };
+}
+
+/** How many rows more an entry says that there are; only where somebody keeps count. */
+function stepOf({ log }: ApplyPlan, table: QualifiedName): string {
+  const isSegment = log.segments?.some(({ name }) => name === table.name) === true;
+  return isSegment && log.step != null ? ident(log.step) : '0';
+}
+
+/** The sum of the steps of all entries that are left. */
+export function stepsLeftSql(plan: ApplyPlan): string {
+  const steps = plan.log.parts
+    .map(
+      (table) =>
+        `select ${stepOf(plan, table)} as step from only ${qualified(table)} where ctid >= '(0,0)'::tid`,
+    )
+    .join('\nunion all\n');
+  return `select coalesce(pg_catalog.sum(step), 0)::pg_catalog.int8 as steps from (\n${steps}\n) as log`;
 }
 
 /**
@@ -169,6 +193,34 @@ export function purgeSql(plan: ApplyPlan): SqlQuery {
       ) as k
       where ${matchShadow(plan, 't', (column) => `k.${ident(column)}`)}`,
   };
+}
+
+const collectedKeys = 'pg_temp.ghost_keys';
+
+/** For a purge that takes the keys of the log bit by bit: where it keeps them, as the shadow has them. */
+export function collectedKeysTableSql(plan: ApplyPlan): string {
+  return sql`
+    create temporary table ${collectedKeys} on commit drop as
+    ${keysOf(plan.key, logKeys(plan, wholeLog))}
+    with no data`;
+}
+
+export function collectKeysSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
+  return {
+    text: sql`
+      insert into ${collectedKeys}
+      select distinct * from (
+      ${keysOf(plan.key, logKeys(plan, part))}
+      ) as k`,
+    ...logValues(part),
+  };
+}
+
+export function purgeCollectedSql(plan: ApplyPlan): string {
+  return sql`
+    delete from only ${qualified(plan.shadow)} as t
+    using (select distinct * from ${collectedKeys}) as k
+    where ${matchShadow(plan, 't', (column) => `k.${ident(column)}`)}`;
 }
 
 /** Deferred constraints of the shadow speak up at the statement, where there is still something to do about it. */
@@ -212,7 +264,14 @@ function drainSteps(plan: ApplyPlan): string[] {
     `delete from only ${qualified(plan.shadow)} where exists (select from only ${truncations})`,
     deleteShadowRowsSql(plan, wholeLog).text,
     insertRowsSql(plan, wholeLog).text,
-    `select pg_catalog.count(*) as entries from (\n${logRows(plan, wholeLog, '')}\n) as log`,
+    plan.log.step == null
+      ? `select pg_catalog.count(*) as entries from (\n${logRows(plan, wholeLog, '')}\n) as log`
+      : sql`
+          select (select pg_catalog.count(*) from (
+          ${logRows(plan, wholeLog, '')}
+          ) as log) as entries, (
+          ${stepsLeftSql(plan)}
+          ) as steps, exists (select from only ${truncations}) as truncated`,
   ];
 }
 
@@ -232,8 +291,8 @@ export function incomingRows(plan: ApplyPlan, part: LogPart): string {
   });
 }
 
-/** ctids of the source's rows. */
-function sourceRows(plan: ApplyPlan, part: LogPart): string {
+/** ctids of the source's rows of these keys. */
+export function sourceRows(plan: ApplyPlan, part: LogPart): string {
   const { log } = plan;
   const where = plan.match.map(({ source }, index) =>
     equals(source, 's', `k.${ident(log.columns[index] ?? '')}`),

@@ -3,7 +3,7 @@
  * about them belong to one moment.
  */
 import type { Session } from '../db/session.js';
-import { isConflict } from '../db/sqlstate.js';
+import { isConflict, isServerError } from '../db/sqlstate.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {
   applySettings,
@@ -16,6 +16,7 @@ import {
   lookSql,
   type LogSlice,
 } from './apply-sql.js';
+import type { Balance } from './balance.js';
 import { clearHoldersSql } from './conflict-sql.js';
 
 export interface BatchOptions {
@@ -23,6 +24,8 @@ export interface BatchOptions {
   readonly clearHolders: boolean;
   /** Runs under a lock that keeps the source as it is; throws when its definition is not as recorded (invariant 12). */
   readonly checkSource?: ((session: Session) => Promise<void>) | undefined;
+  /** Told what the batch has done to it. */
+  readonly balance?: Balance | undefined;
 }
 
 export interface BatchResult {
@@ -45,11 +48,31 @@ export async function applyBatch(
   options: BatchOptions,
 ): Promise<BatchResult & { readonly conflicted: boolean }> {
   try {
-    return { ...(await applyOnce(session, plan, part, options)), conflicted: false };
+    return { ...(await counted(session, plan, part, options)), conflicted: false };
   } catch (error) {
     if (options.clearHolders || !isConflict(error)) throw error;
   }
-  return { ...(await applyOnce(session, plan, part, { ...options, clearHolders: true })), conflicted: true };
+  return { ...(await counted(session, plan, part, { ...options, clearHolders: true })), conflicted: true };
+}
+
+async function counted(
+  session: Session,
+  plan: ApplyPlan,
+  part: LogSlice,
+  options: BatchOptions,
+): Promise<BatchResult> {
+  const { balance } = options;
+  try {
+    const { change, ...result } = await applyOnce(session, plan, part, options);
+    // The source's rows went without entries, and the shadow's with them.
+    if (result.truncated) balance?.forget();
+    else balance?.add(change);
+    return result;
+  } catch (error) {
+    // The server rolled back; otherwise it may have committed.
+    if (!isServerError(error)) balance?.forget();
+    throw error;
+  }
 }
 
 async function applyOnce(
@@ -57,7 +80,7 @@ async function applyOnce(
   plan: ApplyPlan,
   part: LogSlice,
   { clearHolders, checkSource }: BatchOptions,
-): Promise<BatchResult> {
+): Promise<BatchResult & { readonly change: number }> {
   return await session.transaction(
     async () => {
       // In one message with what must come before the snapshot; LOCK and SET take none.
@@ -68,18 +91,22 @@ async function applyOnce(
       );
       if (look.truncated) {
         await session.batch(followTruncateStatements(plan));
-        return { truncated: true, entries: 0, logBlocks: look.blocks };
+        return { truncated: true, entries: 0, logBlocks: look.blocks, change: 0 };
       }
-      if (!look.found) return { truncated: false, entries: 0, logBlocks: look.blocks };
+      if (!look.found) return { truncated: false, entries: 0, logBlocks: look.blocks, change: 0 };
+      let change = 0;
       await session.under(plan.settings, async () => {
-        await session.execute(deleteShadowRowsSql(plan, part));
+        change -= await session.execute(deleteShadowRowsSql(plan, part));
         if (clearHolders) {
-          for (const index of plan.conflicts) await session.execute(clearHoldersSql(plan, index, part));
+          for (const index of plan.conflicts)
+            change -= await session.execute(clearHoldersSql(plan, index, part));
         }
-        await session.execute(insertRowsSql(plan, part));
+        change += await session.execute(insertRowsSql(plan, part));
       });
-      const entries = await session.execute(deleteEntriesSql(plan, part));
-      return { truncated: false, entries, logBlocks: look.blocks };
+      const { entries, steps } = await session.row<{ entries: number; steps: number }>(
+        deleteEntriesSql(plan, part),
+      );
+      return { truncated: false, entries, logBlocks: look.blocks, change: change - steps };
     },
     { isolation: 'repeatable read', settings: applySettings },
   );

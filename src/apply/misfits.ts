@@ -4,7 +4,16 @@ import { isConflict, isRowError, SqlState, type ServerError } from '../db/sqlsta
 import { FailedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { applySettings, deleteShadowRowsSql, immediateConstraintsSql, type LogSlice } from './apply-sql.js';
+import {
+  applySettings,
+  deleteEntriesSql,
+  deleteShadowRowsSql,
+  immediateConstraintsSql,
+  lockTablesSql,
+  type LogSlice,
+} from './apply-sql.js';
+import { keysCollide } from './audit.js';
+import { collisionsSql, hasRowSql, type Collision } from './audit-sql.js';
 import { applyBatch, type BatchOptions } from './batch.js';
 import { entryKeysSql, holderSql, shadowKeyAtSql } from './conflict-sql.js';
 import { halves } from './log-range.js';
@@ -31,12 +40,15 @@ export async function findMisfits(
   session: Session,
   plan: ApplyPlan,
   slice: LogSlice,
+  first: ServerError,
   options: BatchOptions & { readonly signal?: AbortSignal | undefined },
 ): Promise<{ readonly misfits: Misfit[]; readonly entries: number; readonly timedOut: boolean }> {
   const deadline = Date.now() + searchTimeMs;
   const misfits: Misfit[] = [];
   let entries = 0;
   let timedOut = false;
+  // Taken one after the other the two would both go in, the second over the first.
+  if (plan.key.mayCollide === true && isConflict(first)) await endIfKeysCollide(session, plan, slice);
   await search(slice);
   return { misfits, entries, timedOut };
 
@@ -51,12 +63,55 @@ export async function findMisfits(
       if (!isRowError(error)) throw error;
       const parts = halves(part.range);
       if (parts === null) {
-        misfits.push(await describe(session, plan, part, error));
+        if (await forgetsRow(session, plan, part, options)) entries += 1;
+        else misfits.push(await describe(session, plan, part, error));
         return;
       }
       for (const range of parts) await search({ ...part, range });
     }
   }
+}
+
+/** @throws FailedError `unique-violation` when two rows of these entries have one key in the shadow */
+async function endIfKeysCollide(session: Session, plan: ApplyPlan, part: LogSlice): Promise<void> {
+  const collisions = await session.transaction(
+    async () => {
+      await session.batch([lockTablesSql(plan)]);
+      return await session.under(plan.settings, () => session.rows<Collision>(collisionsSql(plan, part)));
+    },
+    { isolation: 'repeatable read', settings: applySettings },
+  );
+  if (collisions.length > 0) throw keysCollide(plan, collisions);
+}
+
+/**
+ * A key that cannot be converted, and whose row is gone again: the shadow never had it, so there is nothing to apply. What is
+ * wrong with a key that nobody has any more is no concern of the new shape's.
+ */
+async function forgetsRow(
+  session: Session,
+  plan: ApplyPlan,
+  part: LogSlice,
+  { balance }: BatchOptions,
+): Promise<boolean> {
+  const steps = await session.transaction(
+    async () => {
+      await session.batch([lockTablesSql(plan)]);
+      const { found } = await session.row<{ found: boolean }>(hasRowSql(plan, part));
+      return found ? null : (await session.row<{ steps: number }>(deleteEntriesSql(plan, part))).steps;
+    },
+    { isolation: 'repeatable read', settings: applySettings },
+  );
+  if (steps === null) return false;
+  balance?.add(-steps);
+  return true;
+}
+
+/** `id=7, region=eu`, of one entry. */
+export async function describeEntry(session: Session, plan: ApplyPlan, part: LogSlice): Promise<string> {
+  const [entry] = await session.rows<Record<string, string>>(entryKeysSql(plan, part));
+  const names = plan.key.columns.map((column) => column.name);
+  return entry === undefined ? 'unknown' : keyText(names, entry);
 }
 
 async function describe(
@@ -67,9 +122,7 @@ async function describe(
 ): Promise<Misfit> {
   return await session.transaction(
     async () => {
-      const [entry] = await session.rows<Record<string, string>>(entryKeysSql(plan, part));
-      const names = plan.key.columns.map((column) => column.name);
-      const key = entry === undefined ? 'unknown' : keyText(names, entry);
+      const key = await describeEntry(session, plan, part);
       if (!isConflict(error)) return { key, otherKey: null, error };
       const other = await holderOf(session, plan, part, error);
       const targetNames = plan.key.columns.map((column) => column.targetName);

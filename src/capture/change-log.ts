@@ -25,14 +25,23 @@ export interface ChangeLog {
   readonly parts: readonly QualifiedName[];
   /** `k1` ... `kn`: never the source's own names, which could be anything. */
   readonly columns: readonly string[];
+  /**
+   * Where keys may collide: how many rows more there are since that write, -1, 0 or 1. The segments have it; what is in
+   * `pending` counts as 0.
+   */
+  readonly step: string | null;
 }
 
 export function changeLog(id: number, key: Key): ChangeLog {
-  return { ...logTables(id), columns: key.columns.map((_, index) => `k${index + 1}`) };
+  return {
+    ...logTables(id),
+    columns: key.columns.map((_, index) => `k${index + 1}`),
+    step: key.mayCollide === true ? 'step' : null,
+  };
 }
 
 /** The tables alone, for when nothing is known of the key (status, abort). */
-export function logTables(id: number): Omit<ChangeLog, 'columns'> {
+export function logTables(id: number): Omit<ChangeLog, 'columns' | 'step'> {
   const table = (name: string): QualifiedName => ({ schema: captureSchema, name: `${name}_${id}` });
   const segments = [table('log'), table('log_b')] as const;
   const pending = table('pending');
@@ -57,10 +66,11 @@ export function createLogStatements(id: number, key: Key): string[] {
     return `${ident(log.columns[index] ?? '')} ${column.type}${collation}`;
   });
   const tables = [...log.parts, log.truncations].map(qualified).join(', ');
+  const withStep = log.step === null ? columns : [...columns, `${ident(log.step)} smallint not null`];
   return [
     ...log.parts.map(
       (part) => sql`
-        create table ${qualified(part)} (${columns.join(', ')})
+        create table ${qualified(part)} (${(part === log.pending ? columns : withStep).join(', ')})
         with (autovacuum_enabled = off, vacuum_truncate = off)`,
     ),
     // By their bytes: keys that are equal but look different may be two different keys after the change.

@@ -33,8 +33,10 @@ export function keyMatches(key: Key, source: TableShape, target: TableShape): Ke
     };
     const byTarget = comparison(targetIndex, column.targetName) ?? {
       column: column.targetName,
-      // A helper index of our own has the type's default operator class; types that differ are built-in ones here.
-      operator: column.type === column.targetType ? bySource.operator : builtinEquality,
+      // A helper index of our own has the type's default operator class.
+      operator:
+        column.equality?.operator ??
+        (column.type === column.targetType ? bySource.operator : builtinEquality),
       collation:
         target.columns.find((each) => each.name === column.targetName)?.collation ?? defaultCollation(column),
     };
@@ -43,7 +45,8 @@ export function keyMatches(key: Key, source: TableShape, target: TableShape): Ke
 }
 
 /** Said aloud where a key in another collation would otherwise impose its own, and keep the index from being used. */
-function defaultCollation({ collation, targetType }: KeyColumn): string | null {
+function defaultCollation({ collation, targetType, equality }: KeyColumn): string | null {
+  if (equality !== undefined) return equality.collation;
   return collation !== null && /^(text|character)/.test(targetType) ? 'pg_catalog."default"' : null;
 }
 

@@ -1,12 +1,17 @@
 /** Apply, as the phases use it: its sessions, what it checks, and what it tells. */
-import { catchUp } from '../apply/applier.js';
+import { catchUp, type Drained } from '../apply/applier.js';
+import { audit } from '../apply/audit.js';
 import type { ApplyPlan } from '../apply/apply-plan.js';
 import type { Session } from '../db/session.js';
 import { relaxedCommit } from '../db/settings.js';
+import { isRowError } from '../db/sqlstate.js';
 import { applyPlanOf } from './apply-facts.js';
 import type { RunContext } from './context.js';
 import { followSource } from './follow.js';
 import { recordedCheck, SourceAltered, type SourceCheck } from './source-check.js';
+
+/** Rows that come back are lost again only where the application goes on making keys collide, and parting them. */
+const maxAudits = 5;
 
 export class Applier implements AsyncDisposable {
   #helpers: Session[] = [];
@@ -49,10 +54,11 @@ export class Applier implements AsyncDisposable {
    */
   async catchUp(): Promise<void> {
     const { plan, session, source } = this.current;
-    const { emit, signal, log, at, settings, id } = this.context;
+    const { emit, signal, log, at, settings, id, balance } = this.context;
     await catchUp({
       plan,
       session,
+      balance: plan.key.mayCollide === true ? balance : undefined,
       log,
       helpers: (count) => this.#openHelpers(count),
       maxWorkers: settings.workers,
@@ -69,6 +75,39 @@ export class Applier implements AsyncDisposable {
       at,
       signal,
     });
+  }
+
+  /**
+   * Where keys may collide: ends the run if two have, brings back what was lost to two that had, and counts, so that `isComplete`
+   * can tell from then on. Nobody applies meanwhile.
+   *
+   * @returns the number of rows that were brought back
+   * @throws FailedError `unique-violation`
+   */
+  async audit(caughtUp = (): Promise<void> => this.catchUp()): Promise<number> {
+    const { plan, balance, log } = this.context;
+    if (plan.key.mayCollide !== true) return 0;
+    let requeued = 0;
+    for (let tries = 1; ; tries += 1) {
+      // Names a row whose key cannot be converted, which the audit itself could not.
+      await caughtUp();
+      try {
+        const found = await audit(this.session, this.plan, log.log.pending, balance);
+        requeued += found.requeued;
+        if (!found.truncated && found.requeued === 0) break;
+      } catch (error) {
+        if (!isRowError(error) || tries >= maxAudits) throw error;
+      }
+      if (tries >= maxAudits) break;
+    }
+    return requeued;
+  }
+
+  /** Under the lock, when everything has been applied: does the shadow have as many rows as the source? */
+  isComplete({ change }: Pick<Drained, 'change'>): boolean {
+    const { plan, balance } = this.context;
+    if (plan.key.mayCollide !== true || change === null) return true;
+    return balance.value !== null && balance.value + change === 0;
   }
 
   async #openHelpers(count: number): Promise<readonly Session[]> {

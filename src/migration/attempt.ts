@@ -1,4 +1,5 @@
 /** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
+import { Balance } from '../apply/balance.js';
 import { LogKeeper } from '../capture/log-keeper.js';
 import type { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
@@ -111,6 +112,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
       active: record.activeSegment,
       storeActive: (segment) => activeSegmentSql(id, segment),
     }),
+    balance: new Balance(),
     steering,
     ledger,
     emit,

@@ -1,4 +1,5 @@
 /** What every phase of one run is handed. */
+import type { Balance } from '../apply/balance.js';
 import type { TableShape } from '../catalog/types.js';
 import type { LogKeeper } from '../capture/log-keeper.js';
 import type { ConnectionOptions } from '../db/connection.js';
@@ -36,6 +37,8 @@ export interface RunContext extends MigrationIdentity {
   readonly control: Session;
   readonly sessions: RunSessions;
   readonly log: LogKeeper;
+  /** Of the rows of the two tables, where keys may collide. */
+  readonly balance: Balance;
   /** What may change while the run is under way. */
   readonly steering: Steering;
   readonly ledger: LedgerBook;

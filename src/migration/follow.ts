@@ -216,6 +216,7 @@ async function complete(
     const facts = { ...context.plan, target: former };
     const apply = applyPlan({ id, plan: facts, shadow, log: changeLog(id, plan.key) });
     await session.under(apply.settings, () => session.execute(purgeSql(apply)));
+    context.balance.forget();
   }
   const helper = helperIndexBuilds({ id, schema: schemas.shadow, table: shadow.name, key: plan.key }).filter(
     ({ name }) => !now.indexes.some((index) => index.name === name),

@@ -1,5 +1,6 @@
 /** From everything that was read and tried to the plan: pure. */
 import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
+import type { Equality } from '../catalog/equality.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { TableSizes } from '../catalog/sizes.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
@@ -63,6 +64,9 @@ export interface Facts {
   readonly tried: {
     readonly trial: Trial;
     readonly isRepeatable: (expression: UserExpression) => boolean;
+    readonly isFixed: (expression: UserExpression) => boolean;
+    /** Of the types of the new columns. */
+    readonly equalities: readonly Equality[];
     readonly taken: readonly QualifiedName[];
     readonly baseTypes: ReadonlyMap<string, string>;
     /** Against making anew what hangs on the table; a native change does not. */
@@ -97,6 +101,8 @@ export function conclude(facts: Facts): Plan {
     target,
     sources: mapping.sources,
     preferred: facts.keyColumns ?? null,
+    isFixed: tried.isFixed,
+    equalities: tried.equalities,
   });
   const isCopy = decided.verdict === 'copy';
   const judged = isCopy
@@ -197,6 +203,7 @@ export function conclude(facts: Facts): Plan {
       source,
       target,
       columns: mapping.columns,
+      key,
       dependents,
       native,
       definitions: isCopy ? trial.definitions.target : null,

@@ -1,14 +1,14 @@
 /**
  * Can two different keys of the source become one in the shadow? Then apply, which finds the shadow's row by its key, would
- * write one row over the other. Only conversions that are known to keep keys apart are taken; where a narrower type
- * has no room for a value, these fail and do not round. Pure.
+ * write one row over the other. Of the conversions named here it is known that they keep keys apart; where a narrower type
+ * has no room for a value, these fail and do not round. With any other the run keeps count (src/apply/balance.ts). Pure.
  */
 import type { Column } from '../catalog/types.js';
 import { parseExpression } from '../sql/parse.js';
 import { isTreeObject } from '../sql/syntax-tree.js';
 import type { ColumnSource } from './column-source.js';
 
-/** null when the keys stay apart; else why they may not, for people. */
+/** null when the keys are known to stay apart; else why they may not, for people. */
 export function collisionOf({ source, target, value }: ColumnSource): string | null {
   if (source === null || value === null) return null;
   const conversion = `${source.type} to ${target.type}`;

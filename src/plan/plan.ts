@@ -2,6 +2,7 @@
 import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
 import { readObstacles } from '../catalog/activity.js';
 import { readBaseTypes } from '../catalog/base-types.js';
+import { readEqualities } from '../catalog/equality.js';
 import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
 import { readLacking, type CreatedObject } from '../catalog/privileges.js';
@@ -25,7 +26,7 @@ import { checkServer } from './checks/server.js';
 import { conclude, type Facts } from './conclude.js';
 import { tryChange, type CloneBuilder, type CloneRebinder, type ObjectRehearsal } from './trial.js';
 import type { ChangeRequest, Plan } from './types.js';
-import { repeatabilityOf } from './volatility.js';
+import { fixednessOf, repeatabilityOf } from './volatility.js';
 
 export interface PlanDependencies {
   /** How an empty table of a shape is built; `plan` knows nothing of the shadow. */
@@ -153,13 +154,21 @@ async function tried(
     const around = trial.native?.around ?? null;
     const forAround = around === null ? [] : await privilegesFor(session, facts, around);
     const isRepeatable = await repeatabilityOf(session, change);
+    const isFixed = await fixednessOf(session, change);
+    const equalities = await readEqualities(
+      session,
+      trial.after.columns.map(({ typeOid }) => typeOid),
+    );
     const taken = await takenNames(session, source, arrivingNames(trial.after));
     const baseTypes = await readBaseTypes(session, [
       ...trial.after.columns.map(({ type }) => type),
       ...definitions.foreignKeysIn.flatMap(({ columnTypes }) => columnTypes),
     ]);
     const stale = await findStaleGenerated(session, source, facts.seen.sizes.blocks);
-    return { ...facts, tried: { trial, isRepeatable, taken, baseTypes, forCopy, forAround, stale } };
+    return {
+      ...facts,
+      tried: { trial, isRepeatable, isFixed, equalities, taken, baseTypes, forCopy, forAround, stale },
+    };
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;
     return { ...facts, refusals: [...facts.refusals, ...error.reasons] };

@@ -92,6 +92,8 @@ export interface KeyColumn {
   /** In the shadow. */
   readonly targetName: string;
   readonly targetType: string;
+  /** How the new type is compared where no unique index of the new shape says so, and it is not as usual (citext). */
+  readonly equality?: { readonly operator: string; readonly collation: string | null };
 }
 
 /** The row identity: a unique, complete, NOT NULL key of the source. */
@@ -102,6 +104,8 @@ export interface Key {
   readonly projection: Projection;
   /** The shadow has no index that finds rows by this key, so one of our own is needed until the swap. */
   readonly needsHelperIndex: boolean;
+  /** For all that is known two keys of the source may become one: it is to be found when they do. */
+  readonly mayCollide?: boolean;
 }
 
 /** A CHECK that the rows which exist need not satisfy any more, though it is marked as valid. */

@@ -1,4 +1,4 @@
-/** Whether an expression gives the same value each time it is evaluated for a row. */
+/** Whether an expression gives the same value each time it is evaluated for a row, and for ever. */
 import type { Session } from '../db/session.js';
 import type { Change, UserExpression } from './change-types.js';
 
@@ -32,6 +32,25 @@ export async function repeatabilityOf(
   return ({ references }) =>
     !references.functions.some((path) => volatile.has(path.at(-1) ?? '')) &&
     !references.sqlValues.some((value) => momentValue.test(value));
+}
+
+/**
+ * For keys, where another value later would lead to another row: nothing in the expression is even STABLE, which may read tables.
+ * What PostgreSQL has itself is stable because of settings, and those are pinned (invariant 13).
+ */
+export async function fixednessOf(
+  session: Session,
+  change: Pick<Change, 'set' | 'statements'>,
+): Promise<(expression: UserExpression) => boolean> {
+  const names = expressionsOf(change).flatMap(({ references }) =>
+    references.functions.map((path) => path.at(-1) ?? ''),
+  );
+  const rows = await session.rows<{ name: string }>({
+    text: `select distinct proname::text as name from pg_proc where proname = any ($1::name[]) and provolatile = 's' and pronamespace <> 'pg_catalog'::regnamespace`,
+    values: [[...new Set(names)]],
+  });
+  const stable = new Set(rows.map(({ name }) => name));
+  return ({ references }) => !references.functions.some((path) => stable.has(path.at(-1) ?? ''));
 }
 
 function expressionsOf({ set, statements }: Pick<Change, 'set' | 'statements'>): UserExpression[] {

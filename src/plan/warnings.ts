@@ -7,7 +7,7 @@ import type { Change } from './change-types.js';
 import { describeDependent, isUntried } from './checks/dependents.js';
 import type { NativeTrial } from './definitions/try-native.js';
 import { withNames } from '../sql/few-names.js';
-import type { ColumnMapping, LateCheck, Warning } from './types.js';
+import type { ColumnMapping, Key, LateCheck, Warning } from './types.js';
 
 export interface WarningInput {
   readonly verdict: 'native' | 'copy';
@@ -15,6 +15,7 @@ export interface WarningInput {
   readonly source: TableShape;
   readonly target: TableShape;
   readonly columns: readonly ColumnMapping[];
+  readonly key: Key | null;
   readonly dependents: readonly Dependent[];
   /** Of a native change. */
   readonly native: NativeTrial | null;
@@ -73,6 +74,7 @@ function copyWarnings({
   change,
   target,
   columns,
+  key,
   server,
   definitions,
   dependents,
@@ -83,6 +85,7 @@ function copyWarnings({
 }: WarningInput): Warning[] {
   const warnings: Warning[] = [
     ...eventTriggerWarnings(takenOff),
+    ...(key?.mayCollide === true ? [collisionWarning(key)] : []),
     ...(definitions === null ? [] : referencingTypeWarnings(definitions, target, baseTypes)),
     ...lateCheckWarnings(lateChecks),
     ...(definitions === null ? [] : matviewWarnings(definitions)),
@@ -195,6 +198,17 @@ function matviewWarnings({ views }: TargetDefinitions): Warning[] {
       ...told(names, (listed) => `${listed} cannot be read from the swap until the refresh after it is done`),
     },
   ];
+}
+
+function collisionWarning({ index, columns }: Key): Warning {
+  const becomes = columns
+    .filter(({ type, targetType }) => type !== targetType)
+    .map(({ name, type, targetType }) => `${name} from ${type} to ${targetType}`);
+  const how = becomes.length === 0 ? 'its values are computed anew' : becomes.join(', ');
+  return {
+    code: 'keys-may-collide',
+    message: `rows are found by ${index}, and for all that is known different keys may become equal (${how}): keys that do are found, named, and end the run before the swap (unique-violation)`,
+  };
 }
 
 function onlyCreatesIndexes({ statements, set, rewrite }: Change): boolean {

@@ -25,7 +25,7 @@ export abstract class Pieces {
     if (plan.order !== null) return new Ranges(plan, mode);
     return new Blocks(mode, {
       source: await readBlocksOf(session, plan.source),
-      shadow: await readBlocksOf(session, plan.shadow),
+      shadow: plan.bothWays ? await readBlocksOf(session, plan.shadow) : 0,
     });
   }
 

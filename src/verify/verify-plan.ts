@@ -58,6 +58,11 @@ export interface VerifyPlan {
    * to `text`): then pieces are blocks, and rows are looked up.
    */
   readonly order: readonly OrderedKey[] | null;
+  /**
+   * By blocks: whether the shadow's rows are looked up in the source, too. Not where a key does not lead back: then the rows of
+   * both tables are counted (src/apply/balance.ts).
+   */
+  readonly bothWays: boolean;
 }
 
 export interface OrderedKey {
@@ -110,6 +115,7 @@ export function verifyPlan({
     leftOut,
     exclusion,
     order: commonOrder(key, sourceOrder, shadowOrder),
+    bothWays: key.mayCollide !== true,
   };
 }
 
@@ -172,7 +178,8 @@ function commonOrder(
   sourceOrder: readonly KeyOrderColumn[] | null,
   shadowOrder: readonly KeyOrderColumn[] | null,
 ): OrderedKey[] | null {
-  if (sourceOrder === null || shadowOrder === null) return null;
+  // Who does not keep keys apart may put them in another order, too: times of another time zone where the clock is put forward.
+  if (sourceOrder === null || shadowOrder === null || key.mayCollide === true) return null;
   const pairs: OrderedKey[] = [];
   for (const [index, source] of sourceOrder.entries()) {
     const column = key.columns.find(({ name }) => name === source.column);

@@ -92,13 +92,33 @@ test('the source’s rows of a part of the log', () => {
 });
 
 test('entries', () => {
+  const gone = (where: string, step: string): string => sql`
+    with gone as (
+    delete from only "ghost"."log_1"
+    where ${where}
+    returning ${step} as step
+    )
+    select pg_catalog.count(*) as entries, coalesce(pg_catalog.sum(step), 0)::pg_catalog.int8 as steps from gone`;
   expect(deleteEntriesSql(plan, part)).toEqual({
-    text: 'delete from only "ghost"."log_1" where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid',
+    text: gone(
+      'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid',
+      '0',
+    ),
     values,
   });
   expect(deleteEntriesSql(plan, { ...part, share: { worker: 1, workers: 3 } }).text).toBe(
-    'delete from only "ghost"."log_1" where ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid' +
-      ' and (pg_catalog.hash_record_extended(row("k1"), 0) OPERATOR(pg_catalog.&) 1073741823) OPERATOR(pg_catalog.%) 3 OPERATOR(pg_catalog.=) 1',
+    gone(
+      'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid' +
+        ' and (pg_catalog.hash_record_extended(row("k1"), 0) OPERATOR(pg_catalog.&) 1073741823) OPERATOR(pg_catalog.%) 3 OPERATOR(pg_catalog.=) 1',
+      '0',
+    ),
+  );
+  const counting = { ...plan, log: { ...plan.log, segments: [log], step: 'step' } };
+  expect(deleteEntriesSql(counting, part).text).toBe(
+    gone(
+      'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid',
+      '"step"',
+    ),
   );
   const parts = [log, { schema: 'ghost', name: 'pending_1' }];
   expect(entryKeysSql({ ...plan, log: { ...plan.log, parts } }, wholeLog).text).toBe(sql`

@@ -92,7 +92,9 @@ test('the log', () => {
     parts: [pending, log, other],
     truncations: { schema: 'ghost', name: 'truncations_7' },
     columns: ['k1', 'k2'],
+    step: null,
   });
+  expect(changeLog(7, { ...key, mayCollide: true }).step).toBe('step');
   expect(forgetTruncationsSql(7)).toEqual({ text: 'delete from only "ghost"."truncations_7"' });
   expect(backlogSql(7).text).toContain('(select count(*) from only "ghost"."log_b_7")');
   expect(compactStatements(changeLog(7, key), { schema: 'ghost', name: 'log_7' })).toEqual([
@@ -103,4 +105,12 @@ test('the log', () => {
       on conflict do nothing`,
     'truncate only "ghost"."log_7"',
   ]);
+});
+
+test('where keys may collide, an entry says how many rows more there are', () => {
+  const statements = captureStatements({ id: 7, table, key: { ...key, mayCollide: true } }).join(';\n');
+  expect(statements).toMatch(/create table "ghost"."log_7" \(.*"step" smallint not null\)/);
+  expect(statements).not.toMatch(/create table "ghost"."pending_7" \(.*"step"/);
+  const values = [...statements.matchAll(/values \((?:new|old)[^)]*, (-?\d)\);/g)].map(([, step]) => step);
+  expect(values).toEqual(['0', '0', '1', '-1']);
 });

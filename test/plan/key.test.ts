@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Equality } from '../../src/catalog/equality.js';
 import type { Column, Constraint, Index } from '../../src/catalog/types.js';
 import { readChange } from '../../src/plan/change.js';
 import { chooseKey, type KeyChoice } from '../../src/plan/key.js';
@@ -22,6 +23,10 @@ interface Case {
   readonly after?: readonly Column[];
   readonly constraints?: readonly Constraint[];
   readonly isRepeatable?: boolean;
+  readonly isFixed?: boolean;
+  readonly equalities?: readonly Equality[];
+  /** The source's columns; `columns` when not given. */
+  readonly before?: readonly Column[];
 }
 
 function choose({
@@ -31,10 +36,17 @@ function choose({
   after,
   constraints = [],
   isRepeatable = true,
+  isFixed = true,
+  equalities = [23, 25, 2950].map((typeOid) => ({
+    typeOid,
+    operator: 'OPERATOR(pg_catalog.=)',
+    collation: null,
+  })),
+  before = columns,
   ...rest
 }: Case): KeyChoice {
   const change = readChange({ table: 'orders', alter, set, statements: [], rewrite: true });
-  const moments = [columns, ...change.statements.map(() => after ?? columns)];
+  const moments = [before, ...change.statements.map(() => after ?? before)];
   const input = {
     table: 'orders',
     statements: change.statements,
@@ -44,8 +56,10 @@ function choose({
   };
   return chooseKey({
     ...input,
-    source: shape(columns, { indexes, constraints }),
-    target: shape(after ?? columns, { indexes: rest.targetIndexes ?? indexes }),
+    source: shape(before, { indexes, constraints }),
+    target: shape(after ?? before, { indexes: rest.targetIndexes ?? indexes }),
+    isFixed: () => isFixed,
+    equalities,
     sources: mapColumns(input).sources,
   });
 }
@@ -247,5 +261,71 @@ describe('chooseKey', () => {
     expect(choose({ indexes: [index('c', ['code'])], targetIndexes: [other] }).key?.needsHelperIndex).toBe(
       false,
     );
+  });
+});
+
+describe('keys that may collide', () => {
+  const after = [
+    { ...id, type: 'text', typeOid: 25 },
+    tenant,
+    { ...code, type: 'uuid', typeOid: 2950, collation: null },
+    note,
+  ];
+  const alter = ['alter id type text, alter code type uuid using code::uuid'];
+
+  test('are the last choice, and said to be so', () => {
+    const both = choose({
+      indexes: [index('by_code', ['code'], { primary: true }), index('by_id', ['id'])],
+      alter,
+      after,
+    });
+    expect(both.key).toMatchObject({ index: 'by_id' });
+    expect(both.key).not.toHaveProperty('mayCollide');
+    expect(
+      choose({ indexes: [index('by_code', ['code'], { primary: true })], alter, after }).key,
+    ).toMatchObject({
+      index: 'by_code',
+      mayCollide: true,
+      needsHelperIndex: false,
+    });
+  });
+
+  test('a type without an order cannot be a key', () => {
+    const json = [id, tenant, { ...code, type: 'json', typeOid: 114, collation: null }, note];
+    const found = choose({
+      indexes: [index('by_code', ['code'], { primary: true })],
+      alter: ['alter code type json using to_json(code)'],
+      after: json,
+      equalities: [{ typeOid: 114, operator: null, collation: null }],
+    });
+    expect(found.refusals[0]?.message).toMatch(/type json has no order/);
+  });
+
+  test('nor what a function computes that may read a table', () => {
+    const found = choose({ indexes: [pkey], alter: ['alter id type int using lookup(id)'], isFixed: false });
+    expect(found.refusals[0]?.message).toMatch(/only STABLE/);
+  });
+
+  test('a generated key keeps its value where its expression and the columns in it stay', () => {
+    const key = column(5, 'key', {
+      notNull: true,
+      type: 'text',
+      typeOid: 25,
+      generated: 'stored',
+      default: 'lower(code)',
+    });
+    const all = [id, tenant, code, note, key];
+    const by = [index('by_key', ['key'], { primary: true })];
+    expect(
+      choose({ indexes: by, before: all, after: all, alter: ['alter id type bigint'] }).key,
+    ).toMatchObject({
+      index: 'by_key',
+      mayCollide: true,
+      projection: { layers: [[{ name: 'key', expression: '"key"' }]] },
+    });
+    const changed = [id, tenant, { ...code, type: 'uuid', typeOid: 2950 }, note, key];
+    expect(
+      choose({ indexes: by, before: all, after: changed, alter: ['alter code type uuid'] }).key,
+    ).toBeNull();
   });
 });

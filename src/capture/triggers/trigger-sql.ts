@@ -145,19 +145,21 @@ function rowFunctionBody(log: ChangeLog, key: Key, segment: number): string {
   const image = (row: 'old' | 'new'): string =>
     key.columns.map((column) => `${row}.${ident(column.name)}`).join(', ');
   const record = (row: 'old' | 'new'): string => `row(${image(row)})::pg_catalog.record`;
-  const insert = (row: 'old' | 'new'): string =>
-    `insert into ${qualified(entries)} (${log.columns.map(ident).join(', ')}) values (${image(row)});`;
+  const columns = [...log.columns, ...(log.step === null ? [] : [log.step])].map(ident).join(', ');
+  // An update is a step of 0 in all: one row before it, one after it.
+  const insert = (row: 'old' | 'new', step: number): string =>
+    `insert into ${qualified(entries)} (${columns}) values (${image(row)}${log.step === null ? '' : `, ${step}`});`;
   return sql`
     begin
       if tg_op operator(pg_catalog.=) 'UPDATE' then
-        ${insert('new')}
+        ${insert('new', 0)}
         if ${record('old')} operator(pg_catalog.*<>) ${record('new')} then
-          ${insert('old')}
+          ${insert('old', 0)}
         end if;
       elsif tg_op operator(pg_catalog.=) 'INSERT' then
-        ${insert('new')}
+        ${insert('new', 1)}
       else
-        ${insert('old')}
+        ${insert('old', -1)}
       end if;
       return null;
     end`;

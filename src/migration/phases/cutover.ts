@@ -25,7 +25,14 @@ import {
 } from '../../cutover/unlocked-sql.js';
 import type { Session } from '../../db/session.js';
 import { isRowError, sqlState } from '../../db/sqlstate.js';
-import { CutoverNotObtainedError, FailedError, InterruptedError, PgGhostError } from '../../errors.js';
+import { extraRows } from '../../apply/audit.js';
+import {
+  CutoverNotObtainedError,
+  DifferentError,
+  FailedError,
+  InterruptedError,
+  PgGhostError,
+} from '../../errors.js';
 import type { MissedTry } from '../../report/events.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../../shadow/bare-heap-sql.js';
@@ -72,6 +79,7 @@ async function swapAsPlanned(context: RunContext, patience: Patience): Promise<T
   const target = await expectedTarget(context);
   await using applier = await Applier.open(context);
   const apply = applier.plan;
+  if (context.balance.value === null) await applier.audit();
   // The swap's own commit waits for the disk, and for synchronous standbys, like any other.
   const session = await sessions.open('cutover', applySettings);
   try {
@@ -175,6 +183,10 @@ async function swapOrExplain(
         if (work.patience.spentMs > cutoverPatienceMs(context)) throw alteredForTooLong(context, error);
         context.emit('cutover:missed', altered(error, waitedMs));
       }
+      if (error instanceof RowsLost) {
+        await findLost(work, tries);
+        continue;
+      }
       if (!isRowError(error) || tries >= maxRepairedTries) throw error;
       // Throws with the row's key, unless the row was put right meanwhile.
       await work.applier.catchUp();
@@ -211,6 +223,33 @@ function alteredForTooLong(
       details: { why: 'altered', differences },
       state: 'the source is untouched and goes on being captured; the run follows when it continues',
       hint: `run the same command again when nobody alters the table; pg-ghost abort ${id} undoes`,
+    },
+  );
+}
+
+/** Under the lock it came out that the shadow has not as many rows as the source: two keys have become one. */
+class RowsLost extends Error {
+  constructor() {
+    super('the tables do not have the same number of rows');
+  }
+}
+
+/** Throws with the keys of two rows; or brings back what was lost, and then the swap is tried again. */
+async function findLost({ applier, apply }: SwapWork, tries: number): Promise<void> {
+  if ((await applier.audit()) > 0 && tries < maxRepairedTries) return;
+  const extra = await extraRows(applier.session, apply);
+  if (extra.length === 0 && tries < maxRepairedTries) return;
+  const lines = extra.map((key) => `\n  ${key}: only in ${displayName(apply.shadow)}`);
+  throw new DifferentError(
+    'differences',
+    `${displayName(apply.shadow)} does not have as many rows as ${displayName(apply.source)}${lines.join('')}`,
+    {
+      details: {
+        columns: [],
+        differences: extra.map((key) => ({ kind: 'extra', key: [key], source: null, shadow: null })),
+      },
+      state: `nothing was swapped; the source is untouched, and migration ${apply.id} keeps its state`,
+      hint: `pg-ghost abort ${apply.id} undoes the migration`,
     },
   );
 }
@@ -256,10 +295,12 @@ async function swapOnce(
     },
     finish: async () => {
       await context.at('cutover-locked');
-      const { first, entries } = await drain(session, apply, [unlockedSql(free), lookStatement(context)]);
+      const drained = await drain(session, apply, [unlockedSql(free), lookStatement(context)]);
+      const { first, entries } = drained;
       unlocked = String(first[0]?.[0]?.['unlocked']);
       const now = toMark(context, (first[1]?.[0] as Fingerprint | undefined) ?? null);
       await source.check(session, { fileMayMove: true, now });
+      if (!applier.isComplete(drained)) throw new RowsLost();
       await context.at('cutover-drained');
       return entries;
     },

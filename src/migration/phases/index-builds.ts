@@ -3,6 +3,8 @@
  * shadow, and our own apply has not begun. Then what hangs on indexes: constraints, CLUSTER mark, replica identity.
  */
 import pLimit from 'p-limit';
+import { keysCollide } from '../../apply/audit.js';
+import { collisionsSql, type Collision } from '../../apply/audit-sql.js';
 import { duplicateKeysSql } from '../../apply/conflict-sql.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { findTable } from '../../catalog/table.js';
@@ -14,6 +16,7 @@ import { attachStatements, indexBuilds, type IndexBuild } from '../../shadow/ind
 import { adjustments } from '../../shadow/adjust-sql.js';
 import { helperIndexBuilds, helperIndexName } from '../../shadow/helper-index-sql.js';
 import { indexOnAnyPath } from '../../sql/any-path.js';
+import { isOn, targetNames } from '../../keys/key-match.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
@@ -138,8 +141,16 @@ async function violation(
   target: TableShape,
   cause: ServerError,
 ): Promise<FailedError> {
-  const { id, plan } = context;
+  const { id, plan, control } = context;
   const index = target.indexes.find((candidate) => candidate.name === build.name);
+  if (plan.key.mayCollide === true && (index === undefined || isOn(index, targetNames(plan.key)))) {
+    const apply = await applyPlanOf(context);
+    const collisions = await control.under(plan.settings, () =>
+      control.rows<Collision>(collisionsSql(apply)),
+    );
+    // Of the source as it is now: the two may have parted since the copy.
+    if (collisions.length > 0) throw keysCollide(apply, collisions);
+  }
   const samples = index === undefined ? [] : await duplicates(context, session, index);
   const lines = samples.map((sample) => `  ${sample}`).join('\n');
   return new FailedError(

@@ -2,7 +2,7 @@
  * purge: rows that were written while the copy ran leave the shadow, which may have them twice or as they were; apply brings
  * them back (invariant 4). Then VACUUM, now that it is cheapest: without indexes.
  */
-import { purgeSql } from '../../apply/apply-sql.js';
+import { purge as purgeKeys } from '../../apply/purge.js';
 import { relaxedCommit } from '../../db/settings.js';
 import { vacuumFreezeStatement } from '../../shadow/settle-sql.js';
 import { settleChunks } from '../../state/migrations.js';
@@ -20,8 +20,7 @@ export async function purge(context: RunContext): Promise<Transition> {
     1,
     async ([session]) => {
       if (session === undefined) return;
-      const rows = await session.under(apply.settings, () => session.execute(purgeSql(apply)));
-      emit('purge:done', { rows });
+      emit('purge:done', { rows: await purgeKeys(session, apply, context.signal) });
       await context.at('purged');
       await session.execute(vacuumFreezeStatement({ schema: schemas.shadow, name: plan.table.name }));
     },
