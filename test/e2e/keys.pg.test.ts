@@ -253,7 +253,7 @@ describe('keys that collide', () => {
 const toBigint: ChangeInput = { table: 't', alter: ['alter k type bigint using k::bigint'] };
 
 /** Runs the change with these statements at these moments, and replays them natively in a clone. */
-async function sameAsNative(
+async function expectSameAsNative(
   db: TestDatabase,
   at: Readonly<Record<string, readonly string[]>>,
   settings: { readonly verify?: 'full' | 'off' } = {},
@@ -302,7 +302,7 @@ test('keys that collided for a while: what was written over comes back', async (
   ];
   for (const verify of ['full', 'off'] as const) {
     await using db = await createDatabase(numbers);
-    await sameAsNative(
+    await expectSameAsNative(
       db,
       {
         copied: collideAndPart(1),
@@ -323,7 +323,7 @@ test('a key that cannot be converted, and is gone again, is no obstacle; one tha
     `update t set k = '${name}x' where k = '${name}'`,
     `delete from t where k = '${name}x'`,
   ];
-  await sameAsNative(db, {
+  await expectSameAsNative(db, {
     'shadow-built': passing('none'),
     copied: passing('a'),
     'caught-up': [...passing('b'), ...passing('b2')],
@@ -334,7 +334,7 @@ test('a key that cannot be converted, and is gone again, is no obstacle; one tha
 
   for (const moment of ['copied', 'caught-up', 'cutover-ready']) {
     await using other = await createDatabase(numbers);
-    await sameAsNative(other, { [moment]: [`update t set k = 'abc' where k = '7'`] });
+    await expectSameAsNative(other, { [moment]: [`update t set k = 'abc' where k = '7'`] });
     const error = await failure(runChange(other, toBigint));
     expect(error['details']).toMatchObject({ keys: ['k=abc'] });
   }
@@ -366,7 +366,7 @@ test('whatever is written at random: the verdict is that of ALTER, and so is the
     const at = moments.map(
       (moment) => [moment, Array.from({ length: pick(8) }, statement).map(tolerant)] as const,
     );
-    await sameAsNative(db, Object.fromEntries(at), { verify: pick(2) === 0 ? 'full' : 'off' });
+    await expectSameAsNative(db, Object.fromEntries(at), { verify: pick(2) === 0 ? 'full' : 'off' });
   }
 });
 
