@@ -21,7 +21,8 @@ export const dependentKinds: Readonly<Record<DependentKind, string>> = {
   'function-row-type': "a function that takes or returns the table's row type, or uses it otherwise",
   'row-type-column': "a column of another table or composite type that has the table's row type",
   'row-type': "a domain, range or other type made of the table's row type",
-  'default-elsewhere': 'a default of another table that uses a sequence owned by a column of this one',
+  'default-elsewhere':
+    'a default of another table that uses a sequence owned by a column of this one, or names the table as a constant',
   'extended-statistics': 'CREATE STATISTICS on this table (also together with others)',
   publication: 'a publication that names this table',
   'publication-schema': "a publication FOR TABLES IN SCHEMA of this table's schema",

@@ -15,24 +15,24 @@ export function dependentsSql(relations: readonly number[], tableOid: number): S
 
 const dependentsText = `
   with
-  own (classid, objid, relation) as (
-    select 'pg_class'::regclass, c.oid, c.oid from pg_class as c where c.oid = any ($1::oid[])
+  own (classid, objid, relation, sequence) as (
+    select 'pg_class'::regclass, c.oid, c.oid, null::oid from pg_class as c where c.oid = any ($1::oid[])
     union all
-    select 'pg_type'::regclass, t.oid, c.oid
+    select 'pg_type'::regclass, t.oid, c.oid, null
     from pg_class as c
     join pg_type as rt on rt.oid = c.reltype
     join pg_type as t on t.oid in (rt.oid, rt.typarray)
     where c.oid = any ($1::oid[])
     union all
-    select 'pg_attrdef'::regclass, d.oid, d.adrelid from pg_attrdef as d where d.adrelid = any ($1::oid[])
+    select 'pg_attrdef'::regclass, d.oid, d.adrelid, null from pg_attrdef as d where d.adrelid = any ($1::oid[])
     union all
-    select 'pg_constraint'::regclass, con.oid, con.conrelid
+    select 'pg_constraint'::regclass, con.oid, con.conrelid, null
     from pg_constraint as con
     where con.conrelid = any ($1::oid[])
     union all
-    select 'pg_class'::regclass, i.indexrelid, i.indrelid from pg_index as i where i.indrelid = any ($1::oid[])
+    select 'pg_class'::regclass, i.indexrelid, i.indrelid, null from pg_index as i where i.indrelid = any ($1::oid[])
     union all
-    select 'pg_class'::regclass, s.oid, d.refobjid
+    select 'pg_class'::regclass, s.oid, d.refobjid, s.oid
     from pg_depend as d
     join pg_class as s on s.oid = d.objid and s.relkind = 'S'
     where d.classid = 'pg_class'::regclass
@@ -41,11 +41,12 @@ const dependentsText = `
       and d.deptype in ('a', 'i')
   ),
   found as (
-    select distinct on (classid, objid, objsubid)
+    select
       coalesce(whole.refclassid, d.classid) as classid,
       coalesce(whole.refobjid, d.objid) as objid,
       coalesce(whole.refobjsubid, d.objsubid) as objsubid,
-      own.relation
+      min(own.relation) as relation,
+      case when bool_and(own.sequence is not null) then array_agg(distinct own.sequence) end as sequences
     from own
     join pg_depend as d on d.refclassid = own.classid and d.refobjid = own.objid and d.deptype in ('n', 'a', 'i')
     left join pg_depend as whole
@@ -53,7 +54,7 @@ const dependentsText = `
       and whole.objid = d.objid
       and whole.objsubid = d.objsubid
       and whole.deptype = 'i'
-    order by 1, 2, 3, own.relation
+    group by 1, 2, 3
   )
   select
     f.classid::regclass::text as catalog,
@@ -70,7 +71,8 @@ const dependentsText = `
         and e.refclassid = 'pg_extension'::regclass
         and e.deptype = 'e'
     ) as extension,
-    coalesce(con.conrelid, tg.tgrelid, r.ev_class, p.polrelid) as home,
+    coalesce(con.conrelid, tg.tgrelid, r.ev_class, p.polrelid, pr.prrelid) as home,
+    f.sequences,
     c.relkind,
     con.contype,
     tg.tgconstraint <> 0 as "isConstraintTrigger",
@@ -86,6 +88,7 @@ const dependentsText = `
   left join pg_trigger as tg on f.classid = 'pg_trigger'::regclass and tg.oid = f.objid
   left join pg_rewrite as r on f.classid = 'pg_rewrite'::regclass and r.oid = f.objid
   left join pg_policy as p on f.classid = 'pg_policy'::regclass and p.oid = f.objid
+  left join pg_publication_rel as pr on f.classid = 'pg_publication_rel'::regclass and pr.oid = f.objid
   left join pg_proc as fn on f.classid = 'pg_proc'::regclass and fn.oid = f.objid
   where not exists (select from own where own.classid = f.classid and own.objid = f.objid)
     -- Those of partitions come and go with their parent's.

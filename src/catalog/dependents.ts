@@ -31,8 +31,9 @@ export async function readDependents(session: Session, tableOid: number): Promis
       level = [...new Set(rows.filter(isView).map(({ oid }) => oid))].filter((oid) => !relations.has(oid));
       for (const view of level) relations.add(view);
       for (const row of rows) {
-        const { catalog, oid, name, via, extension } = row;
-        add({ kind: kindOf(row, tableOid, relations), name, catalog, oid, via, extension });
+        const { catalog, oid, name, via, extension, sequences } = row;
+        const kind = kindOf(row, tableOid, relations);
+        add({ kind, name, catalog, oid, via, extension, ...(sequences === null ? {} : { sequences }) });
       }
     }
     return frozen(inOrder([...found.values()]));
@@ -47,8 +48,9 @@ export interface DependentRow {
   readonly name: string;
   readonly via: string | null;
   readonly extension: string | null;
-  /** The relation that a trigger, rule, policy or constraint belongs to. */
+  /** The relation that a trigger, rule, policy, constraint or membership in a publication belongs to. */
   readonly home: number | null;
+  readonly sequences: readonly number[] | null;
   readonly relkind: string | null;
   readonly contype: string | null;
   /** Trigger: made by CREATE CONSTRAINT TRIGGER. */
@@ -89,7 +91,8 @@ function kindOf(row: DependentRow, tableOid: number, relations: ReadonlySet<numb
     case 'pg_statistic_ext':
       return 'extended-statistics';
     case 'pg_publication_rel':
-      return 'publication';
+      // Of another table's rows, by a filter that names this one.
+      return atHome ? 'publication' : 'other';
     default:
       return 'other';
   }

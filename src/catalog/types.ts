@@ -187,6 +187,8 @@ export interface Dependent {
   readonly via: string | null;
   /** The extension that owns the object; such an object is not the user's to recreate. */
   readonly extension: string | null;
+  /** OIDs of the table's sequences, when it depends on nothing else of the table. */
+  readonly sequences?: readonly number[];
 }
 
 export type DependentKind =

@@ -15,13 +15,25 @@ type Named = Pick<TableShape, 'name' | 'indexes' | 'sequences'>;
  * @param to the copy's schema
  */
 export function ownMoves(shape: Named, to: string): NameMove[] {
+  return [{ from: shape.name, to: { schema: to, name: shape.name.name } }, ...partMoves(shape, to)];
+}
+
+/** Without the table. */
+export function partMoves(shape: Named, to: string): NameMove[] {
   return [
-    { from: shape.name, to: { schema: to, name: shape.name.name } },
-    ...[
-      ...shape.indexes.map(({ name }) => ({ schema: shape.name.schema, name })),
-      ...shape.sequences.filter(({ identity }) => identity).map(({ name }) => name),
-    ].map((from): NameMove => ({ from, to: { schema: to, name: from.name }, hasNoType: true })),
+    ...indexMoves(shape, to),
+    ...shape.sequences
+      .filter(({ identity }) => identity)
+      .map(({ name }): NameMove => ({ from: name, to: { schema: to, name: name.name }, hasNoType: true })),
   ];
+}
+
+export function indexMoves({ name: { schema }, indexes }: Named, to: string): NameMove[] {
+  return indexes.map(({ name }) => ({
+    from: { schema, name },
+    to: { schema: to, name },
+    hasNoType: true,
+  }));
 }
 
 export function serialMoves({ sequences }: Pick<TableShape, 'sequences'>, to: string): NameMove[] {

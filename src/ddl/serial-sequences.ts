@@ -34,6 +34,14 @@ export function serialFates({ source, before, after, columns }: SerialFacts): Se
   });
 }
 
+/** OIDs of the source's that are the same objects after the swap. */
+export function stayingSequences(source: TableShape, before: TableShape, after: TableShape): number[] {
+  const copies = livingCopies(before, after);
+  return source.sequences
+    .filter(({ identity, name }) => !identity && copies.some((copy) => copy.name.name === name.name))
+    .map(({ oid }) => oid);
+}
+
 /** By identity: one that the change has made under the name of one that it has dropped is another. */
 function livingCopies(before: TableShape, after: TableShape): OwnedSequence[] {
   const copies = new Set(before.sequences.filter(({ identity }) => !identity).map(({ oid }) => oid));

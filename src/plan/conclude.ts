@@ -21,6 +21,7 @@ import { checkInvalidIndexes } from './checks/invalid-indexes.js';
 import { checkNameCollisions } from './checks/name-collisions.js';
 import { withLateChecks } from './late-checks.js';
 import { checkStaleGenerated } from './checks/stale-generated.js';
+import { checkSelfReferences } from './checks/self-references.js';
 import { chooseKey } from './key.js';
 import { lockSet, nativeLockSet } from './lock-set.js';
 import { endsTheRun } from './follow.js';
@@ -105,13 +106,19 @@ export function conclude(facts: Facts): Plan {
     equalities: tried.equalities,
   });
   const isCopy = decided.verdict === 'copy';
+  const serials = serialFates({
+    source,
+    before: trial.before,
+    after: trial.changed,
+    columns: mapping.columns,
+  });
   const judged = isCopy
     ? judgeDependents({
         request: facts.request,
         dependents,
         source,
         target,
-        columns: mapping.columns,
+        serials,
         before: definitions,
         after: trial.definitions.target,
         failed: trial.definitions.refusals,
@@ -126,6 +133,7 @@ export function conclude(facts: Facts): Plan {
         ...keyRefusals,
         ...checkInvalidIndexes(source),
         ...checkStaleGenerated(source, tried.stale, mapping.columns),
+        ...checkSelfReferences(source, target, mapping.sources),
         ...judged.flatMap(({ refusal }) => (refusal === null ? [] : [refusal])),
         ...unlisted(trial.definitions.refusals, judged),
       ]
@@ -136,12 +144,6 @@ export function conclude(facts: Facts): Plan {
     ...checkNameCollisions(tried.taken),
     ...both.filter(({ message }, index) => both.findIndex((each) => each.message === message) === index),
   ];
-  const serials = serialFates({
-    source,
-    before: trial.before,
-    after: trial.changed,
-    columns: mapping.columns,
-  });
   const native = isCopy ? null : trial.native;
   const around = native?.around ?? null;
   const locks = isCopy

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { withDeparseSettings } from '../catalog/deparse-settings.js';
 import { readEventTriggers } from '../catalog/event-triggers.js';
 import { withStarts } from '../catalog/sequences.js';
+import { readReferences } from '../catalog/references.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
 import type { Definitions } from '../catalog/definitions.js';
@@ -106,6 +107,7 @@ async function inTransaction(
     eventTriggers: await readEventTriggers(session),
     serverVersion: session.serverVersion,
   };
+  const references = await readReferences(session, { tableOid: source.oid, staying: [] });
   let takenOff: readonly string[] = [];
   await refusedByServer(names, null, async () => {
     await session.batch([`create schema ${ident(schema)}`]);
@@ -145,8 +147,10 @@ async function inTransaction(
     cloneOid: oid,
     definitions,
     before,
+    changed,
     after,
     role,
+    references,
     change: async () => {
       await session.asUser(() =>
         session.batch(change.statements.map((statement) => retargetStatement(statement, schema))),

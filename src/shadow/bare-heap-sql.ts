@@ -3,7 +3,8 @@
  * 4), a row may be there twice until the purge, and nothing rejects a row that the source has.
  */
 import type { TableShape } from '../catalog/types.js';
-import { qualified } from '../sql/quote.js';
+import { ident, qualified } from '../sql/quote.js';
+import { indexMoves, selfNamingDefaults } from '../ddl/own-names.js';
 import {
   addConstraint,
   constraintComment,
@@ -31,8 +32,13 @@ export function bareHeapStatements(target: TableShape, schema: string): string[]
     (constraint) =>
       isIndexBacked(constraint) || isUnvalidated(constraint) || constraint.type === 'foreign key',
   );
+  const ofIndexes = selfNamingDefaults(target, indexMoves(target, ''));
   const plainIndexes = target.indexes.filter(({ constraint }) => constraint === null);
   return [
+    // They come again with the indexes that they name.
+    ...ofIndexes.map(
+      ({ name }) => `alter table ${qualified(table)} alter column ${ident(name)} drop default`,
+    ),
     // Before the primary key: a key of the table itself depends on it.
     ...dropped
       .filter(({ type }) => type === 'foreign key')

@@ -15,7 +15,7 @@ import { inStoredForm } from '../sql/stored-form.js';
 import { columnComments, columnDefinition, columnSettings, ownDefaults } from './column-sql.js';
 import { addConstraint, constraintComment, isRowConstraint, isUnvalidated } from './constraint-sql.js';
 import { grantStatements } from '../ddl/grant-sql.js';
-import { ownMoves } from '../ddl/own-names.js';
+import { indexMoves, ownMoves } from '../ddl/own-names.js';
 import { copySerials } from '../ddl/serial-sequences.js';
 import { attachStatements, indexBuilds } from './index-build-sql.js';
 import { createStatistics } from '../ddl/statistics-sql.js';
@@ -46,15 +46,18 @@ export function completeCloneStatements(shape: TableShape, schema: string): stri
   const rowConstraints = shape.constraints.filter(isRowConstraint);
   const serials = copySerials(shape, schema);
   const moves = ownMoves(shape, schema);
+  const checks = rowConstraints
+    .filter((constraint) => !isPartOfCreateTable(constraint))
+    .map((constraint) => retargetNames(addConstraint(table, constraint), moves));
+  const ofIndexes = indexMoves({ ...shape, name: table }, '');
   return [
     `alter table ${qualified(table)} owner to ${ident(shape.owner)}`,
     ...serials.after,
     ...columnSettings(shape, table),
-    ...rowConstraints
-      .filter((constraint) => !isPartOfCreateTable(constraint))
-      .map((constraint) => retargetNames(addConstraint(table, constraint), moves)),
+    ...checks.filter((statement) => retargetNames(statement, ofIndexes) === statement),
     ...indexBuilds(shape, schema).map(({ statement }) => statement),
     ...attachStatements(shape, schema),
+    ...checks.filter((statement) => retargetNames(statement, ofIndexes) !== statement),
     ...ownDefaults(shape, table).map(inStoredForm),
     ...(shape.comment === null ? [] : [`comment on table ${qualified(table)} is ${literal(shape.comment)}`]),
     ...columnComments(shape, table),

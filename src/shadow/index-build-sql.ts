@@ -4,6 +4,8 @@ import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 import { constraintComment } from './constraint-sql.js';
 import { createExclusion, createIndex } from './index-definition.js';
 import { inStoredForm } from '../sql/stored-form.js';
+import { indexMoves, ownMoves, selfNamingDefaults } from '../ddl/own-names.js';
+import { retargetExpression } from '../sql/retarget-names.js';
 import { optionList } from '../ddl/option-sql.js';
 
 export interface IndexBuild {
@@ -62,7 +64,17 @@ export function attachStatements(
       .filter(({ clustered }) => clustered)
       .map(({ name }) => `alter table ${qualified(table)} cluster on ${ident(name)}`),
     ...replicaIdentity(shape, table),
+    ...defaultsOfIndexes(shape, table),
   ];
+}
+
+/** Defaults that name an index of the table could not be there before it. */
+function defaultsOfIndexes(shape: TableShape, table: QualifiedName): string[] {
+  return selfNamingDefaults(shape, indexMoves(shape, '')).map(({ name, default: value }) =>
+    inStoredForm(
+      `alter table ${qualified(table)} alter column ${ident(name)} set default ${retargetExpression(value, ownMoves(shape, table.schema))}`,
+    ),
+  );
 }
 
 function validIndexes(shape: TableShape): Index[] {

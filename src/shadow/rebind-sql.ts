@@ -3,10 +3,11 @@
  * swap; and the sequences of serial columns are shared with the source until then.
  */
 import type { Constraint, Index, TableShape } from '../catalog/types.js';
-import { ownMoves } from '../ddl/own-names.js';
+import { ownMoves, selfNamingDefaults } from '../ddl/own-names.js';
 import { shareSerials } from '../ddl/serial-sequences.js';
 import { ident, literal, qualified } from '../sql/quote.js';
 import { retargetNames } from '../sql/retarget-names.js';
+import { inStoredForm } from '../sql/stored-form.js';
 import { addConstraint, constraintComment, dropConstraint, isRowConstraint } from './constraint-sql.js';
 import { createExclusion, createIndex } from './index-definition.js';
 
@@ -44,6 +45,13 @@ export function rebindStatements({ source, before, after }: ChangedClone): strin
   };
   return [
     ...shareSerials(source, before, after),
+    ...selfNamingDefaults(after, moves).map((column) =>
+      inStoredForm(
+        own(
+          `alter table ${qualified(table)} alter column ${ident(column.name)} set default ${column.default}`,
+        ),
+      ),
+    ),
     ...after.constraints.filter(isRowConstraint).flatMap(again),
     ...after.indexes.filter(({ valid }) => valid).flatMap(anew),
   ];

@@ -54,6 +54,15 @@ export function namesAny(expression: string, moves: readonly NameMove[]): boolea
   return retargetExpression(expression, moves) !== expression;
 }
 
+/** Whether one of these stands in the expression as a value (`'app.orders'::regclass`), and not as a type or in a query. */
+export function hasConstantOf(expression: string, moves: readonly NameMove[]): boolean {
+  let found = false;
+  walkTree(parseStatement(beforeExpression + expression).tree, (object) => {
+    if (constantPlace(object, moves) !== null) found = true;
+  });
+  return found;
+}
+
 /** A RangeVar; changes it. */
 function relationPlace(object: TreeObject, moves: readonly NameMove[]): Place | null {
   if (typeof object['relname'] !== 'string') return null;

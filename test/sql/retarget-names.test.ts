@@ -39,6 +39,16 @@ describe('names of relations in a text of PostgreSQL', () => {
       'SELECT orders.id FROM public.orders, other',
       'SELECT orders.id FROM public.orders, other',
     ],
+    [
+      'constants: relations, row types, arrays of them',
+      `SELECT 'app."Über"'::regclass, '{app.orders,pg_class,"app.\\"Über\\"",NULL}'::regclass[], 'app.orders[]'::regtype`,
+      `SELECT '"S_1"."Über"'::regclass, '{"\\"S\\".\\"orders\\"","pg_class","\\"S_1\\".\\"Über\\"",NULL}'::regclass[], '"S"."orders"[]'::regtype`,
+    ],
+    [
+      'constants that are none of them',
+      `SELECT 'orders'::regclass, '-'::regclass, '4711'::regclass, 'app.orders'::text, 'app.lines'::regclass, 'integer'::regtype`,
+      `SELECT 'orders'::regclass, '-'::regclass, '4711'::regclass, 'app.orders'::text, 'app.lines'::regclass, 'integer'::regtype`,
+    ],
     ['a text that only looks like it', `SELECT 'app.orders'`, `SELECT 'app.orders'`],
   ])('%s', (_, before, after) => {
     expect(retargetNames(before, moves)).toBe(after);

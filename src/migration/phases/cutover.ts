@@ -11,6 +11,8 @@ import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql
 import type { Fingerprint } from '../../catalog/fingerprint.js';
 import { readEventTriggers } from '../../catalog/event-triggers.js';
 import { readIntruders } from '../../catalog/intruders.js';
+import { withDeparseSettings } from '../../catalog/deparse-settings.js';
+import { readReferencesFrom } from '../../catalog/references.js';
 import { readTableShape } from '../../catalog/shape.js';
 import { findTable } from '../../catalog/table.js';
 import type { TableShape } from '../../catalog/types.js';
@@ -356,12 +358,20 @@ async function gate(context: RunContext, target: TableShape): Promise<number> {
   const differences = compareBeforeSwap(target, await readTableShape(control, shadow.oid), {
     ownIndexes: [helperIndexName(id)],
   });
+  const references = await withDeparseSettings(control, () =>
+    readReferencesFrom(control, {
+      tableOid: plan.source.oid,
+      staying: plan.serials.map(({ sequence }) => sequence.oid),
+      from: shadow.oid,
+    }),
+  );
   const texts = [
     ...differences.map(({ text }) => text),
     // Whatever hangs on a table comes in the swap; what is there now is somebody else's.
     ...(await readIntruders(control, { oid: shadow.oid, owner: target.owner })).map(
       ({ what }) => `${what}: not expected`,
     ),
+    ...references.map(({ name, to }) => `${name} refers to ${to}, which will be the old table's`),
   ];
   if (texts.length === 0) return shadow.oid;
   throw new FailedError(

@@ -8,14 +8,15 @@ import type { Refusal } from '../../errors.js';
 import type { Failed } from '../definitions/attach-to-clone.js';
 import { namedObjects } from '../definitions/taken-off.js';
 import type { NativeTrial } from '../definitions/try-native.js';
-import type { ChangeRequest, ColumnMapping, PlannedDependent } from '../types.js';
+import type { ChangeRequest, PlannedDependent, SerialFate } from '../types.js';
 
 export interface DependentFacts {
   readonly request: ChangeRequest;
   readonly dependents: readonly Dependent[];
   readonly source: TableShape;
   readonly target: TableShape;
-  readonly columns: readonly ColumnMapping[];
+  /** Sequences that stay the same objects. */
+  readonly serials: readonly SerialFate[];
   readonly before: Definitions;
   readonly after: TargetDefinitions;
   /** What PostgreSQL would not make on the changed clone. */
@@ -65,6 +66,12 @@ function fateOf(dependent: Dependent, facts: DependentFacts): Fate {
       'it belongs to an extension, which alone may make it',
       'migrate the table without the extension',
     );
+  }
+  const { sequences } = dependent;
+  if (sequences !== undefined) {
+    const stay = facts.serials.map(({ sequence }) => sequence.oid);
+    if (sequences.every((oid) => stay.includes(oid))) return carried('the sequence stays the same');
+    return refused('it uses a sequence that goes away with the old table');
   }
   const through = viewOn(dependent, facts);
   if (through?.how === 'replace' && staysWithItsView.has(dependent.kind)) {
@@ -139,12 +146,7 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
     'function-row-type': rowType,
     'row-type-column': rowType,
     'row-type': rowType,
-    'default-elsewhere': (_, { source, columns }) => {
-      const kept = new Set(columns.filter(({ target }) => target !== null).map((column) => column.source));
-      return source.sequences.every(({ identity, column }) => !identity && kept.has(column))
-        ? carried('the sequence stays the same')
-        : refused('it uses a sequence that goes away with the old table');
-    },
+    'default-elsewhere': refused('it names the table itself, and would go on meaning the old one'),
     'extended-statistics': (dependent, { source, target }) => {
       const name = source.statistics.find(({ oid }) => oid === dependent.oid)?.name.name;
       if (name === undefined) return refused('it would stay on the old table');
@@ -176,7 +178,7 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
         : withItsColumn;
     },
     'security-label': recreated('set on the new table in the swap'),
-    other: refused('nobody has taught pg-ghost what becomes of it'),
+    other: refused('it refers to the table or a part of it, and would go on meaning the old one'),
   };
 
 /** 18 is the first that can add a foreign key of a partitioned table without reading its rows. */

@@ -4,11 +4,9 @@
  */
 import type { Definitions } from '../../catalog/definitions.js';
 import type { QualifiedName } from '../../sql/quote.js';
+import type { NameMove } from '../../sql/retarget-names.js';
 
-export interface Move {
-  readonly from: QualifiedName;
-  readonly to: QualifiedName;
-}
+export type Move = NameMove;
 
 export interface CloneNames {
   /** Besides the clone's own, which exists. */
@@ -19,8 +17,16 @@ export interface CloneNames {
   readonly back: readonly Move[];
 }
 
-/** @param schema the clone's */
-export function cloneNames(table: QualifiedName, definitions: Definitions, schema: string): CloneNames {
+/**
+ * @param schema the clone's
+ * @param parts its indexes and sequences, which expressions can name
+ */
+export function cloneNames(
+  table: QualifiedName,
+  definitions: Definitions,
+  schema: string,
+  parts: readonly Move[],
+): CloneNames {
   const relations = [table, ...definitions.views.map(({ name }) => name), ...otherTables(definitions)];
   const functions = definitions.functions.map(({ name }) => name);
   const originals = [...new Set([table, ...relations, ...functions].map((name) => name.schema))];
@@ -32,12 +38,15 @@ export function cloneNames(table: QualifiedName, definitions: Definitions, schem
     if (found === undefined) throw new Error(`the trial has no schema for ${original}`);
     return found;
   };
-  const moves = relations.map((from) => ({ from, to: { schema: schemaOf(from.schema), name: from.name } }));
+  const moves = [
+    ...relations.map((from): Move => ({ from, to: { schema: schemaOf(from.schema), name: from.name } })),
+    ...parts,
+  ];
   return {
     schemas: [...schemas.values()].slice(1),
     schemaOf,
     moves,
-    back: moves.map(({ from, to }) => ({ from: to, to: from })),
+    back: moves.map(({ from, to, ...more }) => ({ from: to, to: from, ...more })),
   };
 }
 

@@ -7,13 +7,16 @@
  */
 import type { Definitions, TargetDefinitions, View } from '../../catalog/definitions.js';
 import { withDeparseSettings } from '../../catalog/deparse-settings.js';
+import { readReferences, type Reference } from '../../catalog/references.js';
 import { readDefinitions } from '../../catalog/read-definitions.js';
 import type { TableShape } from '../../catalog/types.js';
 import type { Session } from '../../db/session.js';
+import { stayingSequences } from '../../ddl/serial-sequences.js';
 import { relocateFunction } from '../../ddl/relocate-function.js';
 import { relocateDefinitions } from '../../ddl/relocate.js';
-import { displayName, ident, qualified, type QualifiedName } from '../../sql/quote.js';
+import { displayName, displayQualified, ident, qualified, type QualifiedName } from '../../sql/quote.js';
 import { attachToClone, trialPublication, type CloneTarget, type Failed } from './attach-to-clone.js';
+import { partMoves } from '../../ddl/own-names.js';
 import { cloneNames } from './clone-names.js';
 import { columnNames, isRenamed, withNewNames, type ColumnNames } from './renamed-columns.js';
 
@@ -26,7 +29,11 @@ export interface DefinitionsTrial {
   /** The clone's shapes before and after the change. */
   readonly before: TableShape;
   readonly after: TableShape;
+  /** After it, with its copies of serials' sequences. */
+  readonly changed: TableShape;
   readonly role: string;
+  /** What referred to the table before there was a clone. */
+  readonly references: readonly Reference[];
   /** Makes the change on the clone, once more. */
   readonly change: () => Promise<void>;
 }
@@ -46,7 +53,7 @@ export async function tryDefinitions(trial: DefinitionsTrial): Promise<TriedDefi
     table: source.name,
     tableOid: source.oid,
     clone,
-    names: cloneNames(source.name, definitions, clone.schema),
+    names: cloneNames(source.name, definitions, clone.schema, partMoves(source, clone.schema)),
     role,
   };
   const names = columnNames(trial.before, trial.after);
@@ -56,16 +63,42 @@ export async function tryDefinitions(trial: DefinitionsTrial): Promise<TriedDefi
   try {
     await trial.change();
     const { refusals, views } = await attachToClone(target, wanted);
+    const left = await newReferences(trial);
     const changed = await changedViews(session, wanted.views, views);
     const decided = withDecisions(wanted.views, changed);
     return {
       target: { ...wanted, views: decided },
       changed,
-      refusals: [...refusals, ...decided.flatMap(viewRefusals)],
+      refusals: [...refusals, ...left, ...decided.flatMap(viewRefusals)],
     };
   } finally {
     await session.batch(['rollback to savepoint definitions']);
   }
+}
+
+/** Whatever was made and refers to the source would go on meaning the old table. Nobody knows all the ways in which it may. */
+async function newReferences({
+  session,
+  source,
+  clone,
+  before,
+  changed,
+  references,
+}: DefinitionsTrial): Promise<Failed[]> {
+  const known = new Set(references.map(({ catalog, oid }) => `${catalog} ${oid}`));
+  const now = await withDeparseSettings(session, () =>
+    readReferences(session, { tableOid: source.oid, staying: stayingSequences(source, before, changed) }),
+  );
+  const own = (text: string): string =>
+    text.replaceAll(clone.schema, displayQualified(ident(source.name.schema)));
+  return now
+    .filter(({ catalog, oid }) => !known.has(`${catalog} ${oid}`))
+    .map(({ oid, name, to }) => ({
+      code: 'names-old-table',
+      oid,
+      message: `${own(name)} refers to ${own(to)} in a way that cannot follow: it would go on meaning the old table`,
+      hint: 'leave it out of the change, or drop it before, and make it again after the migration',
+    }));
 }
 
 async function followRenames(

@@ -21,6 +21,7 @@ import {
   type Failed,
 } from './attach-to-clone.js';
 import { inStoredForm } from '../../sql/stored-form.js';
+import { partMoves } from '../../ddl/own-names.js';
 import { cloneNames } from './clone-names.js';
 import { takenOff, takenViews } from './taken-off.js';
 import type { DefinitionsTrial, TriedDefinitions } from './try-definitions.js';
@@ -104,7 +105,7 @@ async function attempt(input: NativeTrialInput, taken: TakenOff | null): Promise
     table: source.name,
     tableOid: source.oid,
     clone,
-    names: cloneNames(source.name, definitions, clone.schema),
+    names: cloneNames(source.name, definitions, clone.schema, partMoves(source, clone.schema)),
     role,
   };
   await session.batch(['savepoint native']);
