@@ -42,7 +42,7 @@ describe('names of relations in a text of PostgreSQL', () => {
     [
       'constants: relations, row types, arrays of them',
       `SELECT 'app."Über"'::regclass, '{app.orders,pg_class,"app.\\"Über\\"",NULL}'::regclass[], 'app.orders[]'::regtype`,
-      `SELECT '"S_1"."Über"'::regclass, '{"\\"S\\".\\"orders\\"","pg_class","\\"S_1\\".\\"Über\\"",NULL}'::regclass[], '"S"."orders"[]'::regtype`,
+      `SELECT '"S_1"."Über"'::regclass, E'{"\\\\"S\\\\".\\\\"orders\\\\"","pg_class","\\\\"S_1\\\\".\\\\"Über\\\\"",NULL}'::regclass[], '"S"."orders"[]'::regtype`,
     ],
     [
       'constants that are none of them',
