@@ -142,7 +142,10 @@ describe('what names the table means the new one after the swap', () => {
     );
     const { verdict, reasons } = await planOf(db, {
       ...change,
-      alter: [...(change.alter ?? []), `add column "new one" text default tag('"My app"."Orders é"')`],
+      alter: [
+        ...(change.alter ?? []),
+        `add column "new one" bigint default "My app".next_id('"My app"."Orders é"')`,
+      ],
     });
     expect(verdict).toBe('refused');
     const said = reasons.map(({ code, message }) => `${code} ${message}`);
