@@ -5,6 +5,7 @@
  * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
  */
 import { randomBytes } from 'node:crypto';
+import { compareBindings, readBindings } from '../catalog/bindings.js';
 import { withDeparseSettings } from '../catalog/deparse-settings.js';
 import { readEventTriggers } from '../catalog/event-triggers.js';
 import { withStarts } from '../catalog/sequences.js';
@@ -118,6 +119,7 @@ async function inTransaction(
   const { oid } = found;
   const table = qualified(clone);
 
+  const rebound = await readRebound(session, source.oid, oid);
   const before = await readTableShape(session, oid);
   const start = await readStep(session, oid);
   await session.batch(['savepoint changed']);
@@ -174,7 +176,7 @@ async function inTransaction(
     return {
       ...seen,
       native: null,
-      forbidden: (await rehearse?.(session, { clone, shape: before, source })) ?? [],
+      forbidden: [...rebound, ...((await rehearse?.(session, { clone, shape: before, source })) ?? [])],
     };
   }
   const statements = change.statements.map((statement) => ({
@@ -182,6 +184,18 @@ async function inTransaction(
     statement: retargetStatement(statement, schema),
   }));
   return { ...seen, forbidden: [], native: await tryNative({ ...input, statements, dependents, tried }) };
+}
+
+/** A text that means something else when it is read back would change every value, and nothing would tell. */
+async function readRebound(session: Session, source: number, clone: number): Promise<Refusal[]> {
+  const differences = await withDeparseSettings(session, async () =>
+    compareBindings(await readBindings(session, source), await readBindings(session, clone)),
+  );
+  return differences.map((message) => ({
+    code: 'clone-differs',
+    message,
+    hint: 'its text does not say which operator it compares by: write that out (a OPERATOR(schema.=) b), or drop it before the change',
+  }));
 }
 
 async function readStep(session: Session, oid: number): Promise<TrialStep> {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { completeChange, type ChangeInput } from '../support/migration.js';
+import { completeChange, failure, type ChangeInput } from '../support/migration.js';
 import { hostilePath, hostileSchema } from './hostile.js';
 
 /** The native ALTER in a clone and the tool in the original, both with the database's settings. */
@@ -151,4 +151,18 @@ test('a native change under such a path, with a view that is put back around it'
     ],
     { search_path: hostilePath },
   );
+});
+
+test('an operator that the text does not show is refused by the name of what uses it', async () => {
+  await using db = await createDatabase(`${hostileSchema}
+    set search_path = compat, pg_catalog, public;
+    create table public.t (id pg_catalog.int8 primary key, name pg_catalog.text default nullif('a'::pg_catalog.text, 'a'::pg_catalog.text),
+      constraint "Other" check (name is distinct from 'x'), constraint shown check (compat.lower(name) > ''));`);
+  expect(await failure(completeChange(db, { table: 'public.t', rewrite: true }))).toMatchObject({
+    code: 'refused',
+    message: expect.stringContaining(
+      'CHECK "Other" uses operator compat.=(text,text), and read back from its text what PostgreSQL has itself',
+    ) as string,
+    reasons: [{ code: 'clone-differs' }, { code: 'clone-differs' }],
+  });
 });
