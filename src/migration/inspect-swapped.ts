@@ -55,11 +55,11 @@ const swapTags = [
   'COMMENT',
 ];
 
-/** Foreign keys are among the definitions; indexes that were not valid are not carried. */
+/** Foreign keys and constraint triggers are among the definitions; indexes that were not valid are not carried. */
 function comparable(shape: TableShape): TableShape {
   return {
     ...shape,
-    constraints: shape.constraints.filter(({ type }) => type !== 'foreign key'),
+    constraints: shape.constraints.filter(({ type }) => type !== 'foreign key' && type !== 'trigger'),
     indexes: shape.indexes.filter(({ valid }) => valid),
   };
 }

@@ -87,7 +87,8 @@ async function found(session: Session, { name }: TableShape, schema: string): Pr
 function builtFrom(source: TableShape): TableShape {
   return {
     ...source,
-    constraints: source.constraints.filter(({ type }) => type !== 'foreign key'),
+    // Constraint triggers come with the triggers.
+    constraints: source.constraints.filter(({ type }) => type !== 'foreign key' && type !== 'trigger'),
     indexes: source.indexes.filter(({ valid }) => valid),
   };
 }

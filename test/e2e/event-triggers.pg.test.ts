@@ -6,6 +6,7 @@ import { describe, expect, inject, test } from 'vitest';
 import { abort, finalize, plan } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { allAtOnce, base as carriedBase, common } from './carried.js';
 import { failure, request, runChange, stopAfterCopy } from '../support/migration.js';
 
 const major = inject('serverMajor');
@@ -258,6 +259,26 @@ describe('what event triggers forbid', () => {
     const { result } = await runChange(db, change);
     expect(result.native).toBe(false);
   });
+});
+
+test('one that only keeps a log stands in no way, whatever hangs on the table', async () => {
+  const setup = allAtOnce.setup.replaceAll(
+    /create role (\w+);/g,
+    (_, role) =>
+      `do $$ begin create role ${String(role)}; exception when duplicate_object or unique_violation then null; end $$;`,
+  );
+  await using db = await createDatabase(carriedBase + setup);
+  await db.query(`
+    create table ddl_log (command text, what text);
+    create function log_ddl() returns event_trigger language plpgsql as
+      'begin insert into public.ddl_log select command_tag, object_identity from pg_event_trigger_ddl_commands(); end';
+    create event trigger log_ddl on ddl_command_end execute function log_ddl()`);
+  const { result } = await runChange(db, { table: 'orders', ...(allAtOnce.change ?? common) });
+  expect(result.native).toBe(false);
+  const { rows } = await db.query(
+    `select count(*)::int as moved from ddl_log where command = 'ALTER TABLE' and what = 'public.orders'`,
+  );
+  expect(Number(rows[0]?.['moved'])).toBeGreaterThan(0);
 });
 
 test('abort says who has to give back what belongs to another role by now', async () => {
