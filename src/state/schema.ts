@@ -56,7 +56,7 @@ export async function hasState(session: Session): Promise<boolean> {
           'there is a schema "ghost" in this database that pg-ghost did not create (or another version did)',
         hint:
           found.tables === tablesOfLayout(stateVersion)
-            ? "its tables are those of pg-ghost: it came with a dump that was restored without comments. Drop schema ghost cascade, which ends every capture with it; schemas ghost_new_... that are left are nobody's"
+            ? "its tables have the names of those of pg-ghost: if it came with a dump that was restored without comments, drop schema ghost cascade, which ends every capture with it; schemas ghost_new_... that are then left are nobody's"
             : 'rename it, or finish its migrations with the version that created it',
       },
     ]);
