@@ -1,6 +1,7 @@
 /** What all commands have in common: how they are made, and the surroundings of their work. */
 import { Command } from '@commander-js/extra-typings';
-import type { ConnectionOptions } from '../db/connection.js';
+import { connectionNotices, type ConnectionOptions } from '../db/connection.js';
+import { InterruptedError } from '../errors.js';
 import type { EventListener } from '../report/events.js';
 import { logReporter } from '../report/log.js';
 import { connectionFrom } from './connection.js';
@@ -76,12 +77,24 @@ export async function work(
   const interrupts = new Interrupts(signals, {
     finishing: finishing ?? null,
     tell: (text) => aside(() => stderr.line(`pg-ghost: ${text}`)),
+    end: () =>
+      aside(() =>
+        invocation.end(
+          new InterruptedError(
+            'interrupted',
+            'stopped as asked; what was waited for did not answer',
+            aftermath(),
+          ),
+        ),
+      ),
   });
   const { signal, cancelSignal } = interrupts;
   try {
+    const connection = connectionFrom(values.dsn, env);
+    for (const notice of connectionNotices(connection)) aside(() => stderr.line(`pg-ghost: ${notice}`));
     await body({
       library: await invocation.library(),
-      common: { connection: connectionFrom(values.dsn, env), signal, cancelSignal },
+      common: { connection, signal, cancelSignal },
       log: logReporter(logging.logger),
     });
   } catch (error) {

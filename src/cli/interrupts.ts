@@ -1,6 +1,7 @@
 /**
- * Ctrl-C and SIGTERM. The first asks the work to finish its chunk, the second cancels it, and after that the signals have
- * their usual effect again: a third ends the process, whatever it hangs on. The state survives that as it does a crash.
+ * Ctrl-C and SIGTERM. The first asks the work to finish its chunk; the second cancels it, and where that does not end it within
+ * seconds (a lock, a host or a pooler that does not answer) ends the process all the same. A third, by the signals' usual effect,
+ * ends it at once. The state survives that as it does a crash.
  */
 import { isServerError, SqlState } from '../db/sqlstate.js';
 import { InterruptedError } from '../errors.js';
@@ -17,7 +18,12 @@ export interface InterruptsOptions {
   /** What the first signal does, for the user; null: nothing has to be finished, the first signal cancels. */
   readonly finishing: string | null;
   readonly tell: (text: string) => void;
+  /** Ends the process: the cancelled work has not ended. */
+  readonly end: () => void;
 }
+
+/** Enough for a statement to be cancelled and for what was made to be taken away again. */
+const graceMs = 3_000;
 
 export class Interrupts implements Disposable {
   readonly #stop = new AbortController();
@@ -41,20 +47,28 @@ export class Interrupts implements Disposable {
     return this.#cancel.signal;
   }
 
+  #grace: NodeJS.Timeout | undefined;
+
   readonly #interrupt = (): void => {
-    const { finishing, tell } = this.#options;
+    const { finishing, tell, end } = this.#options;
     const first = !this.signal.aborted;
     this.#stop.abort(new InterruptedError('interrupted', 'stopped as asked'));
     if (first && finishing !== null) {
       tell(`${finishing}; once more cancels it`);
       return;
     }
-    this[Symbol.dispose]();
+    this.#listenNoMore();
+    this.#grace = setTimeout(end, graceMs);
     tell('cancelling; once more ends the program at once');
     this.#cancel.abort(this.signal.reason);
   };
 
   [Symbol.dispose](): void {
+    clearTimeout(this.#grace);
+    this.#listenNoMore();
+  }
+
+  #listenNoMore(): void {
     for (const name of names) this.#source.off(name, this.#interrupt);
   }
 }

@@ -17,6 +17,8 @@ export interface Invocation {
   readonly env: Environment;
   readonly signals: SignalSource;
   readonly redact: Redact;
+  /** Tells the failure and ends the process, whatever is under way. */
+  readonly end: (error: unknown) => void;
   /** Loaded when a command needs it: `--help` does not wait for a parser compiled to WebAssembly. */
   readonly library: () => Promise<Library>;
 

@@ -9,12 +9,17 @@ import { fail, runProgram } from './program.js';
 export async function main(argv: readonly string[]): Promise<void> {
   const args = argv.slice(2);
   const { env } = process;
+  const redact = createRedactor(secretsFrom(args, env));
+  const shown = redact(args.join(' '));
+  // Other users of the machine see the arguments of each process.
+  if (shown !== args.join(' ')) process.title = `pg-ghost ${shown}`;
   const invocation: Invocation = {
     stdout: new Output(process.stdout, env),
     stderr: new Output(process.stderr, env),
     env,
     signals: process,
-    redact: createRedactor(secretsFrom(args, env)),
+    redact,
+    end: (error) => process.exit(fail(error, invocation)),
     library: () => import('../index.js'),
     // Known before the options are parsed, since their errors are told in the same way.
     outcome: newOutcome(args.includes('--json')),

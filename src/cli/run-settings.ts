@@ -1,4 +1,5 @@
 /** The options of `run` as the library's settings. Pure. */
+import { replicaFrom, type Environment } from './connection.js';
 import type { RunSettings } from '../migration/types.js';
 import type { CutoverWindow } from '../migration/cutover-window.js';
 import type { Limits } from '../throttle/limits.js';
@@ -40,7 +41,8 @@ export interface RunValues {
   readonly nice?: number | undefined;
 }
 
-export function runSettings(values: RunValues): RunSettings {
+/** @param env what it says of users, passwords and files counts for replicas too */
+export function runSettings(values: RunValues, env: Environment): RunSettings {
   return {
     workers: values.workers,
     chunkTimeMs: values.chunkTime,
@@ -52,7 +54,7 @@ export function runSettings(values: RunValues): RunSettings {
     retryForMs: values.retryFor,
     native: values.native,
     limits: limitsOf(values),
-    replicas: (values.replica ?? []).map((url) => ({ url })),
+    replicas: (values.replica ?? []).map((url) => replicaFrom(url, env)),
     postponeCutover: values.postponeCutover ?? false,
     cutoverWindow: values.cutoverWindow ?? null,
     reverifyEveryMs: 60 * 60_000,

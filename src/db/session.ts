@@ -8,9 +8,20 @@
 import pg from 'pg';
 import type { SqlQuery } from '../sql/quote.js';
 import { ident, literal } from '../sql/quote.js';
-import { connectionConfigs, isTlsNotSupported, type ConnectionOptions } from './connection.js';
+import { connect, type Connected } from './connect.js';
+import type { ConnectionOptions } from './connection.js';
+import {
+  backendOf,
+  isDirect,
+  isPooled,
+  look,
+  pooledTransactions,
+  refuseSharedBackends,
+  type Sight,
+} from './pooler.js';
 import { ownSettings } from './settings.js';
-import { connectionFailed, isConnectionLost, isServerError } from './sqlstate.js';
+import { isConnectionLost, isServerError } from './sqlstate.js';
+import { sleep } from './wait.js';
 
 export type { SqlQuery };
 
@@ -63,8 +74,12 @@ export interface StatementResult {
   readonly rowCount: number;
 }
 
-/** A host that does not answer at all would otherwise be waited for as long as the kernel likes. */
-const connectTimeoutMs = 30_000;
+/** Backends of our sessions that are open: no two may have the same one. */
+const backendsInUse = new Set<string>();
+/** Where connections were seen to keep their backends, so that not each of them needs a second one beside it. */
+const trusted = new Set<string>();
+/** A pooler that does not answer is left without a word. */
+const resetWithinMs = 2_000;
 
 export class Session implements AsyncDisposable {
   #ended = false;
@@ -81,31 +96,44 @@ export class Session implements AsyncDisposable {
     /** It has settings of ours where the role has others; see `asUser`. */
     readonly own: boolean,
     private readonly user: Readonly<Record<string, string>> | null,
+    private readonly backend: string,
+    /** Somebody else gets the server's session after us. */
+    private readonly pooled: boolean,
   ) {
+    backendsInUse.add(backend);
     client.on('error', (error: unknown) => this.#lost.abort(error));
     client.on('end', () => this.#lost.abort(new Error('connection ended')));
+    this.lost.addEventListener('abort', () => backendsInUse.delete(backend), { once: true });
   }
 
   static async open(options: SessionOptions): Promise<Session> {
     options.signal?.throwIfAborted();
-    const client = await connect(options);
+    const asked = {
+      connection: options.connection,
+      types: { getTypeParser },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    };
+    const connected = await connect(asked);
+    const { client } = connected;
     try {
-      const { rows } = await client.query<{ pid: number; version: number }>(
-        `select pg_catalog.pg_backend_pid() as pid, pg_catalog.current_setting('server_version_num')::int as version`,
-      );
-      const [first] = rows;
-      if (first === undefined) throw new Error('the server did not answer its process id');
+      const sight = await look(client);
+      // Before anything is set in it: it may be the session of somebody else.
+      await refuseUnlessOurs(connected, sight, () => connect(asked), options.signal);
       const session = new Session(
         client,
-        first.pid,
-        first.version,
+        sight.pid,
+        sight.serverVersion,
         options.own === true,
         options.user ?? null,
+        backendOf(sight),
+        isPooled(connected, sight),
       );
       await session.set({
+        // Not when connecting: a pooler would show it for the session's next client as well.
+        application_name: options.applicationName ?? 'pg-ghost',
         ...baseSettings,
         ...(options.own === true ? ownSettings : {}),
-        ...(first.version >= 170000 ? { transaction_timeout: '0' } : {}),
+        ...(sight.serverVersion >= 170000 ? { transaction_timeout: '0' } : {}),
         ...options.settings,
       });
       await session
@@ -255,12 +283,27 @@ export class Session implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#ended) return;
     this.#ended = true;
+    if (this.pooled) await this.#reset();
+    backendsInUse.delete(this.backend);
     await this.client.end().catch(() => undefined);
+  }
+
+  /** A pooler in session mode may not do it by itself, and the next client would have our settings. */
+  async #reset(): Promise<void> {
+    const { readyForQuery } = this.client as unknown as { readyForQuery?: boolean };
+    if (readyForQuery !== true || this.lost.aborted) return;
+    const enough = new AbortController();
+    await Promise.race([
+      this.client.query('discard all').catch(() => undefined),
+      sleep(resetWithinMs, enough.signal).catch(() => undefined),
+    ]);
+    enough.abort();
   }
 
   /** Drops the connection without a word, as a crash would. The server may go on with what it is doing. */
   destroy(): void {
     this.#ended = true;
+    backendsInUse.delete(this.backend);
     // `stream` is where pg keeps the socket; there is no public way to break a connection off.
     (this.client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
   }
@@ -270,29 +313,17 @@ export class Session implements AsyncDisposable {
   }
 }
 
-async function connect(options: SessionOptions): Promise<pg.Client> {
-  let failure: unknown;
-  for (const config of connectionConfigs(options.connection)) {
-    const client = new pg.Client({
-      ...config,
-      application_name: options.applicationName ?? 'pg-ghost',
-      types: { getTypeParser },
-      keepAlive: true,
-      connectionTimeoutMillis: connectTimeoutMs,
-    });
-    // Without a listener a connection that breaks while idle would end the process.
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      return client;
-    } catch (error) {
-      await client.end().catch(() => undefined);
-      failure = error;
-      // `prefer` goes on without TLS, `allow` with it; an error of the server itself (no such database) is final.
-      if (!isTlsNotSupported(error) && config.ssl !== false) break;
-    }
-  }
-  throw connectionFailed(failure, options.connection);
+/** @throws RefusedError `pooled-transactions` */
+async function refuseUnlessOurs(
+  connected: Connected,
+  sight: Sight,
+  openSecond: () => Promise<Connected>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (backendsInUse.has(backendOf(sight))) throw pooledTransactions();
+  if (isDirect(connected, sight) || trusted.has(connected.place)) return;
+  await refuseSharedBackends({ connected, sight }, openSecond, signal);
+  trusted.add(connected.place);
 }
 
 function toConfig(query: SqlQuery | string): pg.QueryConfig {

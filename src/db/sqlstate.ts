@@ -129,7 +129,8 @@ export function isConnectionLost(error: unknown): boolean {
  * our own errors was made from.
  */
 export function isTransient(error: unknown): boolean {
-  if (isConnectionLost(error) || transientStates.has(sqlState(error) ?? '')) return true;
+  if (isConnectionLost(error) || error instanceof UnsuitableServer) return true;
+  if (transientStates.has(sqlState(error) ?? '')) return true;
   return error instanceof FailedError && error.code === 'cannot-connect' && isTransient(error.cause);
 }
 
@@ -146,17 +147,36 @@ const transientStates: ReadonlySet<string> = new Set([
   SqlState.cannotConnectNow,
 ]);
 
-export function connectionFailed(error: unknown, connection: ConnectionOptions): PgGhostError {
-  const message = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
-  return new FailedError(
-    'cannot-connect',
-    `cannot connect to ${describeConnection(connection)}: ${message}`,
-    {
-      state: 'nothing was changed by this command',
-      hint: 'check --dsn, DATABASE_URL or the PG* variables, that the server runs, and pg_hba.conf',
-      cause: error,
-    },
-  );
+/** A host that was asked, and why it did not become the one. */
+export interface FailedHost {
+  readonly host: string;
+  readonly error: unknown;
+}
+
+/** It answered, and is not what `target_session_attrs` asks for: after a failover it may become that. */
+export class UnsuitableServer extends Error {}
+
+export function connectionFailed(
+  failures: readonly FailedHost[],
+  connection: ConnectionOptions,
+): PgGhostError {
+  const reasons = [...new Set(failures.map(({ host, error }) => `${host}: ${reasonOf(error)}`))];
+  const [first] = failures;
+  const text =
+    reasons.length === 1 && first !== undefined
+      ? reasonOf(first.error)
+      : `none of its hosts would do\n${reasons.map((reason) => `  ${reason}`).join('\n')}`;
+  return new FailedError('cannot-connect', `cannot connect to ${describeConnection(connection)}: ${text}`, {
+    details: { hosts: failures.map(({ host, error }) => ({ host, why: reasonOf(error) })) },
+    state: 'nothing was changed by this command',
+    hint: 'check --dsn, DATABASE_URL or the PG* variables, that the server runs, and pg_hba.conf',
+    // One that may pass by itself makes the whole worth trying again.
+    cause: (failures.find(({ error }) => isTransient(error)) ?? failures.at(-1))?.error,
+  });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
 }
 
 export function messageOf(error: unknown): string {

@@ -67,7 +67,7 @@ export async function runDemo(options: DemoOptions): Promise<void> {
 
 async function show(options: DemoOptions, server: EmbeddedServer): Promise<void> {
   const { library, look, print, rows, signal, writers } = options;
-  const connection = { url: server.url(shop.database) };
+  const connection = { url: server.url(shop.database), environment: {} };
   const request = { table: shop.table, alter: [shop.change], statements: [], set: [], rewrite: false };
   const title = (text: string): void => print(`\n${look.paint('bold', text)}`);
 

@@ -58,9 +58,12 @@ const grantSql = `
 
 /** Creates the database and the role, and fills the tables. */
 export async function seed(server: EmbeddedServer, rows: number, signal: AbortSignal): Promise<void> {
-  await using admin = await Session.open({ connection: { url: server.url() }, signal });
+  await using admin = await Session.open({ connection: { url: server.url(), environment: {} }, signal });
   await admin.batch([`create database ${shop.database}`]);
-  await using session = await Session.open({ connection: { url: server.url(shop.database) }, signal });
+  await using session = await Session.open({
+    connection: { url: server.url(shop.database), environment: {} },
+    signal,
+  });
   await fillTables(session, rows);
   await session.batch([grantSql]);
 }

@@ -15,7 +15,7 @@ import { limitsOf } from './context.js';
 import { resolveMigration } from './find-table.js';
 import { withLedger } from './ledger-book.js';
 import { next } from './machine.js';
-import { explained } from './server-errors.js';
+import { connectingSignal, explained } from './server-errors.js';
 import { defaultRunSettings, type CommonOptions } from './types.js';
 
 /**
@@ -29,16 +29,14 @@ export async function abort(options: CommonOptions, id: number): Promise<void> {
 
 async function undo(options: CommonOptions, id: number): Promise<void> {
   const { connection, signal, onPoint } = options;
-  await using session = await Session.open({
+  const asked = {
     own: true,
     connection,
     applicationName: `pg-ghost ${id} abort`,
-  });
-  await using watcher = await Session.open({
-    own: true,
-    connection,
-    applicationName: `pg-ghost ${id} abort`,
-  });
+    ...connectingSignal(options),
+  };
+  await using session = await Session.open(asked);
+  await using watcher = await Session.open(asked);
   const work = {
     session,
     watcher,

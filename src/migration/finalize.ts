@@ -18,7 +18,7 @@ import { dropLeftovers } from './cleanup.js';
 import { resolveMigration } from './find-table.js';
 import { withLedger } from './ledger-book.js';
 import { next } from './machine.js';
-import { breakOffWhenAsked, explained } from './server-errors.js';
+import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import { completeSwap } from './after-swap.js';
 import { createEmitter } from '../report/emitter.js';
 import { defaultRunSettings, type CommonOptions } from './types.js';
@@ -36,6 +36,7 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
     own: true,
     connection: options.connection,
     applicationName: `pg-ghost ${id} finalize`,
+    ...connectingSignal(options),
   });
   breakOffWhenAsked(options, session);
   const record = await resolveMigration(session, id);

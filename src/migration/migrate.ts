@@ -51,12 +51,13 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   const settings: RunSettings = { ...defaultRunSettings, ...options.settings };
   const emitter = createEmitter([options.onEvent]);
   const started = performance.now();
+  const signal = userSignal(options);
   await using control = await Session.open({
     own: true,
     connection: options.connection,
     applicationName: 'pg-ghost control',
+    signal,
   });
-  const signal = userSignal(options);
   const seconds = (): number => (performance.now() - started) / 1000;
   const request = await requestOf(control, options, settings);
   const { unfinished, swapped, stale } = await findEarlier(control, request);

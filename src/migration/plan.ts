@@ -6,7 +6,7 @@ import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../shadow/rebind-sql.js';
 import { rehearseObjects } from './rehearse-objects.js';
 import { rehearsePlan } from './rehearse-plan.js';
-import { breakOffWhenAsked, explained } from './server-errors.js';
+import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import type { PlanOptions } from './types.js';
 
 /**
@@ -20,6 +20,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
       own: true,
       connection: options.connection,
       applicationName: 'pg-ghost plan',
+      ...connectingSignal(options),
     });
     breakOffWhenAsked(options, session);
     const plan = await planOn(session, options.request);

@@ -70,6 +70,7 @@ async function tryOnce(work: Reconnection): Promise<Reconnected | null> {
       own: true,
       connection: options.connection,
       applicationName: `pg-ghost ${id} control`,
+      signal,
     });
     const server = await readServerIdentity(control);
     refuseAnotherServer(id, work.server, server);

@@ -64,3 +64,9 @@ export function breakOffWhenAsked(options: CommonOptions, session: { destroy(): 
     signal?.addEventListener('abort', () => session.destroy(), { once: true });
   }
 }
+
+/** Nothing has to be finished while there is no connection yet: the first signal breaks it off. */
+export function connectingSignal({ signal, cancelSignal }: CommonOptions): { signal?: AbortSignal } {
+  const signals = [signal, cancelSignal].filter((each) => each !== undefined);
+  return signals.length === 0 ? {} : { signal: AbortSignal.any(signals) };
+}

@@ -13,7 +13,7 @@ import { hasState } from '../state/schema.js';
 import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
 import { resolveMigration } from './find-table.js';
 import { isEnded } from './machine.js';
-import { breakOffWhenAsked, explained } from './server-errors.js';
+import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import type { CommonOptions, MigrationStatus } from './types.js';
 
 /** All migrations of the database, or the one. */
@@ -26,6 +26,7 @@ async function read(options: CommonOptions, id: number | undefined): Promise<Mig
     own: true,
     connection: options.connection,
     applicationName: 'pg-ghost status',
+    ...connectingSignal(options),
   });
   breakOffWhenAsked(options, session);
   try {

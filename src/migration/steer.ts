@@ -12,7 +12,7 @@ import {
 } from '../state/commands.js';
 import { resolveMigration } from './find-table.js';
 import { isEnded } from './machine.js';
-import { breakOffWhenAsked, explained } from './server-errors.js';
+import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import { checkSetting } from './settable.js';
 import type { CommonOptions } from './types.js';
 
@@ -62,6 +62,7 @@ async function steer(
       own: true,
       connection: options.connection,
       applicationName: `pg-ghost ${name}`,
+      ...connectingSignal(options),
     });
     breakOffWhenAsked(options, session);
     await refuseUnlessRunning(session, id);

@@ -16,7 +16,7 @@ import { asCopyPlan } from './context.js';
 import { elsewhere } from './elsewhere.js';
 import { resolveMigration } from './find-table.js';
 import { userSignal } from './interrupt.js';
-import { explained } from './server-errors.js';
+import { connectingSignal, explained } from './server-errors.js';
 import { defaultRunSettings, type RunSettings, type VerifyOptions, type VerifyReport } from './types.js';
 import { differencesFound, verifyPlanOf } from './verify-facts.js';
 
@@ -52,7 +52,12 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
   const mode = options.settings?.mode ?? 'full';
   const { connection } = options;
   const applicationName = `pg-ghost ${id} verify`;
-  await using control = await Session.open({ own: true, connection, applicationName });
+  await using control = await Session.open({
+    own: true,
+    connection,
+    applicationName,
+    ...connectingSignal(options),
+  });
   const record = await resolveMigration(control, id);
   const { target } = record;
   if (!comparable.has(record.phase) || target === null) throw notComparable(record);

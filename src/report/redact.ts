@@ -10,7 +10,8 @@ const mask = '***';
 /** Any URL with a password, also of a server that we know nothing about. Greedy: a raw `@` or `/` may be part of it. */
 const urlPassword = /\b([a-z][a-z0-9+.-]*:\/\/[^\s:/@?#]*:)[^\s'"]*@/gi;
 /** libpq's `password=...`, in URLs and in keyword form. */
-const keywordPassword = /\b(password|pgpassword|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&'"]+)/gi;
+const keywordPassword =
+  /\b(password|pgpassword|sslpassword)(\s*=\s*)('(?:[^'\\]|\\.)*'|(?:\\.|[^\s&'"\\])+)/gi;
 
 /** `secrets` as from `secretsOf`; URL forms are always masked. */
 export function createRedactor(secrets: readonly string[] = []): Redact {
@@ -37,11 +38,12 @@ export function secretsOf(url: string): string[] {
   const end = rest.lastIndexOf('@');
   const password = end < 0 ? '' : rest.slice(0, end);
   const [, inQuery = ''] = /[?&]password=([^&]*)/i.exec(url) ?? [];
+  const [, ofKey = ''] = /[?&]sslpassword=([^&]*)/i.exec(url) ?? [];
   const database = /^\/([^?]*)/.exec(rest.slice(end + 1).replace(/^[^/]*/, ''))?.[1] ?? '';
   // The name of the user or the database is in every second message anyway: masking it would hide nothing.
   const known = new Set([user, database, ''].map(decode));
   const parts = password.split(/[@/?#]/).filter((part) => part.length > 2);
-  return [...new Set([password, inQuery, ...parts])].filter((secret) => !known.has(decode(secret)));
+  return [...new Set([password, inQuery, ofKey, ...parts])].filter((secret) => !known.has(decode(secret)));
 }
 
 /** As given, decoded, and as it looks inside a JSON string. */

@@ -1,13 +1,42 @@
 import { EventEmitter } from 'node:events';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { interruptionOf, Interrupts } from '../../src/cli/interrupts.js';
 import { FailedError, InterruptedError, OutcomeUnknownError } from '../../src/errors.js';
 
-function watched(finishing: string | null): { source: EventEmitter; told: string[]; interrupts: Interrupts } {
+function watched(finishing: string | null): {
+  source: EventEmitter;
+  told: string[];
+  ends: () => number;
+  interrupts: Interrupts;
+} {
   const source = new EventEmitter();
   const told: string[] = [];
-  return { source, told, interrupts: new Interrupts(source, { finishing, tell: (text) => told.push(text) }) };
+  let ended = 0;
+  const end = (): void => void (ended += 1);
+  return {
+    source,
+    told,
+    ends: () => ended,
+    interrupts: new Interrupts(source, { finishing, tell: (text) => told.push(text), end }),
+  };
 }
+
+test('cancelled work that does not end is ended with the process, and only then', () => {
+  vi.useFakeTimers();
+  try {
+    const [hanging, ending] = [watched('finishing'), watched('finishing')];
+    for (const { source } of [hanging, ending]) source.emit('SIGTERM');
+    vi.advanceTimersByTime(60_000);
+    for (const { source } of [hanging, ending]) source.emit('SIGTERM');
+    vi.advanceTimersByTime(2_900);
+    ending.interrupts[Symbol.dispose]();
+    expect(hanging.ends()).toBe(0);
+    vi.advanceTimersByTime(200);
+    expect([hanging.ends(), ending.ends()]).toEqual([1, 0]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
 
 test('the first signal stops, the second cancels, the third is the system’s', () => {
   const { source, told, interrupts } = watched('stopping after the current chunk');

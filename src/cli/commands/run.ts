@@ -101,7 +101,7 @@ export function runCommand(invocation: Invocation) {
                 ...common,
                 ...(request === undefined ? {} : { request }),
                 ...(values.resume === undefined ? {} : { resume: values.resume }),
-                settings: runSettings(values),
+                settings: runSettings(values, invocation.env),
                 onEvent: combineListeners([rememberId(outcome), reporter.listener, log, cost.listener]),
               },
               (options) => library.migrate(options),

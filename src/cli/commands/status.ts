@@ -1,5 +1,6 @@
 /** `pg-ghost status`: where migrations stand. */
 import { Option } from '@commander-js/extra-typings';
+import { InterruptedError } from '../../errors.js';
 import { createCommand, work, type CommonValues } from '../command.js';
 import { Interrupts, type SignalSource } from '../interrupts.js';
 import type { Invocation } from '../invocation.js';
@@ -69,7 +70,11 @@ async function watch(
   id: number | undefined,
   values: StatusValues,
 ): Promise<readonly WatchedStatus[]> {
-  const stop = new Interrupts(invocation.signals, { finishing: null, tell: () => undefined });
+  const stop = new Interrupts(invocation.signals, {
+    finishing: null,
+    tell: () => undefined,
+    end: () => invocation.end(new InterruptedError('interrupted', 'stopped as asked')),
+  });
   let migrations: readonly WatchedStatus[] = [];
   try {
     await work({ ...invocation, signals: noSignals }, values, async ({ library, common }) => {
