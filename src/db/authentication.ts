@@ -32,11 +32,15 @@ export function allowedMethods(text: string | null): (method: Method) => boolean
   return allowed;
 }
 
-/** To be called before pg listens: whoever is first hears the message first. */
+/**
+ * To be called before pg listens: whoever is first hears the message first.
+ *
+ * @returns throws what it was refused for, also where the server let us in before the connection was broken off
+ */
 export function guardAuthentication(
   wire: Wire,
   { requireAuth, channelBinding }: { readonly requireAuth: string | null; readonly channelBinding: string },
-): void {
+): () => void {
   const allowed = allowedMethods(requireAuth);
   let asked: Method = 'none';
   let bound = false;
@@ -45,7 +49,11 @@ export function guardAuthentication(
     if (!allowed(method))
       refuse(`the server asks for ${method}, which require_auth=${requireAuth ?? ''} does not allow`);
   };
-  const refuse = (why: string): void => void wire.stream.destroy(new Error(why));
+  let refused: Error | null = null;
+  const refuse = (why: string): void => {
+    refused ??= new Error(why);
+    wire.stream.destroy(refused);
+  };
   wire.on('authenticationCleartextPassword', () => ask('password'));
   wire.on('authenticationMD5Password', () => ask('md5'));
   wire.on('authenticationSASL', ({ mechanisms }: { readonly mechanisms: readonly string[] }) => {
@@ -59,4 +67,7 @@ export function guardAuthentication(
       refuse('channel_binding=require, and the server did not ask for a password by it');
     else if (asked === 'none') ask('none');
   });
+  return () => {
+    if (refused !== null) throw refused;
+  };
 }

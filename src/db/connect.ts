@@ -23,6 +23,8 @@ export interface Connected {
 export interface ConnectOptions {
   readonly connection: ConnectionOptions;
   readonly types: pg.CustomTypesConfig;
+  /** Said when connecting, where that is known to leave it in nobody's session (`Connected.place`). */
+  readonly nameAt?: (place: string) => string | null;
   readonly signal?: AbortSignal;
 }
 
@@ -68,6 +70,7 @@ async function connectTo(options: ConnectOptions, place: Place): Promise<Connect
       await refuseUnsuitable(connected.client, attrs);
       return connected;
     } catch (error) {
+      options.signal?.throwIfAborted();
       failure = error;
       if (!isAboutTls(error)) break;
     }
@@ -80,24 +83,32 @@ async function connectTo(options: ConnectOptions, place: Place): Promise<Connect
  * line for this way. Not after a wrong password, which would then be sent unencrypted.
  */
 function isAboutTls(error: unknown): boolean {
-  if (error instanceof UnsuitableServer) return false;
   if (isServerError(error)) return error.code === '28000';
-  const { code } = error as NodeJS.ErrnoException;
-  const unreachable = [
-    'ECONNREFUSED',
-    'ENOTFOUND',
-    'EAI_AGAIN',
-    'ETIMEDOUT',
-    'EHOSTUNREACH',
-    'ENETUNREACH',
-    'ENOENT',
-    'EACCES',
-  ];
-  return code === undefined || !unreachable.includes(code);
+  if (!(error instanceof Error)) return false;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== undefined) return !unreachable.has(code);
+  // pg has no codes for these; the texts are its own. What has none and is ours is final.
+  return (
+    message === 'The server does not support SSL connections' ||
+    message === 'There was an error establishing an SSL connection' ||
+    message.startsWith('Connection terminated')
+  );
 }
 
+/** Nobody was there to speak TLS with, or without. All other codes are those of OpenSSL and of broken connections. */
+const unreachable: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'EACCES',
+]);
+
 async function connectOnce(
-  { types, signal }: ConnectOptions,
+  { types, nameAt, signal }: ConnectOptions,
   { target, host }: Place,
   { ssl, negotiation }: TlsAttempt,
 ): Promise<Connected> {
@@ -127,13 +138,17 @@ async function connectOnce(
     enableChannelBinding:
       ssl !== false && target.settings.has('channel_binding') && channelBinding !== 'disable',
   } as pg.ClientConfig);
-  // pg fills these from the environment where it is given nothing. A name would stay in the session of a pooler (pooler.ts).
+  const place = `${describeHost(host)}/${database} ${user}`;
+  // pg fills these from the environment where it is given nothing.
   const own = client as unknown as {
     connectionParameters: Record<string, unknown>;
     connection: Wire & { stream: Socket };
   };
-  Object.assign(own.connectionParameters, { options: options ?? undefined, application_name: undefined });
-  guardAuthentication(own.connection, { requireAuth, channelBinding });
+  Object.assign(own.connectionParameters, {
+    options: options ?? undefined,
+    application_name: nameAt?.(place) ?? undefined,
+  });
+  const refuseIfAsked = guardAuthentication(own.connection, { requireAuth, channelBinding });
   // Without a listener a connection that breaks while idle would end the process.
   client.on('error', () => undefined);
   const socket = own.connection.stream;
@@ -143,6 +158,7 @@ async function connectOnce(
   signal?.addEventListener('abort', breakOff, { once: true });
   try {
     await client.connect();
+    refuseIfAsked();
   } catch (error) {
     await client.end().catch(() => undefined);
     signal?.throwIfAborted();
@@ -151,13 +167,16 @@ async function connectOnce(
     signal?.removeEventListener('abort', breakOff);
   }
   const { processID: processId } = client as unknown as { processID: number | null };
-  return { client, localPort, processId, place: `${describeHost(host)}/${database} ${user}` };
+  return { client, localPort, processId, place };
 }
+
+/** As the kernel would say it later. */
+const timedOut = 'ETIMEDOUT';
 
 /** pg has no code for it; the text is its own. */
 function inTime(error: unknown, timeoutMs: number | null): unknown {
   if (!(error instanceof Error) || error.message !== 'timeout expired') return error;
-  return Object.assign(new Error(`no answer within ${(timeoutMs ?? 0) / 1000} s`), { code: 'ETIMEDOUT' });
+  return Object.assign(new Error(`no answer within ${(timeoutMs ?? 0) / 1000} s`), { code: timedOut });
 }
 
 /** @throws UnsuitableServer; the connection is closed then */

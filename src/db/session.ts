@@ -78,6 +78,8 @@ export interface StatementResult {
 const backendsInUse = new Set<string>();
 /** Where connections were seen to keep their backends, so that not each of them needs a second one beside it. */
 const trusted = new Set<string>();
+/** Where nobody is in between, and a name that is said when connecting is not shown for another client later. */
+const unpooled = new Set<string>();
 /** A pooler that does not answer is left without a word. */
 const resetWithinMs = 2_000;
 
@@ -108,8 +110,10 @@ export class Session implements AsyncDisposable {
 
   static async open(options: SessionOptions): Promise<Session> {
     options.signal?.throwIfAborted();
+    const applicationName = options.applicationName ?? 'pg-ghost';
     const asked = {
       connection: options.connection,
+      nameAt: (place: string) => (unpooled.has(place) ? applicationName : null),
       types: { getTypeParser },
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     };
@@ -129,8 +133,7 @@ export class Session implements AsyncDisposable {
         isPooled(connected, sight),
       );
       await session.set({
-        // Not when connecting: a pooler would show it for the session's next client as well.
-        application_name: options.applicationName ?? 'pg-ghost',
+        application_name: applicationName,
         ...baseSettings,
         ...(options.own === true ? ownSettings : {}),
         ...(sight.serverVersion >= 170000 ? { transaction_timeout: '0' } : {}),
@@ -321,9 +324,11 @@ async function refuseUnlessOurs(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (backendsInUse.has(backendOf(sight))) throw pooledTransactions();
-  if (isDirect(connected, sight) || trusted.has(connected.place)) return;
-  await refuseSharedBackends({ connected, sight }, openSecond, signal);
-  trusted.add(connected.place);
+  if (!isDirect(connected, sight) && !trusted.has(connected.place)) {
+    await refuseSharedBackends({ connected, sight }, openSecond, signal);
+    trusted.add(connected.place);
+  }
+  if (!isPooled(connected, sight)) unpooled.add(connected.place);
 }
 
 function toConfig(query: SqlQuery | string): pg.QueryConfig {

@@ -1,19 +1,22 @@
 import { expect, test } from 'vitest';
-import { connectionFrom, secretsFrom } from '../../src/cli/connection.js';
+import { connectionFrom, replicaFrom, secretsFrom } from '../../src/cli/connection.js';
 
-test('--dsn goes before DATABASE_URL, and that before the PG* variables', () => {
+test('--dsn goes before DATABASE_URL, and that before the variables of libpq; empty ones count as unset', () => {
   const env = { DATABASE_URL: 'postgres://env/db', PGHOST: 'libpq' };
-  expect(connectionFrom('postgres://option/db', env)).toEqual({ url: 'postgres://option/db' });
-  expect(connectionFrom(undefined, env)).toEqual({ url: 'postgres://env/db' });
-  expect(connectionFrom(undefined, { PGHOST: 'libpq' })).toEqual({});
+  expect(connectionFrom('postgres://option/db', env)).toEqual({
+    url: 'postgres://option/db',
+    environment: env,
+  });
+  expect(connectionFrom(undefined, env)).toEqual({ url: 'postgres://env/db', environment: env });
+  expect(connectionFrom(undefined, { DATABASE_URL: '' })).toEqual({ environment: { DATABASE_URL: '' } });
 });
 
-test('what concerns TLS is handed on; empty variables count as unset', () => {
-  expect(connectionFrom(undefined, { PGSSLMODE: 'verify-full', PGSSLROOTCERT: '/ca.pem' })).toEqual({
-    sslMode: 'verify-full',
-    sslRootCert: '/ca.pem',
+test('a replica is not where the environment says the server is', () => {
+  const env = { PGHOST: 'h', PGSERVICE: 's', PGTARGETSESSIONATTRS: 'primary', PGUSER: 'u', HOME: '/h' };
+  expect(replicaFrom('postgres://r', env)).toEqual({
+    url: 'postgres://r',
+    environment: { PGUSER: 'u', HOME: '/h' },
   });
-  expect(connectionFrom(undefined, { DATABASE_URL: '', PGSSLMODE: '', PGSSLROOTCERT: '' })).toEqual({});
 });
 
 test.each([
@@ -22,6 +25,10 @@ test.each([
   [['run', '-dpostgres://me:one@db/shop'], {}, ['one']],
   [['run', '--dns=postgres://me:one@db/shop'], {}, ['one']],
   [['run'], { DATABASE_URL: 'postgres://me:two@db/shop' }, ['two']],
+  [['run', '--dsn', 'host=h password=four user=me'], {}, ['four']],
+  [['run', "--dsn=user=me password = 'it\\'s' sslpassword=six"], {}, ["it\\'s", "it's", 'six']],
+  [['run', '-d', 'postgres://me@db/shop?sslpassword=seven'], {}, ['seven', 'seven']],
+  [['run', '-d', 'user=me password=me'], {}, []],
   [['run'], { PGPASSWORD: 'three', PGUSER: 'me' }, ['three']],
   [['run'], { PGPASSWORD: 'me', PGUSER: 'me' }, []],
 ])('secrets of %j with %j', (argv, env, secrets) => {

@@ -10,7 +10,7 @@ import { checkName, type Settings } from './parameters.js';
 export function parseConninfo(text: string): Settings {
   const scheme = /^postgres(?:ql)?:\/\//.exec(text);
   if (scheme !== null) return parseUrl(text.slice(scheme[0].length));
-  if (/^\s*[a-z_]+\s*=/i.test(text)) return parseKeywords(text);
+  if (text.trim() === '' || /^\s*[a-z_]+\s*=/i.test(text)) return parseKeywords(text);
   throw unreadable('it is neither a postgres:// URL nor host=... dbname=...');
 }
 
