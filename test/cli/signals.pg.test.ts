@@ -46,7 +46,7 @@ class Wire implements AsyncDisposable {
 }
 
 /** From the second signal on. */
-async function endsSoon(process: Process): Promise<void> {
+async function expectEnd(process: Process): Promise<void> {
   const asked = performance.now();
   process.child.kill('SIGTERM');
   expect(await process.exitCode()).toBe(130);
@@ -63,14 +63,14 @@ test('a server that does not answer any more, in the middle of a run and when co
   wire.frozen = true;
   run.child.kill('SIGTERM');
   await run.says('once more cancels it', 'stderr');
-  await endsSoon(run);
+  await expectEnd(run);
 
   // Nothing has to be finished while there is no connection: the first signal is enough.
   for (const args of [['run', ...shape], ['status'], ['abort', '1'], ['pause', '1']]) {
     const before = wire.accepted;
     await using waiting = new Process(args, { url });
     await until(() => wire.accepted > before, { what: `${args[0]} to connect`, timeoutMs: 60_000 });
-    await endsSoon(waiting);
+    await expectEnd(waiting);
   }
 });
 
@@ -90,6 +90,6 @@ test('a lock that never comes', async () => {
   );
   plan.child.kill('SIGTERM');
   await plan.says('once more cancels it', 'stderr');
-  await endsSoon(plan);
+  await expectEnd(plan);
   await locker.query('rollback');
 });
