@@ -123,6 +123,14 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
   }
 }
 
+/** A quieter moment makes no swap shorter whose time goes for what hangs on the table. */
+function wayOn({ limits: { maxHoldMs } }: CutoverWork, { miss }: LockNotObtained): string {
+  if (miss.why !== 'hold')
+    return 'run the same command again at a quieter moment, or with a longer --cutover-deadline';
+  const held = miss.heldMs == null ? '' : ` after ${Math.round(miss.heldMs)} ms`;
+  return `the last try was rolled back${held} with --max-hold ${maxHoldMs}: run the same command again with --max-hold ${Math.min(60_000, maxHoldMs * 2)} or more (plan says how long the swap should take, plan --rehearse in staging measures it)`;
+}
+
 function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObtainedError {
   return new CutoverNotObtainedError(
     'cutover-not-obtained',
@@ -131,7 +139,7 @@ function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObta
       details: notObtainedDetails(missed),
       state:
         'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
-      hint: `run the same command again at a quieter moment, or with a longer --cutover-deadline; pg-ghost abort ${work.id} undoes`,
+      hint: `${wayOn(work, missed)}; pg-ghost abort ${work.id} undoes`,
     },
   );
 }

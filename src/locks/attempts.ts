@@ -30,6 +30,8 @@ export interface Miss {
   readonly waitedMs: number;
   readonly blockers: readonly Blocker[];
   readonly nextTryMs: number;
+  /** How long what was taken was held; null where nothing was. */
+  readonly heldMs?: number | null;
 }
 
 /** What everybody who asks for a lock can say. */
@@ -68,6 +70,8 @@ export interface TryResult {
   readonly harmMs: number;
   /** A lock that the work has waited for, and that nobody asked for beforehand. */
   readonly unforeseen: Lock | null;
+  /** From the first lock to the end; null when it was not taken. */
+  readonly heldMs: number | null;
 }
 
 export type Tried<T> = TryResult & ({ readonly value: T } | { readonly missed: TryFailure });
@@ -123,7 +127,7 @@ export async function attempts<T>(
       if ('value' in result) {
         return { value: result.value, attempts: attempt, waitedMs: performance.now() - started };
       }
-      const { missed: why, waitedMs, unforeseen } = result;
+      const { missed: why, waitedMs, unforeseen, heldMs } = result;
       if (unforeseen !== null && !locks.some(({ oid }) => oid === unforeseen.oid)) locks.push(unforeseen);
       const found = why === 'hold' ? [] : await findInTheWay(search);
       if (why !== 'hold') census.observe(found, performance.now(), waitedMs);
@@ -135,6 +139,7 @@ export async function attempts<T>(
         waitedMs,
         blockers: found.map(blockerOf),
         nextTryMs: jittered(step.pauseMs),
+        heldMs,
       };
       attempt += 1;
     }

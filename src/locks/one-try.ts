@@ -127,7 +127,8 @@ export class OneTry {
       const entries = this.#locked === null ? await this.#missed(at) : this.#held(at, outcome);
       for (const entry of entries) this.#tell(entry);
     }
-    return { waitedMs: at - this.#started, harmMs, unforeseen: this.watch?.unforeseen ?? null };
+    const heldMs = this.#locked === null ? null : at - this.#locked;
+    return { waitedMs: at - this.#started, harmMs, unforeseen: this.watch?.unforeseen ?? null, heldMs };
   }
 
   get #implicit(): boolean {

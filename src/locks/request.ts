@@ -34,6 +34,9 @@ export interface LockRequest {
   readonly after?: readonly LockStep[];
 }
 
+/** The budget of a hold, unless said otherwise. */
+export const defaultMaxHoldMs = 500;
+
 /** What bounds the asking, and what it may cost others. */
 export interface AskLimits {
   readonly lockTimeoutMs: number;

@@ -26,6 +26,8 @@ import { defaultRunSettings, type PlanOptions } from './types.js';
 
 /** No migration has this number. */
 const rehearsalId = 0;
+/** Of a staging server. */
+const longestHoldMs = 10_000;
 /** Long enough for a busy staging server; nobody waits for a rehearsal all night. */
 const deadlineMs = 60_000;
 
@@ -126,7 +128,12 @@ async function swapAndTakeBack(
         mode: 'ACCESS EXCLUSIVE',
         ...(await lockSteps(watcher, plan)),
       },
-      limits: { ...limitsOf({ settings: defaultRunSettings }), deadlineMs },
+      // It is there to measure a hold that is longer than the default budget, too.
+      limits: {
+        ...limitsOf({ settings: defaultRunSettings }),
+        maxHoldMs: Math.max(defaultRunSettings.maxHoldMs, longestHoldMs),
+        deadlineMs,
+      },
       onTry: ({ attempt }) => (attempts = attempt),
       work: async () => {
         const started = performance.now();

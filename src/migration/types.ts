@@ -1,4 +1,5 @@
 /** What the library's functions take and give. */
+import { defaultMaxHoldMs } from '../locks/request.js';
 import type { ConnectionOptions } from '../db/connection.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { ChangeRequest, Plan } from '../plan/types.js';
@@ -74,7 +75,7 @@ export const defaultRunSettings: RunSettings = {
   // Applications queue behind a waiting ACCESS EXCLUSIVE: one second is the most that goes unnoticed.
   lockTimeoutMs: 1000,
   // A drain and swap takes 1-10 ms; ten times that is an exception that is better tried again.
-  maxHoldMs: 500,
+  maxHoldMs: defaultMaxHoldMs,
   cutoverDeadlineMs: 10 * 60_000,
   native: 'auto',
   // A restart with crash recovery takes minutes on a big server; a failover, which we refuse, is over sooner.

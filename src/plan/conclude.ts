@@ -22,6 +22,7 @@ import { checkNameCollisions } from './checks/name-collisions.js';
 import { withLateChecks } from './late-checks.js';
 import { checkStaleGenerated } from './checks/stale-generated.js';
 import { checkSelfReferences } from './checks/self-references.js';
+import { estimateHoldMs } from './hold-estimate.js';
 import { chooseKey } from './key.js';
 import { lockSet, nativeLockSet } from './lock-set.js';
 import { endsTheRun } from './follow.js';
@@ -112,6 +113,7 @@ export function conclude(facts: Facts): Plan {
     after: trial.changed,
     columns: mapping.columns,
   });
+  const holdMs = isCopy ? estimateHoldMs(trial.definitions.target) : null;
   const judged = isCopy
     ? judgeDependents({
         request: facts.request,
@@ -173,6 +175,7 @@ export function conclude(facts: Facts): Plan {
           locks: copyLocks(facts.table, source.sequences, {
             lockSet: locks,
             validated: toValidate(trial.definitions.target),
+            holdMs,
           }),
           rollback: copyRollback(facts.table),
           endsTheRun: endsTheRun(key),
@@ -213,10 +216,11 @@ export function conclude(facts: Facts): Plan {
       allowedPublications: facts.request.allowPublicationAll === true,
       server: facts.server,
       rows: seen.sizes.rows,
+      holdMs,
       baseTypes: tried.baseTypes,
       takenOff: trial.takenOff,
     }),
-    estimates: estimatesOf(seen.sizes, decided.verdict),
+    estimates: estimatesOf(seen.sizes, decided.verdict, holdMs),
   };
 }
 
@@ -308,7 +312,7 @@ function withoutTrial({ request, change, server, table, settings, refusals, seen
 }
 
 /** The new table is about as large as the old one: less without bloat, more with wider types. */
-function estimatesOf(sizes: TableSizes, verdict: 'native' | 'copy'): Estimates {
+function estimatesOf(sizes: TableSizes, verdict: 'native' | 'copy', holdMs: number | null = null): Estimates {
   const { rows, heapBytes, indexBytes, toastBytes } = sizes;
   return {
     rows,
@@ -316,5 +320,6 @@ function estimatesOf(sizes: TableSizes, verdict: 'native' | 'copy'): Estimates {
     indexBytes,
     toastBytes,
     diskNeededBytes: verdict === 'copy' ? heapBytes + indexBytes + toastBytes : 0,
+    holdMs,
   };
 }

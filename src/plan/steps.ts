@@ -117,12 +117,14 @@ export interface SwapLocks {
   readonly lockSet: readonly LockTarget[];
   /** Foreign keys that are validated after the swap. */
   readonly validated: readonly ForeignKey[];
+  /** The estimate of the hold. */
+  readonly holdMs?: number | null;
 }
 
 export function copyLocks(
   table: QualifiedName,
   sequences: readonly Pick<OwnedSequence, 'name'>[],
-  { lockSet, validated }: SwapLocks = { lockSet: [], validated: [] },
+  { lockSet, validated, holdMs = null }: SwapLocks = { lockSet: [], validated: [] },
 ): PlannedLock[] {
   const own = lockSet.findIndex((target) => displayName(target.name) === displayName(table));
   const name = displayName(table);
@@ -155,7 +157,7 @@ export function copyLocks(
       'cutover',
       'ACCESS EXCLUSIVE',
       'apply the rest and swap the tables',
-      `milliseconds, at most --max-hold; ${brief}`,
+      `${howLong(holdMs)}, at most --max-hold; ${brief}`,
     ),
     // An INSERT takes them behind the table's.
     ...sequences.map(({ name: sequence }) =>
@@ -188,6 +190,15 @@ export function copyLocks(
       ),
     ]),
   ];
+}
+
+/** Below this it is not worth a number. */
+const shortMs = 20;
+
+function howLong(holdMs: number | null): string {
+  return holdMs === null || holdMs < shortMs
+    ? 'milliseconds'
+    : `about ${holdMs} ms by what hangs on the table`;
 }
 
 /** https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES */

@@ -171,6 +171,8 @@ export interface Estimates {
   readonly toastBytes: number;
   /** Extra disk while the migration runs: new table, its indexes, WAL not counted. */
   readonly diskNeededBytes: number;
+  /** How long the swap's statements take, by what hangs on the table; null where nothing is swapped. */
+  readonly holdMs: number | null;
 }
 
 /** What came of a whole swap that was taken back. */

@@ -2,9 +2,11 @@
 import type { TargetDefinitions } from '../catalog/definitions.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
+import { defaultMaxHoldMs } from '../locks/request.js';
 import { displayIdent, displayName } from '../sql/quote.js';
 import type { Change } from './change-types.js';
 import { describeDependent, isUntried } from './checks/dependents.js';
+import { advisedMaxHoldMs, isTight } from './hold-estimate.js';
 import type { NativeTrial } from './definitions/try-native.js';
 import { withNames } from '../sql/few-names.js';
 import type { ColumnMapping, Key, LateCheck, Warning } from './types.js';
@@ -26,6 +28,8 @@ export interface WarningInput {
   readonly allowedPublications: boolean;
   readonly server: ServerFacts;
   readonly rows: number | null;
+  /** The estimate of the hold of a swap; null for a native change. */
+  readonly holdMs: number | null;
   /** Of the types of referencing and referenced columns: what domains are made of. */
   readonly baseTypes: ReadonlyMap<string, string>;
   /** What event triggers added to the clone. */
@@ -35,6 +39,7 @@ export interface WarningInput {
 export function warningsFor(input: WarningInput): Warning[] {
   return [
     ...resultWarnings(input),
+    ...holdWarnings(input),
     ...(input.verdict === 'copy' ? copyWarnings(input) : nativeWarnings(input)),
   ];
 }
@@ -42,6 +47,16 @@ export function warningsFor(input: WarningInput): Warning[] {
 function told(names: readonly string[], say: (listed: string) => string): Omit<Warning, 'code'> {
   const { full, ...brief } = withNames(names, say);
   return { message: full, ...brief };
+}
+
+function holdWarnings({ holdMs }: WarningInput): Warning[] {
+  if (holdMs === null || !isTight(holdMs, defaultMaxHoldMs)) return [];
+  return [
+    {
+      code: 'long-hold',
+      message: `the swap locks the table and all that hangs on it for about ${holdMs} ms, most of it for foreign keys and views; a try that takes longer than --max-hold (${defaultMaxHoldMs} ms unless given) is rolled back: give --max-hold ${advisedMaxHoldMs(holdMs)}, and measure it in staging with plan --rehearse`,
+    },
+  ];
 }
 
 function resultWarnings({ source, target, server, rows }: WarningInput): Warning[] {

@@ -230,7 +230,11 @@ describe('somebody is in the way', () => {
         },
       }),
     );
-    expect(error).toMatchObject({ code: 'cutover-not-obtained', exitCode: 5 });
+    expect(error).toMatchObject({
+      code: 'cutover-not-obtained',
+      exitCode: 5,
+      hint: expect.stringMatching(/rolled back after \d+ ms with --max-hold 1: .* with --max-hold 2 or more/),
+    });
     expect(misses).toContain('hold');
     expect((await db.query(`select count(*)::int as n from t`)).rows).toEqual([{ n: 20000 }]);
     await completeChange(db, change);

@@ -142,6 +142,7 @@ export const aPlan: Plan = {
     indexBytes: 251_658_240,
     toastBytes: 8192,
     diskNeededBytes: 864_026_624,
+    holdMs: 4,
   },
   endsTheRun: ['columns changed'],
   rollback: ['before the swap: pg-ghost abort', 'after it: the old table is kept until pg-ghost finalize'],

@@ -100,7 +100,14 @@ test('a native plan shows the statements', () => {
     obstacles: [],
     warnings: [],
     rollback: [],
-    estimates: { rows: null, tableBytes: 8192, indexBytes: 0, toastBytes: 0, diskNeededBytes: 0 },
+    estimates: {
+      rows: null,
+      tableBytes: 8192,
+      indexBytes: 0,
+      toastBytes: 0,
+      diskNeededBytes: 0,
+      holdMs: null,
+    },
   };
   expect(renderPlan(native, plainLook)).toBe(
     `
