@@ -294,7 +294,7 @@ function sequenceChanges(now: TableShape, wanted: TableShape, table: QualifiedNa
           : [
               `alter sequence ${name} increment by ${increment} minvalue ${min} maxvalue ${max} start with ${start} restart with ${sequence.startsAt ?? start} cache ${cache} ${cycle ? 'cycle' : 'no cycle'}`,
             ]),
-        ...(made.unlogged === unlogged
+        ...(unlogged === null || made.unlogged === unlogged
           ? []
           : [`alter sequence ${name} set ${unlogged ? 'unlogged' : 'logged'}`]),
         ...(made.comment === comment ? [] : [`comment on sequence ${name} is ${text(comment)}`]),
