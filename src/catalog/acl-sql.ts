@@ -5,7 +5,7 @@
  *
  * @param acl an `aclitem[]` expression; what is null there has the defaults of `type` (acldefault) for `owner`
  */
-export function grantsJsonSql(acl: string, type: 'r' | 's' | 'c', owner: string): string {
+export function grantsJsonSql(acl: string, type: 'r' | 's' | 'c' | 'f', owner: string): string {
   return `(
     select coalesce(json_agg(json_build_object(
         'grantor', pg_get_userbyid(a.grantor),

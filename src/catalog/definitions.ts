@@ -155,6 +155,23 @@ export interface SqlFunction {
   readonly definition: string;
 }
 
+/** A function or procedure, in whatever language, with the table's row type in its signature: bound to it, so it is made anew. */
+export interface RowTypeFunction extends SqlFunction {
+  readonly hasSqlBody: boolean;
+  /** The row type is among its arguments, so that it can stand beside one for another type. */
+  readonly takesRow: boolean;
+  /** null: what a new function has by default. */
+  readonly grants: readonly Grant[] | null;
+  readonly comment: string | null;
+  /** Names of the extensions without which it would go. */
+  readonly extensions: readonly string[];
+  readonly labels: readonly { readonly provider: string; readonly label: string }[];
+  /** Views over the table that call it. */
+  readonly views: readonly number[];
+  /** What else depends on it, and would have to be made again with it. */
+  readonly users: readonly string[];
+}
+
 export interface SecurityLabel {
   readonly provider: string;
   /** null = the table itself. */
@@ -175,6 +192,8 @@ export interface Definitions {
   /** Directly or through others; each after those that it reads. */
   readonly views: readonly View[];
   readonly functions: readonly SqlFunction[];
+  /** Those that others of them call come first. */
+  readonly rowTypeFunctions: readonly RowTypeFunction[];
   /** Policies and rules of other tables that read this one. */
   readonly policiesElsewhere: readonly Policy[];
   readonly rulesElsewhere: readonly Rule[];

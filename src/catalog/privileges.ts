@@ -101,14 +101,20 @@ function tableRoles(shape: TableShape): NeededRole[] {
 }
 
 /** Only their owners may replace, alter or drop these. */
-function dependentRoles({ views, functions, foreignKeysIn, publications }: Definitions): NeededRole[] {
+function dependentRoles({
+  views,
+  functions,
+  rowTypeFunctions,
+  foreignKeysIn,
+  publications,
+}: Definitions): NeededRole[] {
   const grants = views.flatMap((view) => [
     ...view.grants,
     ...view.columns.flatMap((column) => column.grants),
   ]);
   return [
-    ...views.map(({ owner }) => ownerOf(owner)),
-    ...grants.map(grantorOf),
+    ...[...views, ...rowTypeFunctions].map(({ owner }) => ownerOf(owner)),
+    ...[...grants, ...rowTypeFunctions.flatMap((fn) => fn.grants ?? [])].map(grantorOf),
     ...[...functions, ...publications].map(({ owner }) => ownerOnly(owner)),
     ...foreignKeysIn.map(({ tableOwner }) => ownerOnly(tableOwner)),
   ];

@@ -5,6 +5,7 @@ import { readForeignKeysIn, readForeignKeysOut } from './definitions-of/foreign-
 import { readFunctions } from './definitions-of/functions.js';
 import { readPolicies, readPoliciesElsewhere, readRowSecurity } from './definitions-of/policies.js';
 import { readPublications } from './definitions-of/publications.js';
+import { readRowTypeFunctions } from './definitions-of/row-type-functions.js';
 import { readRules, readRulesElsewhere } from './definitions-of/rules.js';
 import { readSecurityLabels } from './definitions-of/security-labels.js';
 import { readTriggers } from './definitions-of/triggers.js';
@@ -20,6 +21,7 @@ export async function readDefinitions(session: Session, tableOid: number): Promi
   return await withDeparseSettings(session, async () => {
     const views = await readViews(session, tableOid);
     const viewOids = views.map(({ oid }) => oid);
+    const functions = await readFunctions(session, tableOid, [tableOid, ...viewOids]);
     return frozen({
       triggers: await readTriggers(session, [tableOid]),
       rules: await readRules(session, [tableOid]),
@@ -29,7 +31,11 @@ export async function readDefinitions(session: Session, tableOid: number): Promi
       foreignKeysOut: await readForeignKeysOut(session, tableOid),
       foreignKeysIn: await readForeignKeysIn(session, tableOid),
       views,
-      functions: await readFunctions(session, tableOid, [tableOid, ...viewOids]),
+      functions,
+      rowTypeFunctions: await readRowTypeFunctions(session, tableOid, {
+        views: viewOids,
+        functions: functions.map(({ oid }) => oid),
+      }),
       policiesElsewhere: await readPoliciesElsewhere(session, tableOid),
       rulesElsewhere: await readRulesElsewhere(session, tableOid, viewOids),
       securityLabels: await readSecurityLabels(session, tableOid),

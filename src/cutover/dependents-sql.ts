@@ -5,7 +5,7 @@
 import type { ForeignKey, TargetDefinitions, TargetView } from '../catalog/definitions.js';
 import type { Definitions } from '../catalog/definitions.js';
 import { addForeignKey, dropForeignKey } from '../ddl/foreign-key-sql.js';
-import { replaceFunction, stubFunction } from '../ddl/function-sql.js';
+import { createFunction, dropFunctions, replaceFunction, stubFunction } from '../ddl/function-sql.js';
 import { addToPublication, dropFromPublication } from '../ddl/publication-sql.js';
 import { alterPolicy, createPolicy, rowSecurityStatements } from '../ddl/row-security-sql.js';
 import { createRule, replaceRule } from '../ddl/rule-sql.js';
@@ -26,22 +26,27 @@ export interface DependentFacts {
 /** While the source still has its name. */
 export function detachStatements({ table, source, target }: DependentFacts): string[] {
   const dropped = target.views.filter(isRecreated);
+  const rowTyped = target.rowTypeFunctions;
   return [
     ...source.publications.map((member) => dropFromPublication(member, table)),
     // Invariant 14: a stale row of the old table must not keep anybody from deleting what it references.
     ...foreignKeysOf(source).map(dropForeignKey),
-    // Their bodies may read a view that goes: an empty body reads nothing, and keeps the function what it is.
-    ...(dropped.length === 0 || target.functions.length === 0
-      ? []
-      : ['set local check_function_bodies = off', ...target.functions.map(stubFunction)]),
+    ...(rowTyped.length + target.functions.length === 0 ? [] : ['set local check_function_bodies = off']),
+    // Their bodies may read a view that goes, or call a function: an empty body does not, and keeps the function what it is.
+    ...(dropped.length + rowTyped.length === 0 ? [] : target.functions.map(stubFunction)),
     ...dropped.toReversed().map(dropView),
+    ...dropFunctions(rowTyped),
   ];
 }
 
 /** When the new table has the name. */
 export function attachDefinitions({ table, target }: Omit<DependentFacts, 'source'>): string[] {
+  const { rowTypeFunctions } = target;
   const statements = [
+    // Views may call them; what an SQL body reads must be there before it.
+    ...rowTypeFunctions.filter(({ hasSqlBody }) => !hasSqlBody).flatMap(createFunction),
     ...target.views.flatMap((view) => (isRecreated(view) ? createView(view) : [replaceView(view)])),
+    ...rowTypeFunctions.filter(({ hasSqlBody }) => hasSqlBody).flatMap(createFunction),
     ...target.functions.map(replaceFunction),
     ...target.rules.flatMap(createRule),
     ...target.policies.flatMap(createPolicy),

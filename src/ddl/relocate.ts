@@ -44,6 +44,10 @@ export function relocateDefinitions<D extends Definitions>(definitions: D, moves
     foreignKeysIn: definitions.foreignKeysIn.map(foreignKey),
     views: definitions.views.map(view),
     functions: definitions.functions.map((each) => ({ ...each, definition: text(each.definition) })),
+    rowTypeFunctions: definitions.rowTypeFunctions.map((each) => ({
+      ...each,
+      definition: text(each.definition),
+    })),
     policiesElsewhere: definitions.policiesElsewhere.map(policy),
     rulesElsewhere: definitions.rulesElsewhere.map(onTable),
   };

@@ -65,7 +65,13 @@ export function asCopyPlan(plan: Plan): CopyPlan {
   ) {
     throw new Error(`a plan with verdict ${plan.verdict} has nothing to copy`);
   }
-  return { ...plan, source, key, projection, definitions };
+  return { ...plan, source, key, projection, definitions: withEveryKind(definitions) };
+}
+
+/** A plan of an earlier version, which refused what it has no list for. */
+function withEveryKind({ source, target }: CopyPlan['definitions']): CopyPlan['definitions'] {
+  const none = { rowTypeFunctions: [] };
+  return { source: { ...none, ...source }, target: { ...none, ...target } };
 }
 
 /** Opens sessions that belong to a run: pinned, fenced, and known, so that they can all be cancelled. */

@@ -118,6 +118,7 @@ async function lookAndTry(
     const created = createdObjects({
       views: definitions.views.map((view) => ({ ...view, how: 'recreate' })),
       functions: definitions.functions,
+      rowTypeFunctions: [],
     });
     const all =
       lacking.own.length === 0
@@ -201,12 +202,14 @@ async function rowPrivileges(
 function createdObjects({
   views,
   functions,
-}: Pick<TargetDefinitions, 'views' | 'functions'>): CreatedObject[] {
+  rowTypeFunctions,
+}: Pick<TargetDefinitions, 'views' | 'functions' | 'rowTypeFunctions'>): CreatedObject[] {
   return [
     ...views.map(({ name, owner, how }) => ({
       schema: name.schema,
       owner: how === 'recreate' ? owner : null,
     })),
+    ...rowTypeFunctions.map(({ name, owner }) => ({ schema: name.schema, owner })),
     ...functions.map(({ name }) => ({ schema: name.schema, owner: null })),
   ];
 }

@@ -19,6 +19,12 @@ export function compareDefinitions(expected: Definitions, actual: Definitions): 
     ...compareList('foreign key', expected.foreignKeysIn, actual.foreignKeysIn, onTable),
     ...compareList('view', expected.views, actual.views, ({ name }) => displayName(name)),
     ...compareList('function', expected.functions, actual.functions, ({ signature }) => signature),
+    ...compareList(
+      'function',
+      expected.rowTypeFunctions,
+      actual.rowTypeFunctions,
+      ({ signature }) => signature,
+    ),
     ...compareList('policy', expected.policiesElsewhere, actual.policiesElsewhere, onTable),
     ...compareList('rule', expected.rulesElsewhere, actual.rulesElsewhere, onTable),
     ...compareList('security label', expected.securityLabels, actual.securityLabels, ({ provider, column }) =>
@@ -52,8 +58,8 @@ function compareList<T extends object>(
   ];
 }
 
-/** `reads` are OIDs, and `users` may come and go as long as the view itself can follow. */
-const identities = new Set(['oid', 'tableOid', 'referencesOid', 'reads', 'filenode']);
+/** `reads` and `views` are OIDs, and `users` may come and go as long as the view itself can follow. */
+const identities = new Set(['oid', 'tableOid', 'referencesOid', 'reads', 'views', 'filenode']);
 
 function compareProperties(name: string, expected: object, actual: object): string[] {
   return Object.entries(expected).flatMap(([property, value]: [string, unknown]) => {

@@ -96,10 +96,14 @@ describe('what cannot follow is refused by its name', () => {
       says: /sums.*--matviews recreate/s,
     },
     {
-      name: 'a function that takes the row type',
-      setup: `create function of_row(orders) returns text language sql as 'select $1.note'`,
+      name: 'a function that takes the row type, and something else needs it',
+      setup: `create function of_row(orders) returns text language sql immutable as 'select $1.note';
+        create operator @@@ (leftarg = orders, rightarg = none, function = of_row)`.replace(
+        'leftarg = orders, rightarg = none',
+        'rightarg = orders',
+      ),
       code: 'function-row-type',
-      says: /of_row/,
+      says: /of_row.*operator public\.@@@/,
     },
     {
       name: 'a column of the row type',

@@ -90,6 +90,7 @@ export const noDefinitions: TargetDefinitions = {
   foreignKeysIn: [],
   views: [],
   functions: [],
+  rowTypeFunctions: [],
   policiesElsewhere: [],
   rulesElsewhere: [],
   securityLabels: [],

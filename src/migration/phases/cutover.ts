@@ -198,14 +198,14 @@ async function swapOrExplain(
 
 /** What the swap makes anew from what was read, and whose grants or text nobody keeps still. */
 function unlockedBy({ source, definitions }: RunContext['plan']): Unlocked {
-  const { views, functions } = definitions.source;
+  const { views, functions, rowTypeFunctions } = definitions.source;
   return {
     relations: [
       source.oid,
       ...views.map(({ oid }) => oid),
       ...source.sequences.filter(({ identity }) => identity).map(({ oid }) => oid),
     ],
-    functions: functions.map(({ oid }) => oid),
+    functions: [...functions, ...rowTypeFunctions].map(({ oid }) => oid),
   };
 }
 

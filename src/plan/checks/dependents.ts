@@ -143,7 +143,12 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
         ? recreated('altered in the swap, so that it reads the new table')
         : refused('it reads a view that has to be dropped'),
     'function-body': recreated('replaced in the swap, with the same OID, owner and grants'),
-    'function-row-type': rowType,
+    'function-row-type': (dependent, { after }) =>
+      after.rowTypeFunctions.some(({ oid }) => oid === dependent.oid)
+        ? recreated(
+            'dropped and made again in the swap, with owner, grants and comment; its OID is another one',
+          )
+        : rowType,
     'row-type-column': rowType,
     'row-type': rowType,
     'default-elsewhere': refused('it names the table itself, and would go on meaning the old one'),

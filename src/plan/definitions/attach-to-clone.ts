@@ -3,7 +3,14 @@
  * cannot be is the plan's refusal. Nothing here locks anything of the user's more than a SELECT does: other tables are
  * stood in for by empty ones of ours.
  */
-import type { Definitions, ForeignKey, Policy, Rule, View } from '../../catalog/definitions.js';
+import type {
+  Definitions,
+  ForeignKey,
+  Policy,
+  RowTypeFunction,
+  Rule,
+  View,
+} from '../../catalog/definitions.js';
 import { withDeparseSettings } from '../../catalog/deparse-settings.js';
 import { isServerError } from '../../db/sqlstate.js';
 import type { Session } from '../../db/session.js';
@@ -83,6 +90,13 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
   ]);
   const here = relocateDefinitions(original, names.moves);
   const label = (name: string, table: QualifiedName): string => `${name} on ${displayName(table)}`;
+  const makeRowTyped = async (hasSqlBody: boolean): Promise<void> => {
+    for (const fn of here.rowTypeFunctions.filter((each) => each.hasSqlBody === hasSqlBody)) {
+      await attempt('function-row-type', fn.oid, `${fn.kind} ${fn.signature}`, [beside(fn, names)]);
+    }
+  };
+  await session.batch(['set local check_function_bodies = off']);
+  await makeRowTyped(false);
   const views = new Map<number, QualifiedName>();
   for (const [index, view] of here.views.entries()) {
     const source = original.views[index] ?? view;
@@ -94,6 +108,7 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
       views.set(view.oid, view.name);
     }
   }
+  await makeRowTyped(true);
   for (const fn of here.functions) {
     const moved = relocateFunction(fn, { schema: names.schemaOf(fn.name.schema), name: fn.name.name });
     await attempt('function-body', fn.oid, `${fn.kind} ${fn.signature}`, [replaceFunction(moved)]);
@@ -141,6 +156,15 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
     ]);
   }
   return { refusals, views };
+}
+
+/**
+ * One that takes rows of the clone can stand beside the original, where views that call it look for it; another has the
+ * original's arguments, and so needs a schema of its own.
+ */
+function beside(fn: RowTypeFunction, names: CloneNames): string {
+  if (fn.takesRow) return fn.definition;
+  return relocateFunction(fn, { schema: names.schemaOf(fn.name.schema), name: fn.name.name }).definition;
 }
 
 /** Empty tables with the columns of others. LIKE would take SELECT on them. */

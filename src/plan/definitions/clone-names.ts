@@ -28,7 +28,7 @@ export function cloneNames(
   parts: readonly Move[],
 ): CloneNames {
   const relations = [table, ...definitions.views.map(({ name }) => name), ...otherTables(definitions)];
-  const functions = definitions.functions.map(({ name }) => name);
+  const functions = [...definitions.functions, ...definitions.rowTypeFunctions].map(({ name }) => name);
   const originals = [...new Set([table, ...relations, ...functions].map((name) => name.schema))];
   const schemas = new Map(
     originals.map((original, index) => [original, index === 0 ? schema : `${schema}_${index}`]),

@@ -5,7 +5,7 @@
  * A renamed column is followed by everything that names it. Nobody does that better than the server: the objects are made
  * on the unchanged clone, the columns renamed there, and the definitions read back.
  */
-import type { Definitions, TargetDefinitions, View } from '../../catalog/definitions.js';
+import type { Definitions, RowTypeFunction, TargetDefinitions, View } from '../../catalog/definitions.js';
 import { withDeparseSettings } from '../../catalog/deparse-settings.js';
 import { readReferences, type Reference } from '../../catalog/references.js';
 import { readDefinitions } from '../../catalog/read-definitions.js';
@@ -65,11 +65,18 @@ export async function tryDefinitions(trial: DefinitionsTrial): Promise<TriedDefi
     const { refusals, views } = await attachToClone(target, wanted);
     const left = await newReferences(trial);
     const changed = await changedViews(session, wanted.views, views);
+    // A view that calls a function which is dropped cannot stay either.
+    for (const oid of wanted.rowTypeFunctions.flatMap((fn) => fn.views)) changed.add(oid);
     const decided = withDecisions(wanted.views, changed);
     return {
       target: { ...wanted, views: decided },
       changed,
-      refusals: [...refusals, ...left, ...decided.flatMap(viewRefusals)],
+      refusals: [
+        ...refusals,
+        ...left,
+        ...decided.flatMap(viewRefusals),
+        ...wanted.rowTypeFunctions.flatMap((fn) => functionRefusals(fn, isRenamed(names))),
+      ],
     };
   } finally {
     await session.batch(['rollback to savepoint definitions']);
@@ -277,6 +284,30 @@ function withDecisions(views: readonly View[], changed: ReadonlySet<number>): De
     if (recreate) dropped.add(view.oid);
     return { ...view, how: recreate ? 'recreate' : 'replace' };
   });
+}
+
+function functionRefusals(fn: RowTypeFunction, followsRenames: boolean): Failed[] {
+  const bound = `${fn.kind} ${fn.signature} is bound to the table's row type and has to be dropped and made again`;
+  const facts = { oid: fn.oid, code: 'function-row-type' };
+  if (fn.users.length > 0) {
+    return [
+      {
+        ...facts,
+        message: `${bound}, but ${fn.users.join(', ')} depends on it`,
+        hint: 'drop that before and create it again after the migration, if the application can do without it meanwhile',
+      },
+    ];
+  }
+  if (followsRenames && fn.hasSqlBody) {
+    return [
+      {
+        ...facts,
+        message: `${bound}, but its SQL body would go on naming the columns that the change renames`,
+        hint: 'rename the columns by a change of its own, which is native',
+      },
+    ];
+  }
+  return [];
 }
 
 function viewRefusals(view: Decided): Failed[] {
