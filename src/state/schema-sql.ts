@@ -34,34 +34,51 @@ export function tablesOfLayout(version: number): number {
   return version === 1 ? 2 : 5;
 }
 
+/**
+ * In a statement of its own: CREATE TABLE with a reference reaches event triggers as two commands on the table, and those that
+ * do something to each new table would do it twice.
+ */
+function belongsToMigration(table: string): string {
+  return `alter table ghost.${table} add foreign key (migration_id) references ghost.migrations on delete cascade`;
+}
+
 /** The runner's sign of life, and what it is doing: written every second or so, read by `status` and by whoever would take over. */
-const createProgressSql = sql`
+const createProgressSql: readonly string[] = [
+  sql`
   create table ghost.progress (
-    migration_id integer primary key references ghost.migrations on delete cascade,
+    migration_id integer primary key,
     at timestamptz not null,
     body jsonb not null
-  ) with (fillfactor = 50)`;
+  ) with (fillfactor = 50)`,
+  belongsToMigration('progress'),
+];
 
 /** What somebody asks of a run from elsewhere, and what it answered. */
-const createCommandsSql = sql`
+const createCommandsSql: readonly string[] = [
+  sql`
   create table ghost.commands (
     id bigint generated always as identity primary key,
-    migration_id integer not null references ghost.migrations on delete cascade,
+    migration_id integer not null,
     name text not null,
     arguments jsonb not null,
     at timestamptz not null default clock_timestamp(),
     answer jsonb,
     answered_at timestamptz
-  )`;
+  )`,
+  belongsToMigration('commands'),
+];
 
 /** The lock ledger: what each lock on a user's table cost. */
-const createLocksSql = sql`
+const createLocksSql: readonly string[] = [
+  sql`
   create table ghost.locks (
     id bigint generated always as identity primary key,
-    migration_id integer not null references ghost.migrations on delete cascade,
+    migration_id integer not null,
     at timestamptz not null default clock_timestamp(),
     entry jsonb not null
-  )`;
+  )`,
+  belongsToMigration('locks'),
+];
 
 export const createStateSchemaSql: readonly string[] = [
   // Two first runs at the same moment: the second waits here and then finds the schema.
@@ -106,15 +123,16 @@ export const createStateSchemaSql: readonly string[] = [
     where phase not in ('swapped', 'finalized', 'aborted')`,
   sql`
     create table ghost.chunks (
-      migration_id integer not null references ghost.migrations on delete cascade,
+      migration_id integer not null,
       from_block bigint not null,
       to_block bigint not null,
       rows bigint not null,
       primary key (migration_id, from_block)
     )`,
-  createProgressSql,
-  createCommandsSql,
-  createLocksSql,
+  belongsToMigration('chunks'),
+  ...createProgressSql,
+  ...createCommandsSql,
+  ...createLocksSql,
   `revoke all on all tables in schema ghost from public`,
 ];
 
@@ -130,9 +148,9 @@ const upgrades: Readonly<Record<number, readonly string[]>> = {
       add column verification jsonb,
       add column swap_xid text,
       add column swap_snapshot text`,
-    createProgressSql,
-    createCommandsSql,
-    createLocksSql,
+    ...createProgressSql,
+    ...createCommandsSql,
+    ...createLocksSql,
     `revoke all on all tables in schema ghost from public`,
   ],
   3: [
