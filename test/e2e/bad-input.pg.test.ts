@@ -84,15 +84,6 @@ describe('refused before anything is changed', () => {
       exitCode: 3,
     },
     {
-      name: 'a key whose rows may become one',
-      table: 'rounded',
-      setup: 'create table rounded (id numeric primary key); insert into rounded values (1.4), (2.6)',
-      alter: ['ALTER COLUMN id TYPE integer'],
-      code: 'no-key',
-      exitCode: 3,
-      says: /two keys into one/,
-    },
-    {
       name: 'a view',
       table: 'v',
       setup: 'create view v as select 1 as a',
@@ -135,7 +126,8 @@ describe('refused before anything is changed', () => {
       runChange(db, { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'] }, { url: role.url }),
     );
     expect(error).toMatchObject({ exitCode: 3 });
-    expect(`${error.message} ${String(error['hint'])}`).toMatch(/grant create on (schema|database)/i);
+    const hint = String(error['hint']);
+    expect(hint).toMatch(new RegExp(`grant \\w+ to ${role.name}`));
     expect(await leftovers(db)).toEqual([]);
   });
 

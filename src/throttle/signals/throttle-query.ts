@@ -20,7 +20,10 @@ export function throttleQuery(): Signal {
       if (text == null || text === '') return [];
       if (text !== checked) checkThrottleQuery(text);
       checked = text;
-      const rows = await session.transaction(() => session.rows<Record<string, unknown>>(text), { settings });
+      // Its names are looked up where the user has them.
+      const rows = await session.asUser(() =>
+        session.transaction(() => session.rows<Record<string, unknown>>(text), { settings }),
+      );
       return [readingOf(Object.values(rows[0] ?? {})[0])];
     },
   };
