@@ -55,7 +55,7 @@ export function attachDefinitions({ table, target }: Omit<DependentFacts, 'sourc
     ...target.policiesElsewhere.map(alterPolicy),
     ...target.rulesElsewhere.map(replaceRule),
     ...target.publications.map((member) => addToPublication(member, table)),
-    ...foreignKeysOf(target).flatMap(addForeignKey),
+    ...foreignKeysOf(target).flatMap((key) => addForeignKey(key)),
     ...securityLabelStatements(table, target.securityLabels),
   ];
   return statements.map(inStoredForm);

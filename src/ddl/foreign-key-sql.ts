@@ -25,10 +25,10 @@ function columnList(columns: readonly string[], period: boolean): string {
 }
 
 /** NOT VALID: SHARE ROW EXCLUSIVE on both tables, and no row is read. */
-export function addForeignKey(key: ForeignKey): string[] {
+export function addForeignKey(key: ForeignKey, { notValid = true } = {}): string[] {
   const { table, name, comment } = key;
   return [
-    `alter table ${qualified(table)} add constraint ${ident(name)} ${foreignKeyDefinition(key, { notValid: true })}`,
+    `alter table ${qualified(table)} add constraint ${ident(name)} ${foreignKeyDefinition(key, { notValid })}`,
     ...(comment === null
       ? []
       : [`comment on constraint ${ident(name)} on ${qualified(table)} is ${literal(comment)}`]),

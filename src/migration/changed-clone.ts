@@ -4,7 +4,8 @@ import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
 import type { TableShape } from '../catalog/types.js';
 import type { Session } from '../db/session.js';
-import { changeStatementsIn } from '../plan/retarget-statement.js';
+import { readChange } from '../plan/change.js';
+import { OwnForeignKeys } from '../plan/definitions/own-foreign-keys.js';
 import type { Plan } from '../plan/types.js';
 import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../shadow/rebind-sql.js';
@@ -17,16 +18,26 @@ export async function buildChangedClone(
     table,
     source,
     settings,
-  }: Pick<Plan, 'request' | 'table' | 'settings'> & { readonly source: TableShape },
+    definitions,
+  }: Pick<Plan, 'request' | 'table' | 'settings' | 'definitions'> & { readonly source: TableShape },
   schema: string,
 ): Promise<TableShape> {
   await buildClone(session, source, schema);
   const clone = await findTable(session, { schema, name: table.name });
   if (clone === null) throw new Error('the clone is gone');
   const before = await readTableShape(session, clone.oid);
-  await session.under(settings, async () => {
-    for (const statement of changeStatementsIn(request, schema)) await session.execute(statement);
+  const { statements } = readChange(request);
+  const foreignKeys = await OwnForeignKeys.prepare(session, {
+    source,
+    foreignKeysOut: definitions?.source.foreignKeysOut ?? [],
+    statements,
+    clone: { schema, name: table.name, oid: clone.oid },
   });
+  await foreignKeys.attach();
+  await session.under(settings, async () => {
+    for (const statement of statements) await session.execute(foreignKeys.retarget(statement));
+  });
+  await foreignKeys.takeOff({ withStandIns: true });
   const after = await readTableShape(session, clone.oid);
   await session.batch(rebindStatements({ source, before, after }));
   return await withStarts(session, before, await readTableShape(session, clone.oid));

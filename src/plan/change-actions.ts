@@ -3,9 +3,10 @@ import type { AlterTableCmd, AlterTableType, Constraint, Node } from 'libpg-quer
 import type { Refusal } from '../errors.js';
 import { expressionAfter } from '../sql/expression-text.js';
 import { columnReferences } from '../sql/references.js';
+import { rangeReference } from '../sql/retarget.js';
 import { oneLine, splitActions } from '../sql/split-actions.js';
 import type { Action, ActionKind, UserExpression } from './change-types.js';
-import { foreignKeyAdded, unsupportedAction } from './unsupported.js';
+import { unsupportedAction } from './unsupported.js';
 
 /** What we do, with the words for it. Anything not in here is refused. */
 const supported = {
@@ -65,8 +66,6 @@ function readAction(piece: string, command: AlterTableCmd): { action?: Action; r
     return { refusal: unsupportedAction(subtype ?? 'AT_ReAddStatistics', label) };
   }
   const constraints = constraintsOf(command);
-  if (constraints.some(({ contype }) => contype === 'CONSTR_FOREIGN'))
-    return { refusal: foreignKeyAdded(label) };
   const kind = supported[subtype as keyof typeof supported];
   const added =
     kind === 'add column'
@@ -80,6 +79,7 @@ function readAction(piece: string, command: AlterTableCmd): { action?: Action; r
       constraint: constraintOf(command),
       using: kind === 'alter type' ? expression('using', piece, columnDef(command)?.raw_default) : null,
       default: expression('default', piece, added),
+      ...referencesIn(constraints),
     },
   };
 }
@@ -103,6 +103,14 @@ function constraintsOf(command: AlterTableCmd): Constraint[] {
   return (columnDef(command)?.constraints ?? []).flatMap((node) =>
     'Constraint' in node ? [node.Constraint] : [],
   );
+}
+
+function referencesIn(constraints: readonly Constraint[]): Pick<Action, 'references'> {
+  const references = constraints.flatMap(({ contype, pktable }) => {
+    const reference = contype === 'CONSTR_FOREIGN' ? rangeReference(pktable) : null;
+    return reference === null ? [] : [reference];
+  });
+  return references.length === 0 ? {} : { references };
 }
 
 function columnOf(command: AlterTableCmd): string | null {

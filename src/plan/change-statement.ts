@@ -1,17 +1,9 @@
 /** One statement of the request: what it is about, and its actions. */
-import type {
-  AlterTableStmt,
-  CommentStmt,
-  DropStmt,
-  IndexStmt,
-  Node,
-  RangeVar,
-  RenameStmt,
-} from 'libpg-query';
+import type { AlterTableStmt, CommentStmt, DropStmt, IndexStmt, Node, RenameStmt } from 'libpg-query';
 import type { Refusal } from '../errors.js';
 import type { Statement } from '../sql/parse.js';
 import { removeKeyword } from '../sql/remove-keyword.js';
-import type { RelationReference } from '../sql/retarget.js';
+import { rangeReference, type RelationReference } from '../sql/retarget.js';
 import { oneLine } from '../sql/split-actions.js';
 import { stringList } from '../sql/syntax-tree.js';
 import { alterTableActions } from './change-actions.js';
@@ -137,14 +129,6 @@ function action(
     using: null,
     default: null,
   };
-}
-
-/** null for a name with a database in it: nobody writes those, and they are one more way to be wrong. */
-function rangeReference(range: RangeVar | undefined): RelationReference | null {
-  if (range?.relname === undefined || range.catalogname !== undefined) return null;
-  return range.schemaname === undefined
-    ? { name: range.relname }
-    : { schema: range.schemaname, name: range.relname };
 }
 
 function listNames(object: Node | undefined): string[] | null {

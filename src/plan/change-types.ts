@@ -45,6 +45,8 @@ export interface Action {
   readonly using: UserExpression | null;
   /** ADD COLUMN ... DEFAULT. */
   readonly default: UserExpression | null;
+  /** The tables that foreign keys reference which it adds. */
+  readonly references?: readonly RelationReference[];
 }
 
 export interface ChangeStatement {

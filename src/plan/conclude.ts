@@ -22,6 +22,7 @@ import { checkNameCollisions } from './checks/name-collisions.js';
 import { withLateChecks } from './late-checks.js';
 import { checkStaleGenerated } from './checks/stale-generated.js';
 import { checkSelfReferences } from './checks/self-references.js';
+import { foreignKeyActions, needlessActions } from './foreign-key-actions.js';
 import { estimateHoldMs } from './hold-estimate.js';
 import { chooseKey } from './key.js';
 import { lockSet, nativeLockSet } from './lock-set.js';
@@ -89,6 +90,9 @@ export function conclude(facts: Facts): Plan {
   const { trial } = tried;
   const target = trial.after;
   const decided = decideWithDependents(decide(change, trial), tried);
+  const ofForeignKeys = foreignKeyActions(source, change.statements);
+  if (decided.verdict === 'native' && ofForeignKeys.size > 0)
+    return withoutTrial({ ...facts, refusals: [...facts.refusals, ...needlessActions(ofForeignKeys)] });
   const input = {
     table: facts.table.name,
     statements: change.statements,
@@ -149,7 +153,7 @@ export function conclude(facts: Facts): Plan {
   const native = isCopy ? null : trial.native;
   const around = native?.around ?? null;
   const locks = isCopy
-    ? lockSet({ oid: source.oid, name: source.name }, trial.definitions.target)
+    ? lockSet({ oid: source.oid, name: source.name }, withDropped(trial.definitions.target, definitions))
     : nativeLockSet(source, native);
   const refused = refusals.length > 0;
   return {
@@ -161,6 +165,7 @@ export function conclude(facts: Facts): Plan {
     projection: mapping.projection,
     target: isCopy ? withLateChecks(target, trial.lateChecks) : target,
     lateChecks: isCopy ? trial.lateChecks : [],
+    checkedForeignKeys: isCopy ? trial.checkedForeignKeys : [],
     ...(isCopy && key !== null
       ? {
           steps: copySteps(
@@ -221,6 +226,15 @@ export function conclude(facts: Facts): Plan {
       takenOff: trial.takenOff,
     }),
     estimates: estimatesOf(seen.sizes, decided.verdict, holdMs),
+  };
+}
+
+/** A foreign key that goes is taken off the old table all the same, which locks the table that it references. */
+function withDropped(target: TargetDefinitions, { foreignKeysOut }: Definitions): TargetDefinitions {
+  const kept = new Set(target.foreignKeysOut.map(({ oid }) => oid));
+  return {
+    ...target,
+    foreignKeysOut: [...target.foreignKeysOut, ...foreignKeysOut.filter(({ oid }) => !kept.has(oid))],
   };
 }
 

@@ -16,7 +16,6 @@ import type { Session } from '../db/session.js';
 import { RefusedError, type Refusal } from '../errors.js';
 import { readChange } from './change.js';
 import type { Change } from './change-types.js';
-import { checkForeignKeyConstraints } from './checks/foreign-key-constraints.js';
 import { arrivingNames, takenNames } from './checks/name-collisions.js';
 import { checkLeftovers } from './checks/leftovers.js';
 import { checkPrivileges } from './checks/privileges.js';
@@ -109,7 +108,6 @@ async function lookAndTry(
     ...(lacking.own.length > 0
       ? []
       : checkRelations(source, change.statements, await resolveRelations(session, change.statements))),
-    ...checkForeignKeyConstraints(source, change.statements),
   ];
   // A trial of a part of the request would only say what the refusals say already.
   if (others.length + lacking.own.length > 0) {
@@ -147,11 +145,12 @@ async function tried(
     });
     // Only a copy makes all of them anew; a native change leaves alone what does not stand in its way.
     const toMake = await privilegesFor(session, facts, {
-      source: definitions,
+      source: { ...definitions, foreignKeysOut: trial.definitions.target.foreignKeysOut },
       target: trial.definitions.target,
     });
     // Said once the rest is there: membership in the owner gives most of these.
-    const forCopy = toMake.length > 0 ? toMake : await rowPrivileges(session, facts);
+    const forCopy =
+      toMake.length > 0 ? toMake : await rowPrivileges(session, facts, trial.definitions.target);
     const around = trial.native?.around ?? null;
     const forAround = around === null ? [] : await privilegesFor(session, facts, around);
     const isRepeatable = await repeatabilityOf(session, change);
@@ -189,9 +188,9 @@ async function privilegesFor(
 async function rowPrivileges(
   session: Session,
   { seen, server }: Facts & { seen: NonNullable<Facts['seen']> },
+  { foreignKeysOut }: TargetDefinitions,
 ): Promise<Refusal[]> {
-  const { source, definitions } = seen;
-  const statements = await missingRowRights(session, source.oid, definitions.foreignKeysOut);
+  const statements = await missingRowRights(session, seen.source.oid, foreignKeysOut);
   return checkPrivileges(server.role, {
     own: statements.map((statement) => ({ statement, instead: null })),
     owner: null,

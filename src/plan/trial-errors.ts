@@ -9,6 +9,8 @@ export interface TrialNames {
   readonly clone: QualifiedName;
   readonly source: QualifiedName;
   readonly eventTriggers: readonly EventTrigger[];
+  /** What stands for other tables, by the name that the user knows. */
+  readonly standIns?: readonly { readonly name: string; readonly of: string }[];
   readonly serverVersion: number;
 }
 
@@ -42,7 +44,11 @@ export async function refusedByServer(
       throw new RefusedError([forbidden], { details: { sqlState: state }, cause: error });
     }
     // The clone's schema means nothing to the user; its name is random, so it occurs in no other sense.
-    const own = (text: string): string => text.replaceAll(names.clone.schema, names.source.schema);
+    const own = (text: string): string =>
+      (names.standIns ?? []).reduce(
+        (said, { name, of }) => said.replaceAll(name, of),
+        text.replaceAll(names.clone.schema, names.source.schema),
+      );
     const hint = 'hint' in error && typeof error.hint === 'string' ? { hint: own(error.hint) } : {};
     if (transientClasses.includes(state.slice(0, 2)) && !ofTheChange.includes(state)) {
       throw new FailedError('trial-failed', `the trial on an empty clone failed: ${own(error.message)}`, {

@@ -3,7 +3,7 @@ import type { TableShape } from '../catalog/types.js';
 import type { TriedDefinitions } from './definitions/try-definitions.js';
 import type { NativeTrial } from './definitions/try-native.js';
 import type { Refusal } from '../errors.js';
-import type { LateCheck } from './types.js';
+import type { CheckedForeignKey, LateCheck } from './types.js';
 
 /** A column at one moment of the trial. */
 export interface TrialColumn {
@@ -51,6 +51,7 @@ export interface Trial {
   /** What event triggers do not let a run make, move or drop. */
   readonly forbidden: readonly Refusal[];
   readonly lateChecks: readonly LateCheck[];
+  readonly checkedForeignKeys: readonly CheckedForeignKey[];
   readonly definitions: TriedDefinitions;
   /** null where the change needs a copy anyway. */
   readonly native: NativeTrial | null;

@@ -15,14 +15,16 @@ import { findTable } from '../catalog/table.js';
 import type { Definitions } from '../catalog/definitions.js';
 import type { Dependent, TableShape } from '../catalog/types.js';
 import type { Session } from '../db/session.js';
+import { isServerError } from '../db/sqlstate.js';
 import type { Refusal } from '../errors.js';
 import { ident, qualified, type QualifiedName } from '../sql/quote.js';
 import { addedColumns } from './added-columns.js';
-import type { Change, ChangeStatement } from './change-types.js';
+import type { Action, Change, ChangeStatement } from './change-types.js';
+import { OwnForeignKeys } from './definitions/own-foreign-keys.js';
 import { tryDefinitions } from './definitions/try-definitions.js';
 import { tryNative } from './definitions/try-native.js';
+import { foreignKeyActions } from './foreign-key-actions.js';
 import { findLateChecks } from './late-checks.js';
-import { retargetStatement } from './retarget-statement.js';
 import { probeAdded, probeExpression } from './trial-probes.js';
 import { trialStepSql } from './trial-sql.js';
 import { refusedByServer } from './trial-errors.js';
@@ -102,7 +104,7 @@ async function inTransaction(
   { source, change, buildClone, rebindClone, definitions, dependents, role, rehearse, schema }: TrialInput,
 ): Promise<Trial> {
   const clone = { schema, name: source.name.name };
-  const names = {
+  const plain = {
     clone,
     source: source.name,
     eventTriggers: await readEventTriggers(session),
@@ -110,7 +112,7 @@ async function inTransaction(
   };
   const references = await readReferences(session, { tableOid: source.oid, staying: [] });
   let takenOff: readonly string[] = [];
-  await refusedByServer(names, null, async () => {
+  await refusedByServer(plain, null, async () => {
     await session.batch([`create schema ${ident(schema)}`]);
     takenOff = await buildClone(session, source, schema);
   });
@@ -121,15 +123,31 @@ async function inTransaction(
 
   const rebound = await readRebound(session, source.oid, oid);
   const before = await readTableShape(session, oid);
-  const start = await readStep(session, oid);
+  const foreignKeys = await OwnForeignKeys.prepare(session, {
+    source,
+    foreignKeysOut: definitions.foreignKeysOut,
+    statements: change.statements,
+    clone: { ...clone, oid },
+  });
+  const names = { ...plain, standIns: foreignKeys.standIns };
+  const ofForeignKeys = foreignKeyActions(source, change.statements);
   await session.batch(['savepoint changed']);
+  await refusedByServer(names, null, () => foreignKeys.attach());
+  const start = await readStep(session, oid);
   const steps: TrialStep[] = [];
+  let { scans } = start;
   for (const statement of change.statements) {
+    const others = await scansWithout(session, oid, table, statement, ofForeignKeys);
+    if (others !== null) ({ scans } = await readStep(session, oid));
     await refusedByServer(names, labelOf(statement), async () => {
-      await session.asUser(() => session.batch([retargetStatement(statement, schema)]));
+      await session.asUser(() => session.batch([foreignKeys.retarget(statement)]));
     });
-    steps.push(await readStep(session, oid));
+    const step = await readStep(session, oid);
+    steps.push({ ...step, scans: others ?? difference(step.scans, scans) });
+    ({ scans } = step);
   }
+  const keys = await foreignKeys.read();
+  await foreignKeys.takeOff();
   const changed = await readTableShape(session, oid);
   await session.batch([...rebindClone({ source, before, after: changed })]);
   const after = await withStarts(session, before, await readTableShape(session, oid));
@@ -153,10 +171,13 @@ async function inTransaction(
     after,
     role,
     references,
+    foreignKeysOut: keys?.foreignKeysOut ?? null,
     change: async () => {
+      await foreignKeys.attach();
       await session.asUser(() =>
-        session.batch(change.statements.map((statement) => retargetStatement(statement, schema))),
+        session.batch(change.statements.map((statement) => foreignKeys.retarget(statement))),
       );
+      await foreignKeys.takeOff();
       await session.batch([...rebindClone({ source, before, after: changed })]);
     },
   };
@@ -164,13 +185,14 @@ async function inTransaction(
   const seen = {
     before,
     start,
-    steps: withOwnScans(start, steps),
+    steps,
     changed,
     after,
     added,
     definitions: tried,
     takenOff,
     lateChecks,
+    checkedForeignKeys: keys?.checked ?? [],
   };
   if (decide(change, seen).verdict !== 'native') {
     return {
@@ -181,7 +203,7 @@ async function inTransaction(
   }
   const statements = change.statements.map((statement) => ({
     label: labelOf(statement),
-    statement: retargetStatement(statement, schema),
+    statement: foreignKeys.retarget(statement),
   }));
   return { ...seen, forbidden: [], native: await tryNative({ ...input, statements, dependents, tried }) };
 }
@@ -203,11 +225,36 @@ async function readStep(session: Session, oid: number): Promise<TrialStep> {
 }
 
 /** The server counts from the start of the transaction; we want what each statement did. */
-function withOwnScans(start: TrialStep, steps: readonly TrialStep[]): TrialStep[] {
-  return steps.map((step, index) => {
-    const previous = (steps[index - 1] ?? start).scans;
-    return { ...step, scans: step.scans === null || previous === null ? null : step.scans - previous };
-  });
+function difference(now: number | null, before: number | null): number | null {
+  return now === null || before === null ? null : now - before;
+}
+
+/**
+ * How often a statement reads the table without its actions on foreign keys: those can be had without a copy. null for a
+ * statement that has none, where the server does not count, and where the rest cannot be made without them.
+ */
+async function scansWithout(
+  session: Session,
+  oid: number,
+  table: string,
+  { actions }: ChangeStatement,
+  ofForeignKeys: ReadonlySet<Action>,
+): Promise<number | null> {
+  const rest = actions.filter((action) => !ofForeignKeys.has(action));
+  if (rest.length === actions.length) return null;
+  if (rest.length === 0) return 0;
+  await session.batch(['savepoint others']);
+  const before = await readStep(session, oid);
+  try {
+    const labels = rest.map(({ label }) => label).join(', ');
+    await session.asUser(() => session.batch([`alter table ${table} ${labels}`]));
+    return difference((await readStep(session, oid)).scans, before.scans);
+  } catch (error) {
+    if (!isServerError(error)) throw error;
+    return null;
+  } finally {
+    await session.batch(['rollback to savepoint others', 'release savepoint others']);
+  }
 }
 
 function labelOf(statement: ChangeStatement): string {

@@ -114,6 +114,13 @@ export interface LateCheck {
   readonly why: 'not immutable' | 'own function';
 }
 
+/** A foreign key that says more of the rows than before the change. */
+export interface CheckedForeignKey {
+  readonly name: string;
+  /** For each column, between the referenced and the referencing one: `operator(pg_catalog.=)`. */
+  readonly operators: readonly string[];
+}
+
 export interface PlannedLock {
   readonly phase: string;
   readonly table: string;
@@ -206,6 +213,8 @@ export interface Plan {
   readonly serials: readonly SerialFate[];
   /** CHECKs that come in the swap, and are validated after it; plans of earlier versions have none. */
   readonly lateChecks?: readonly LateCheck[];
+  /** Looked at before the swap, as ALTER TABLE looks at them; plans of earlier versions have none. */
+  readonly checkedForeignKeys?: readonly CheckedForeignKey[];
   /** What hangs on the table: as it is, and as the swap makes it; null when nobody looked. */
   readonly definitions: { readonly source: Definitions; readonly target: TargetDefinitions } | null;
   /** Every relation that the swap locks, in the order in which it does. */

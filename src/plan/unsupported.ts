@@ -57,12 +57,6 @@ export function unsupportedAction(subtype: AlterTableType, label: string): Refus
   return { code, message: `${label}: not a change that pg-ghost makes`, hint };
 }
 
-export const foreignKeyAdded = (label: string): Refusal => ({
-  code: 'foreign-key-added',
-  message: `${label}: adding a foreign key is not supported in this release`,
-  hint: 'add it NOT VALID by itself afterwards, then VALIDATE CONSTRAINT: both are online',
-});
-
 const statements: Readonly<Record<string, Reason>> = {
   AlterSeqStmt: ['sequence-change', sequenceByAlter],
   CreateSeqStmt: ['sequence-change', 'create it by itself before'],

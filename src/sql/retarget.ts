@@ -4,6 +4,7 @@
  * the new text is parsed and must give the old tree with exactly these names changed.
  */
 import { isTreeObject, stringList, treesEqual, walkTree, type TreeObject } from './syntax-tree.js';
+import type { RangeVar } from 'libpg-query';
 import { parseStatement } from './parse.js';
 import { qualified, type QualifiedName } from './quote.js';
 import { byteSplice, tokenType, tokens, type Token } from './tokens.js';
@@ -12,6 +13,14 @@ import { byteSplice, tokenType, tokens, type Token } from './tokens.js';
 export interface RelationReference {
   readonly schema?: string | undefined;
   readonly name: string;
+}
+
+/** null for a name with a database in it: nobody writes those, and they are one more way to be wrong. */
+export function rangeReference(range: RangeVar | undefined): RelationReference | null {
+  if (range?.relname === undefined || range.catalogname !== undefined) return null;
+  return range.schemaname === undefined
+    ? { name: range.relname }
+    : { schema: range.schemaname, name: range.relname };
 }
 
 /**

@@ -139,8 +139,6 @@ describe('readChange', () => {
     ['of x', 'typed-table-change'],
     ['attach partition x default', 'partition-change'],
     ['detach partition x', 'partition-change'],
-    ['add column c int references x', 'foreign-key-added'],
-    ['add foreign key (c) references x', 'foreign-key-added'],
     ['rename to x', 'rename-table'],
     ['set schema x', 'set-schema'],
   ])('refuses by name: %s', (alter, code) => {

@@ -263,12 +263,34 @@ describe('makePlan', () => {
     expect(await codesOf(db, parts)).toEqual(codes);
   });
 
-  test('actions on a foreign key cannot be tried on the clone', async () => {
+  test('no copy is made for the sake of a foreign key', async () => {
     await using db = await createDatabase(
       `${orders} create table parent (id int primary key);
        alter table orders add constraint fk foreign key (id) references parent not valid`,
     );
-    expect(await codesOf(db, { alter: ['drop constraint fk'] })).toEqual(['foreign-key-constraint']);
+    const pure = {
+      'foreign-key-constraint': [
+        'drop constraint fk',
+        'validate constraint fk',
+        'alter constraint fk deferrable',
+        'alter column note set default 1, drop constraint if exists fk cascade',
+      ],
+      'foreign-key-added': [
+        'add foreign key (id) references parent',
+        'add constraint own foreign key (id) references public.orders (id) not valid',
+        'add column c int, add column parent int default 1 references parent',
+      ],
+    };
+    for (const [code, requests] of Object.entries(pure))
+      for (const alter of requests)
+        expect([alter, await codesOf(db, { alter: [alter] })]).toEqual([alter, [code]]);
+    for (const statement of [
+      'alter table orders rename constraint fk to other',
+      'comment on constraint fk on orders is $$x$$',
+    ])
+      expect(await codesOf(db, { statements: [statement] })).toEqual(['foreign-key-constraint']);
+    // A scan that is not the foreign key's.
+    expect(await codesOf(db, { alter: ['add check (id > 0), drop constraint fk'] })).toEqual(['copy']);
     expect(await codesOf(db, { alter: ['add column c int'] })).toEqual(['native']);
     expect(await codesOf(db, { rewrite: true })).toEqual(['copy']);
   });

@@ -124,6 +124,7 @@ export function trialOf(moments: readonly (readonly Column[])[], more: Partial<T
     takenOff: [],
     forbidden: [],
     lateChecks: [],
+    checkedForeignKeys: [],
     ...more,
   };
 }

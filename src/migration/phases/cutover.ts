@@ -60,6 +60,7 @@ import {
   SourceAltered,
   toMark,
 } from '../source-check.js';
+import { checkNewForeignKeys } from '../new-foreign-keys.js';
 import { inspectSwapped } from '../inspect-swapped.js';
 
 /** DDL that came before the swap is followed, and the swap tried again: whatever was prepared for it may be another one then. */
@@ -82,6 +83,7 @@ async function swapAsPlanned(context: RunContext, patience: Patience): Promise<T
   await using applier = await Applier.open(context);
   const apply = applier.plan;
   if (context.balance.value === null) await applier.audit();
+  await checkNewForeignKeys(context, applier);
   // The swap's own commit waits for the disk, and for synchronous standbys, like any other.
   const session = await sessions.open('cutover', applySettings);
   try {

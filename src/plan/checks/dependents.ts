@@ -58,6 +58,7 @@ const dropItBefore =
 const carried = (why: string): Fate => ({ treatment: 'carried', why });
 const recreated = (why: string): Fate => ({ treatment: 'recreated', why });
 const refused = (why: string, hint: string = dropItBefore): Fate => ({ treatment: 'refused', why, hint });
+const droppedByChange: Fate = { treatment: 'dropped', why: 'the change drops it, or a column of it' };
 const withItsColumn: Fate = { treatment: 'dropped', why: 'goes with a column that the change drops' };
 
 function fateOf(dependent: Dependent, facts: DependentFacts): Fate {
@@ -193,7 +194,7 @@ function foreignKey(dependent: Dependent, { before, after, serverVersion }: Depe
   const same = ({ oid }: ForeignKey): boolean => oid === dependent.oid;
   const key = [...before.foreignKeysOut, ...before.foreignKeysIn].find(same);
   if (key === undefined) return refused('it would be lost');
-  if (![...after.foreignKeysOut, ...after.foreignKeysIn].some(same)) return withItsColumn;
+  if (![...after.foreignKeysOut, ...after.foreignKeysIn].some(same)) return droppedByChange;
   if (key.disabled) {
     return refused(
       'its triggers are disabled, and no statement makes such a foreign key',

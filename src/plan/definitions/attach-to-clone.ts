@@ -222,23 +222,38 @@ function foreignKeyStatements(key: ForeignKey, target: CloneTarget, index: numbe
   const isSelf = key.tableOid === key.referencesOid;
   if (isSelf) return addForeignKey({ ...key, table: target.clone, references: target.clone });
   const isOut = key.tableOid === target.tableOid;
-  const [columns, types, collations, isUnlogged] = isOut
-    ? [key.referencedColumns, key.referencedTypes, key.referencedCollations, key.referencesUnlogged]
-    : [key.columns, key.columnTypes, key.columnCollations, key.tableUnlogged];
-  const definitions = columns.map((column, at) => {
-    const collation = collations[at] ?? null;
-    return `${ident(column)} ${types[at] ?? ''}${collation === null ? '' : ` collate ${collation}`}`;
-  });
-  const overlaps = key.period ? ' without overlaps' : '';
-  const unique = isOut ? [`unique (${columns.map(ident).join(', ')}${overlaps})`] : [];
   return [
-    `create ${isUnlogged ? 'unlogged ' : ''}table ${qualified(other)} (${[...definitions, ...unique].join(', ')})`,
+    isOut ? referencedStandIn(key, other) : referencingStandIn(key, other),
     ...addForeignKey(
       isOut
         ? { ...key, table: target.clone, references: other }
         : { ...key, table: other, references: target.clone },
     ),
   ];
+}
+
+export function referencedStandIn(key: ForeignKey, name: QualifiedName): string {
+  const { referencedColumns, referencedTypes, referencedCollations } = key;
+  const columns = standInColumns(referencedColumns, referencedTypes, referencedCollations);
+  const overlaps = key.period ? ' without overlaps' : '';
+  const unique = `unique (${referencedColumns.map(ident).join(', ')}${overlaps})`;
+  return `create ${key.referencesUnlogged ? 'unlogged ' : ''}table ${qualified(name)} (${[...columns, unique].join(', ')})`;
+}
+
+function referencingStandIn(key: ForeignKey, name: QualifiedName): string {
+  const columns = standInColumns(key.columns, key.columnTypes, key.columnCollations);
+  return `create ${key.tableUnlogged ? 'unlogged ' : ''}table ${qualified(name)} (${columns.join(', ')})`;
+}
+
+function standInColumns(
+  columns: readonly string[],
+  types: readonly string[],
+  collations: readonly (string | null)[],
+): string[] {
+  return columns.map((column, at) => {
+    const collation = collations[at] ?? null;
+    return `${ident(column)} ${types[at] ?? ''}${collation === null ? '' : ` collate ${collation}`}`;
+  });
 }
 
 /** The server speaks of the trial's schemas. */

@@ -34,6 +34,8 @@ export interface DefinitionsTrial {
   readonly role: string;
   /** What referred to the table before there was a clone. */
   readonly references: readonly Reference[];
+  /** As the change leaves them; null where it does not touch them. */
+  readonly foreignKeysOut: Definitions['foreignKeysOut'] | null;
   /** Makes the change on the clone, once more. */
   readonly change: () => Promise<void>;
 }
@@ -58,7 +60,8 @@ export async function tryDefinitions(trial: DefinitionsTrial): Promise<TriedDefi
   };
   const names = columnNames(trial.before, trial.after);
   const renamed = isRenamed(names) ? await followRenames(trial, target, names) : definitions;
-  const wanted = withNewNames(renamed, source.oid, names);
+  const renamedAll = withNewNames(renamed, source.oid, names);
+  const wanted = { ...renamedAll, foreignKeysOut: trial.foreignKeysOut ?? renamedAll.foreignKeysOut };
   await session.batch(['savepoint definitions']);
   try {
     await trial.change();
