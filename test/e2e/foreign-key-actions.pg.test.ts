@@ -25,7 +25,9 @@ const cases: readonly Case[] = [
     name: 'added without names, to a primary key, a unique index, composite, with every property',
     alter: [
       `${big}, add foreign key (p) references parent, add foreign key (p) references parent (code) not valid`,
-      'add foreign key (p) references "Über x"."Päré nt" ("I d") on update cascade on delete set default, add foreign key (p) references parted',
+      'add foreign key (p) references "Über x"."Päré nt" ("I d") on update cascade on delete set default',
+      // Before 18 a key that is validated later leaves its internal entries for partitions as they are.
+      `add foreign key (p) references parted${major < 18 ? ' not valid' : ''}`,
       'add constraint "Ω ""x""" foreign key (a, b) references pair match full on delete restrict deferrable initially deferred',
       ...(major < 15 ? [] : ['add foreign key (a, b) references pair on delete set null (b)']),
     ],
