@@ -26,6 +26,8 @@ const cases: readonly Case[] = [
     alter: [
       `${big}, add foreign key (p) references parent, add foreign key (p) references parent (code) not valid`,
       'add foreign key (p) references "Über x"."Päré nt" ("I d") on update cascade on delete set default',
+      // Of the same name as the table.
+      'add foreign key (own) references "Über x".T not valid, add foreign key (own) references T',
       // Before 18 a key that is validated later leaves its internal entries for partitions as they are.
       `add foreign key (p) references parted${major < 18 ? ' not valid' : ''}`,
       'add constraint "Ω ""x""" foreign key (a, b) references pair match full on delete restrict deferrable initially deferred',
@@ -113,6 +115,7 @@ const commonSetup = `
 
 function setupOf(table: string): string {
   return `
+    create table "Über x".${table} (id integer primary key);
     create table ${table} (
       id integer primary key, n integer not null, p integer, a integer, b integer, own integer,
       kp integer references parent on delete cascade, kself integer references ${table} deferrable initially deferred
@@ -264,6 +267,23 @@ describe('what cannot be', () => {
     });
     expect(await keysOf(db)).toEqual([]);
     await db.query('insert into parent select i, i from generate_series(10, 12) as i');
+    await runChange(db, added);
+    expect(await keysOf(db)).toEqual(['new true']);
+  });
+
+  test('a row that is written after the look is found when the foreign key is validated', async () => {
+    await using db = await createDatabase(`${setup} delete from app.t where c > 9`);
+    const error = await failure(
+      runChange(db, added, {
+        beforeCutover: async () => {
+          await db.query('insert into app.t values (50, 1, 77)');
+          return { ok: true, said: '' };
+        },
+      }),
+    );
+    expect(error).toMatchObject({ code: 'foreign-key-violated', exitCode: 1 });
+    expect(await keysOf(db)).toEqual(['new false']);
+    await db.query('delete from app.t where id = 50');
     await runChange(db, added);
     expect(await keysOf(db)).toEqual(['new true']);
   });
