@@ -31,12 +31,19 @@ const server = await startEmbeddedServer({
 try {
   await new World(server, 'postgres').withClient((client) => client.query('create role soak_reader'));
   await new World(server, 'postgres').withClient((client) =>
-    client.query(`create role ${client.escapeIdentifier(oddRole)} superuser login`),
+    client.query(
+      `create role ${client.escapeIdentifier(oddRole)} superuser login password ${client.escapeLiteral(passwordOf(server))}`,
+    ),
   );
   process.exitCode = await soak();
 } finally {
   await server.stop({ immediate: true });
   await tool.remove();
+}
+
+/** @param {import('../dist/demo/embedded-server.js').EmbeddedServer} embedded */
+function passwordOf(embedded) {
+  return decodeURIComponent(new URL(embedded.url()).password);
 }
 
 /** @returns {Promise<number>} the exit code */

@@ -30,7 +30,7 @@ const settingChoices = [
 /** A schema that is looked at before pg_catalog: whoever lets PostgreSQL look a name up gets these. */
 const foreSchema = [
   'create schema fore',
-  ...['upper', 'lower', 'reverse', 'md5'].map(
+  ...['upper', 'lower', 'reverse'].map(
     (name) =>
       `create function fore.${name}(text) returns text language sql immutable as $$ select 'fore ' || $1 $$`,
   ),
