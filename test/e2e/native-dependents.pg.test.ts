@@ -270,20 +270,31 @@ Statements
     ]);
   });
 
-  test('what the trial could not know is said with the detail of PostgreSQL, and nothing is changed', async () => {
+  test('a function of the row type is on the clone as well', async () => {
     await using db = await createDatabase(`${roles}${table}
       create function bound(t) returns bigint begin atomic select count(*) from t where v > 'a'; end;`);
+    const change = { table: 't', alter: ['DROP COLUMN v'] };
+    const planned = await plan({ connection: { url: db.url }, request: request(change) });
+    expect(planned.verdict).toBe('refused');
+    expect(JSON.stringify(planned.reasons)).toContain(
+      'function bound(public.t) depends on column v of table public.t',
+    );
+  });
+
+  test('what the trial could not know is said with the detail of PostgreSQL, and nothing is changed', async () => {
+    await using db = await createDatabase(`${roles}${table}
+      create table kid () inherits (t); create view over_kid as select v from kid;`);
     const change = { table: 't', alter: ['DROP COLUMN v'] };
     const planned = await plan({ connection: { url: db.url }, request: request(change) });
     expect(planned.verdict).toBe('native');
     expect(planned.warnings).toContainEqual({
       code: 'dependents-untried',
-      message: expect.stringContaining('function public.bound(public.t)'),
+      message: expect.stringContaining('table public.kid'),
     });
     const error = await failure(runChange(db, change));
     expect(error).toMatchObject({
       code: 'native-failed',
-      message: expect.stringContaining('function bound(t) depends on column v of table t'),
+      message: expect.stringContaining('view over_kid depends on column v of table kid'),
       hint: expect.stringContaining('nothing was changed'),
     });
   });
