@@ -70,8 +70,7 @@ async function rehearse(
   if (state === 'closed') return;
   if (state === 'none') {
     await step('making the state (schema "ghost")', async () => {
-      await createState(session);
-      await setRightState(session);
+      await createState(session, setRightState);
     });
   }
   await step('making the change log (schema "ghost")', async () => {

@@ -35,27 +35,28 @@ export function tablesOfLayout(version: number): number {
 }
 
 /**
- * In a statement of its own: CREATE TABLE with a reference reaches event triggers as two commands on the table, and those that
- * do something to each new table would do it twice.
+ * In statements of their own, after what event triggers have added to the tables is off again: CREATE TABLE with a reference
+ * reaches event triggers as two commands on the table, and those that do something to each new table would do it twice; and a
+ * row security that one of them has switched on forbids the look at the rows.
  */
+export const stateKeysSql: readonly string[] = ['chunks', 'progress', 'commands', 'locks'].map(
+  belongsToMigration,
+);
+
 function belongsToMigration(table: string): string {
   return `alter table ghost.${table} add foreign key (migration_id) references ghost.migrations on delete cascade`;
 }
 
 /** The runner's sign of life, and what it is doing: written every second or so, read by `status` and by whoever would take over. */
-const createProgressSql: readonly string[] = [
-  sql`
+const createProgressSql = sql`
   create table ghost.progress (
     migration_id integer primary key,
     at timestamptz not null,
     body jsonb not null
-  ) with (fillfactor = 50)`,
-  belongsToMigration('progress'),
-];
+  ) with (fillfactor = 50)`;
 
 /** What somebody asks of a run from elsewhere, and what it answered. */
-const createCommandsSql: readonly string[] = [
-  sql`
+const createCommandsSql = sql`
   create table ghost.commands (
     id bigint generated always as identity primary key,
     migration_id integer not null,
@@ -64,21 +65,16 @@ const createCommandsSql: readonly string[] = [
     at timestamptz not null default clock_timestamp(),
     answer jsonb,
     answered_at timestamptz
-  )`,
-  belongsToMigration('commands'),
-];
+  )`;
 
 /** The lock ledger: what each lock on a user's table cost. */
-const createLocksSql: readonly string[] = [
-  sql`
+const createLocksSql = sql`
   create table ghost.locks (
     id bigint generated always as identity primary key,
     migration_id integer not null,
     at timestamptz not null default clock_timestamp(),
     entry jsonb not null
-  )`,
-  belongsToMigration('locks'),
-];
+  )`;
 
 export const createStateSchemaSql: readonly string[] = [
   // Two first runs at the same moment: the second waits here and then finds the schema.
@@ -129,10 +125,9 @@ export const createStateSchemaSql: readonly string[] = [
       rows bigint not null,
       primary key (migration_id, from_block)
     )`,
-  belongsToMigration('chunks'),
-  ...createProgressSql,
-  ...createCommandsSql,
-  ...createLocksSql,
+  createProgressSql,
+  createCommandsSql,
+  createLocksSql,
   `revoke all on all tables in schema ghost from public`,
 ];
 
@@ -148,9 +143,10 @@ const upgrades: Readonly<Record<number, readonly string[]>> = {
       add column verification jsonb,
       add column swap_xid text,
       add column swap_snapshot text`,
-    ...createProgressSql,
-    ...createCommandsSql,
-    ...createLocksSql,
+    createProgressSql,
+    createCommandsSql,
+    createLocksSql,
+    ...['progress', 'commands', 'locks'].map(belongsToMigration),
     `revoke all on all tables in schema ghost from public`,
   ],
   3: [

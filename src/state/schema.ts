@@ -4,6 +4,7 @@ import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
 import {
   createStateSchemaSql,
+  stateKeysSql,
   layoutOf,
   marksOfFormerVersionsSql,
   readStateSchemaSql,
@@ -120,8 +121,7 @@ export async function ensureState(
     await session.transaction(async () => {
       await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
       if (await hasState(session)) return;
-      await createState(session);
-      await created(session);
+      await createState(session, created);
     });
   } catch (error) {
     if (sqlState(error) !== SqlState.insufficientPrivilege) throw error;
@@ -141,9 +141,18 @@ export async function ensureState(
   }
 }
 
-/** In the caller's transaction. */
-export async function createState(session: Session): Promise<void> {
+/**
+ * In the caller's transaction.
+ *
+ * @param created looks at the tables that were made
+ */
+export async function createState(
+  session: Session,
+  created: (session: Session) => Promise<void> = async () => {},
+): Promise<void> {
   await session.batch(createStateSchemaSql);
+  await created(session);
+  await session.batch(stateKeysSql);
 }
 
 /** In the caller's transaction, which knows that it holds no migration. */
