@@ -155,9 +155,9 @@ test('switching capture on: it gives way', async () => {
   });
   expect(error).toMatchObject({ code: 'interrupted' });
   const misses = missed(events, 'lock:missed');
-  expect(misses.length).toBeGreaterThan(0);
-  for (const miss of misses)
-    expect(miss).toMatchObject({ what: 'switching capture on', blockers: seen(worker) });
+  // When it has given way a write of the application may be in the way for a moment, and then that is the truth.
+  const named = { what: 'switching capture on', blockers: seen(worker) };
+  expect(misses).toContainEqual(expect.objectContaining(named));
   await app.end();
   expect(app.longestMs).toBeLessThan(tolerableMs);
   await abort({ connection: { url: server.url() } }, events.find(({ id }) => id !== null)?.id ?? 0);
