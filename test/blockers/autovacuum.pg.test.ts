@@ -158,6 +158,13 @@ test('switching capture on: it gives way', async () => {
   // When it has given way a write of the application may be in the way for a moment, and then that is the truth.
   const named = { what: 'switching capture on', blockers: seen(worker) };
   expect(misses).toContainEqual(expect.objectContaining(named));
+  for (const miss of misses) {
+    const { what, blockers } = miss as Extract<MigrationEvent, { event: 'lock:missed' }>;
+    expect(what).toBe('switching capture on');
+    const others = blockers.filter(({ pid }) => pid !== worker);
+    for (const other of others)
+      expect(other).toMatchObject({ backendType: 'client backend', lockModes: ['ROW EXCLUSIVE'] });
+  }
   await app.end();
   expect(app.longestMs).toBeLessThan(tolerableMs);
   await abort({ connection: { url: server.url() } }, events.find(({ id }) => id !== null)?.id ?? 0);
