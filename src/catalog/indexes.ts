@@ -1,5 +1,6 @@
 /** The indexes of a table. */
 import type { Session } from '../db/session.js';
+import { extensionMarksSql } from './definitions-of/pieces-sql.js';
 import type { Index } from './types.js';
 
 /** Run under `withDeparseSettings`. In order of creation. */
@@ -65,16 +66,7 @@ const indexesSql = `
     i.indisclustered as clustered,
     i.indisreplident as "replicaIdentity",
     obj_description(i.indexrelid, 'pg_class') as comment,
-    array(
-      select x.extname::text
-      from pg_depend as d
-      join pg_extension as x on x.oid = d.refobjid
-      where d.classid = 'pg_class'::regclass
-        and d.objid = i.indexrelid
-        and d.refclassid = 'pg_extension'::regclass
-        and d.deptype = 'x'
-      order by 1
-    ) as extensions,
+    ${extensionMarksSql('pg_class', 'i.indexrelid')} as extensions,
     pg_relation_filenode(i.indexrelid) as filenode
   from pg_index as i
   join pg_class as c on c.oid = i.indexrelid

@@ -39,6 +39,22 @@ const grow = 'alter table orders alter column id type bigint; alter sequence ord
 export const common = {
   alter: ['ALTER COLUMN id TYPE bigint', 'RENAME COLUMN note TO remark'],
 };
+/** And views over them; all are bound to the row type, and a native change drops and makes them by hand. */
+const rowTypeFunctions = `create function label(o orders) returns text language sql stable as 'select o.note || o.id';
+      comment on function label is 'a computed field';
+      create function app."All Of Them"(above integer default 0) returns setof orders language plpgsql stable security definer rows 7
+        set search_path = '' as $$ begin return query select * from public.orders where id > above; end $$;
+      alter function app."All Of Them" owner to carried_owner;
+      revoke all on function app."All Of Them" from public;
+      grant execute on function app."All Of Them" to carried_reader with grant option;
+      create function one_of(variadic all_of orders[]) returns orders language sql immutable parallel safe as 'select all_of[1]';
+      create procedure keep(o orders, inout n integer) language plpgsql as $$ begin n := o.id; end $$;
+      create function worth(o orders) returns numeric language sql stable return o.total * 2;
+      create function best() returns orders language sql stable begin atomic select o.* from public.orders as o order by public.worth(o) desc limit 1; end;
+      create view labelled as select id, label(orders) as label from orders;
+      create view app.more as select * from labelled where label <> '';
+      grant select on app.more to carried_reader;`;
+
 const commonNative = `${grow} alter table orders rename column note to remark;`;
 
 export const cases: readonly CarriedCase[] = [
@@ -302,35 +318,9 @@ export const cases: readonly CarriedCase[] = [
     change: { alter: ['ALTER COLUMN id TYPE bigint'] },
     setup: `
       create role carried_owner; create role carried_reader; grant usage, create on schema public, app to carried_owner;
-      create function label(o orders) returns text language sql stable as 'select o.note || o.id';
-      comment on function label is 'a computed field';
-      create function app."All Of Them"(above integer default 0) returns setof orders language plpgsql stable security definer rows 7
-        set search_path = '' as $$ begin return query select * from public.orders where id > above; end $$;
-      alter function app."All Of Them" owner to carried_owner;
-      revoke all on function app."All Of Them" from public;
-      grant execute on function app."All Of Them" to carried_reader with grant option;
-      create function one_of(variadic all_of orders[]) returns orders language sql immutable parallel safe as 'select all_of[1]';
-      create procedure keep(o orders, inout n integer) language plpgsql as $$ begin n := o.id; end $$;
-      create function worth(o orders) returns numeric language sql stable return o.total * 2;
-      create function best() returns orders language sql stable begin atomic select o.* from public.orders as o order by public.worth(o) desc limit 1; end;
-      create view labelled as select id, label(orders) as label from orders;
-      create view app.more as select * from labelled where label <> '';
-      grant select on app.more to carried_reader;`,
+      ${rowTypeFunctions}`,
     native: `drop view app.more, labelled; drop function label, app."All Of Them", one_of, worth, best(); drop procedure keep; ${grow}
-      create function label(o orders) returns text language sql stable as 'select o.note || o.id';
-      comment on function label is 'a computed field';
-      create function app."All Of Them"(above integer default 0) returns setof orders language plpgsql stable security definer rows 7
-        set search_path = '' as $$ begin return query select * from public.orders where id > above; end $$;
-      alter function app."All Of Them" owner to carried_owner;
-      revoke all on function app."All Of Them" from public;
-      grant execute on function app."All Of Them" to carried_reader with grant option;
-      create function one_of(variadic all_of orders[]) returns orders language sql immutable parallel safe as 'select all_of[1]';
-      create procedure keep(o orders, inout n integer) language plpgsql as $$ begin n := o.id; end $$;
-      create function worth(o orders) returns numeric language sql stable return o.total * 2;
-      create function best() returns orders language sql stable begin atomic select o.* from public.orders as o order by public.worth(o) desc limit 1; end;
-      create view labelled as select id, label(orders) as label from orders;
-      create view app.more as select * from labelled where label <> '';
-      grant select on app.more to carried_reader;`,
+      ${rowTypeFunctions}`,
   },
   {
     name: "another table's default from the table's sequence",

@@ -17,3 +17,15 @@ export const notOfExtension = (catalog: string, oid: string): string => `
       and e.refclassid = 'pg_extension'::regclass
       and e.deptype = 'e'
   )`;
+
+/** Names of the extensions on which an object is marked to depend (`ALTER ... DEPENDS ON EXTENSION`). Both are SQL. */
+export const extensionMarksSql = (catalog: string, oid: string): string => `array(
+      select x.extname::text
+      from pg_depend as d
+      join pg_extension as x on x.oid = d.refobjid
+      where d.classid = '${catalog}'::regclass
+        and d.objid = ${oid}
+        and d.refclassid = 'pg_extension'::regclass
+        and d.deptype = 'x'
+      order by 1
+    )`;

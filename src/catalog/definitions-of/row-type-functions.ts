@@ -5,7 +5,7 @@
 import type { Session } from '../../db/session.js';
 import { grantsJsonSql } from '../acl-sql.js';
 import type { RowTypeFunction } from '../definitions.js';
-import { notOfExtension } from './pieces-sql.js';
+import { extensionMarksSql, notOfExtension } from './pieces-sql.js';
 
 type Row = RowTypeFunction & { readonly calls: readonly number[] };
 
@@ -70,16 +70,7 @@ const rowTypeFunctionsSql = `
     p.proargtypes::oid[] && array(select oid from own) as "takesRow",
     case when p.proacl is not null then ${grantsJsonSql('p.proacl', 'f', 'p.proowner')} end as grants,
     obj_description(p.oid, 'pg_proc') as comment,
-    array(
-      select x.extname::text
-      from pg_depend as d
-      join pg_extension as x on x.oid = d.refobjid
-      where d.classid = 'pg_proc'::regclass
-        and d.objid = p.oid
-        and d.refclassid = 'pg_extension'::regclass
-        and d.deptype = 'x'
-      order by 1
-    ) as extensions,
+    ${extensionMarksSql('pg_proc', 'p.oid')} as extensions,
     coalesce(
       (select json_agg(json_build_object('provider', l.provider, 'label', l.label) order by l.provider)
        from pg_seclabel as l

@@ -47,10 +47,9 @@ export interface TriedDefinitions {
   readonly refusals: readonly Failed[];
 }
 
-/** In the trial's transaction, on the unchanged clone; leaves it so. */
-export async function tryDefinitions(trial: DefinitionsTrial): Promise<TriedDefinitions> {
-  const { session, source, clone, definitions, role } = trial;
-  const target: CloneTarget = {
+/** Where the definitions are tried: on the clone, under the names that things have there. */
+export function cloneTarget({ session, source, clone, definitions, role }: DefinitionsTrial): CloneTarget {
+  return {
     session,
     table: source.name,
     tableOid: source.oid,
@@ -58,6 +57,12 @@ export async function tryDefinitions(trial: DefinitionsTrial): Promise<TriedDefi
     names: cloneNames(source.name, definitions, clone.schema, partMoves(source, clone.schema)),
     role,
   };
+}
+
+/** In the trial's transaction, on the unchanged clone; leaves it so. */
+export async function tryDefinitions(trial: DefinitionsTrial): Promise<TriedDefinitions> {
+  const { session, source, definitions } = trial;
+  const target = cloneTarget(trial);
   const names = columnNames(trial.before, trial.after);
   const renamed = isRenamed(names) ? await followRenames(trial, target, names) : definitions;
   const renamedAll = withNewNames(renamed, source.oid, names);

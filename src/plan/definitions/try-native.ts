@@ -21,10 +21,8 @@ import {
   type Failed,
 } from './attach-to-clone.js';
 import { inStoredForm } from '../../sql/stored-form.js';
-import { partMoves } from '../../ddl/own-names.js';
-import { cloneNames } from './clone-names.js';
 import { takenOff, takenViews } from './taken-off.js';
-import type { DefinitionsTrial, TriedDefinitions } from './try-definitions.js';
+import { cloneTarget, type DefinitionsTrial, type TriedDefinitions } from './try-definitions.js';
 
 export interface NativeStatement {
   /** The user's text. */
@@ -99,15 +97,8 @@ async function findTakenOff(input: NativeTrialInput): Promise<TakenOff | null> {
 }
 
 async function attempt(input: NativeTrialInput, taken: TakenOff | null): Promise<Outcome> {
-  const { session, source, clone, definitions, role } = input;
-  const target: CloneTarget = {
-    session,
-    table: source.name,
-    tableOid: source.oid,
-    clone,
-    names: cloneNames(source.name, definitions, clone.schema, partMoves(source, clone.schema)),
-    role,
-  };
+  const { session, clone, definitions } = input;
+  const target = cloneTarget(input);
   await session.batch(['savepoint native']);
   try {
     const { refusals } = await attachToClone(target, definitions);
