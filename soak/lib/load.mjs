@@ -334,8 +334,9 @@ class Writer {
     const { world } = this.#load;
     const code = codeOf(error);
     if (this.#load.isConflictOfOurs(error)) return;
-    // PostgreSQL makes the second index of a deferrable constraint as one that is not.
-    if (code === '23505' && /_ccnew"/.test(textOf(error))) return;
+    // REINDEX CONCURRENTLY of a deferrable constraint: PostgreSQL checks the index that comes at once, and after the exchange
+    // the one that goes (index_concurrently_swap).
+    if (code === '23505' && /_cc(new|old)"/.test(textOf(error))) return;
     const oid = await tableOid(client);
     if (oid !== this.#oid && !this.#after) {
       world.note(
