@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedServer } from '../dist/demo/embedded-server.js';
+import { startEmbeddedServer } from '../dist/lab/embedded-server.js';
 import { readOptions } from './lib/options.mjs';
 import { roundSeed } from './lib/random.mjs';
 import { Round } from './lib/round.mjs';
@@ -25,7 +25,7 @@ const options = readOptions();
 console.log(`seed ${options.seed}, PostgreSQL ${options.major}`);
 const tool = await copyTool();
 const server = await startEmbeddedServer({
-  major: /** @type {import('../dist/demo/embedded-binaries.js').EmbeddedMajor} */ (options.major),
+  major: /** @type {import('../dist/lab/embedded-binaries.js').EmbeddedMajor} */ (options.major),
   settings: serverSettings,
 });
 try {
@@ -41,7 +41,7 @@ try {
   await tool.remove();
 }
 
-/** @param {import('../dist/demo/embedded-server.js').EmbeddedServer} embedded */
+/** @param {import('../dist/lab/embedded-server.js').EmbeddedServer} embedded */
 function passwordOf(embedded) {
   return decodeURIComponent(new URL(embedded.url()).password);
 }
@@ -141,7 +141,7 @@ async function report(round, number, seed, error) {
 }
 
 async function serverLog() {
-  const { readServerLog } = await import('../dist/demo/server-process.js');
+  const { readServerLog } = await import('../dist/lab/server-process.js');
   const log = await readServerLog(join(server.dataDirectory, '..')).catch((error) => String(error));
   return log.split('\n').slice(-400).join('\n');
 }

@@ -1,6 +1,6 @@
 /** The server that is measured, and fresh databases on it. */
 import pg from 'pg';
-import { startEmbeddedServer } from '../../dist/demo/embedded-server.js';
+import { startEmbeddedServer } from '../../dist/lab/embedded-server.js';
 import { initialize } from './pgbench.mjs';
 import { fillTable, tableSize } from './table.mjs';
 
@@ -50,7 +50,7 @@ export class Lab {
       return await Lab.#connect(given, url, async () => {});
     }
     const server = await startEmbeddedServer({
-      major: /** @type {import('../../dist/demo/embedded-binaries.js').EmbeddedMajor} */ (major),
+      major: /** @type {import('../../dist/lab/embedded-binaries.js').EmbeddedMajor} */ (major),
       settings: embeddedSettings,
     });
     return await Lab.#connect(

@@ -43,7 +43,7 @@ export class Round {
   lastOutput = '';
 
   /**
-   * @param {import('../../dist/demo/embedded-server.js').EmbeddedServer} server
+   * @param {import('../../dist/lab/embedded-server.js').EmbeddedServer} server
    * @param {string} program
    * @param {number} seed
    */

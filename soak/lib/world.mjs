@@ -23,7 +23,7 @@ export class World {
   #stop = new AbortController();
 
   /**
-   * @param {import('../../dist/demo/embedded-server.js').EmbeddedServer} server
+   * @param {import('../../dist/lab/embedded-server.js').EmbeddedServer} server
    * @param {string} database
    */
   constructor(server, database) {

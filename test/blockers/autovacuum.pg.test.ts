@@ -1,8 +1,8 @@
 /** Autovacuum at work on the table when a run needs its locks: it gives way where the role may make it, and is named where not. */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import pg from 'pg';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
-import { startEmbeddedServer, type EmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import { startEmbeddedServer, type EmbeddedServer } from '../../src/lab/embedded-server.js';
 import {
   abort,
   finalize,

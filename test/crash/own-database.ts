@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { EmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedServer } from '../../src/lab/embedded-server.js';
 
 /** A database of a server that a test has for itself, and may crash. */
 export class OwnDatabase implements AsyncDisposable {

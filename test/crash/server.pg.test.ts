@@ -4,8 +4,8 @@
  * to the end. Whatever the application was told is committed is there, and the catalog is what the native ALTER leaves.
  */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { type EmbeddedServer, startEmbeddedServer } from '../../src/demo/embedded-server.js';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
+import { type EmbeddedServer, startEmbeddedServer } from '../../src/lab/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 import type { Point } from '../../src/migration/points.js';
 import type { CatalogSnapshot } from '../support/catalog-snapshot.js';
 import { type TestDatabase, until } from '../support/database.js';

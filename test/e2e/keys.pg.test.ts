@@ -4,7 +4,7 @@
  * test another seed.
  */
 import { describe, expect, test } from 'vitest';
-import { createRandom } from '../../src/demo/random.js';
+import { createRandom } from '../../src/lab/random.js';
 import { abort } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { status, type MigrationEvent, type Phase } from '../../src/index.js';
-import { startEmbeddedServer } from '../../src/demo/embedded-server.js';
+import { startEmbeddedServer } from '../../src/lab/embedded-server.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { completeChange, failure, runChange } from '../support/migration.js';
 import { writeFile } from 'node:fs/promises';

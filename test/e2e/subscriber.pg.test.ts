@@ -1,7 +1,7 @@
 /** A subscriber of the table goes on receiving every write across the swap, and nothing of the shadow. */
 import { expect, inject, test } from 'vitest';
-import { startEmbeddedServer } from '../../src/demo/embedded-server.js';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
+import { startEmbeddedServer } from '../../src/lab/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 import pg from 'pg';
 import { until } from '../support/database.js';
 import { finalize, migrate } from '../../src/index.js';

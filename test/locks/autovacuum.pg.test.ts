@@ -1,8 +1,8 @@
 /** Autovacuum in the way: it gives way to a waiter whose deadlock check has run, but not when it prevents wraparound. */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
-import { startEmbeddedServer, type EmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import { startEmbeddedServer, type EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { blockerLines } from '../../src/locks/describe-blockers.js';
 import type { LockNotObtained } from '../../src/locks/locked-transaction.js';
 import { until } from '../support/database.js';

@@ -1,6 +1,6 @@
 /** Starts one server for a vitest project, whose name ends in the wanted version (pg-18). */
 import type { TestProject } from 'vitest/node';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 import { startTestServer } from './server.js';
 
 declare module 'vitest' {

@@ -7,8 +7,8 @@
  * 3. otherwise the embedded server of the wanted major version.
  */
 import pg from 'pg';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
-import { startEmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import { startEmbeddedServer } from '../../src/lab/embedded-server.js';
 
 export interface TestServer extends AsyncDisposable {
   /** Of a superuser, in a database that no test touches. */

@@ -1,7 +1,7 @@
 /** A database of a primary with an application at work in it, and what must be in it, and on its standby, in the end. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import type { EmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { until } from '../support/until.js';
 import {
   differences,

@@ -1,7 +1,7 @@
 /** Whole runs beside a load that passes a limit for a while: they wait with that reason, and go on when it is over. */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
-import { startEmbeddedServer, type EmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import { startEmbeddedServer, type EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { Session } from '../../src/db/session.js';
 import type { Limits } from '../../src/throttle/limits.js';
 import { until } from '../support/until.js';

@@ -1,7 +1,7 @@
 /** Signals of what a server does by itself, by settings that a shared server cannot have. */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
-import { startEmbeddedServer, type EmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import { startEmbeddedServer, type EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { Session } from '../../src/db/session.js';
 import { autovacuum } from '../../src/throttle/signals/autovacuum.js';
 import { retainedWal } from '../../src/throttle/signals/retained-wal.js';

@@ -3,8 +3,8 @@
  * for it, the application and the change log do not, and in the end no write is missing, here and there.
  */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
-import { startEmbeddedServer, type EmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import { startEmbeddedServer, type EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { status, type MigrationStatus } from '../../src/index.js';
 import { failure } from '../support/migration.js';
 import { until } from '../support/until.js';

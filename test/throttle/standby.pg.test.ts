@@ -1,6 +1,6 @@
 import { inject, test, expect, beforeAll, afterAll } from 'vitest';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
-import { startEmbeddedServer, type EmbeddedServer } from '../../src/demo/embedded-server.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import { startEmbeddedServer, type EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { Session } from '../../src/db/session.js';
 import type { Decision } from '../../src/throttle/governor.js';
 import type { Reading } from '../../src/throttle/reading.js';

@@ -10,12 +10,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { Session } from '../../src/db/session.js';
-import { createServerDirectory, serverAccount, type ServerAccount } from '../../src/demo/embedded-account.js';
-import { findBinaries, runnableBinaries } from '../../src/demo/embedded-binaries.js';
-import { configureCluster } from '../../src/demo/embedded-cluster.js';
-import type { EmbeddedServer } from '../../src/demo/embedded-server.js';
-import { readServerLog, ServerProcess, type ServerProcessPlace } from '../../src/demo/server-process.js';
-import { Watchdog } from '../../src/demo/watchdog.js';
+import { createServerDirectory, serverAccount, type ServerAccount } from '../../src/lab/embedded-account.js';
+import { findBinaries, runnableBinaries } from '../../src/lab/embedded-binaries.js';
+import { configureCluster } from '../../src/lab/embedded-cluster.js';
+import type { EmbeddedServer } from '../../src/lab/embedded-server.js';
+import { readServerLog, ServerProcess, type ServerProcessPlace } from '../../src/lab/server-process.js';
+import { Watchdog } from '../../src/lab/watchdog.js';
 import { until } from '../support/until.js';
 
 const run = promisify(execFile);

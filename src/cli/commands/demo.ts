@@ -1,6 +1,6 @@
 /** `pg-ghost demo`: all of it on an embedded server, under load. */
 import { Option } from '@commander-js/extra-typings';
-import type { EmbeddedMajor } from '../../demo/embedded-binaries.js';
+import type { EmbeddedMajor } from '../../lab/embedded-binaries.js';
 import { plainLinesReporter } from '../../report/plain-lines.js';
 import type { Reporter } from '../../report/reporter.js';
 import { terminalReporter } from '../../report/terminal.js';
@@ -40,7 +40,7 @@ export function demoCommand(invocation: Invocation) {
         async ({ library, common: { signal } }) => {
           const { stdout } = invocation;
           // The embedded server's code is of no use to anybody else's command.
-          const { runDemo } = await import('../../demo/demo.js');
+          const { runDemo } = await import('../demo/demo.js');
           const look = stdout.look(values.color);
           await runDemo({
             rows: values.rows,

@@ -8,16 +8,16 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import ts from 'typescript';
-import type { EmbeddedMajor } from '../../src/demo/embedded-binaries.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 
 const sources = [
   'errors',
-  'demo/embedded-account',
-  'demo/embedded-binaries',
-  'demo/embedded-cluster',
-  'demo/embedded-server',
-  'demo/server-process',
-  'demo/watchdog',
+  'lab/embedded-account',
+  'lab/embedded-binaries',
+  'lab/embedded-cluster',
+  'lab/embedded-server',
+  'lab/server-process',
+  'lab/watchdog',
 ];
 
 export interface Owner extends Disposable {
@@ -46,7 +46,7 @@ export async function startOwner(folder: string, major: EmbeddedMajor, end: stri
     main,
     `import { dirname } from 'node:path';
      import { readFileSync } from 'node:fs';
-     import { startEmbeddedServer } from './demo/embedded-server.js';
+     import { startEmbeddedServer } from './lab/embedded-server.js';
      const server = await startEmbeddedServer({ major: ${major}, settings: { fsync: 'off' } });
      const postmasterPid = Number(readFileSync(server.dataDirectory + '/postmaster.pid', 'utf8').split('\\n')[0]);
      console.log(JSON.stringify({ postmasterPid, serverDirectory: dirname(server.dataDirectory) }));

@@ -1,8 +1,8 @@
 /** The proof proves something: it passes after PostgreSQL's own ALTER, and fails for each way of losing a write. */
 import { expect, test } from 'vitest';
-import { prove } from '../../src/demo/proof.js';
-import { fillTables } from '../../src/demo/seed.js';
-import { Workload } from '../../src/demo/workload.js';
+import { prove } from '../../src/lab/proof.js';
+import { fillTables } from '../../src/lab/seed.js';
+import { Workload } from '../../src/lab/workload.js';
 import { Session } from '../../src/db/session.js';
 import { createDatabase, until } from '../support/database.js';
 

@@ -1,8 +1,8 @@
 /** What a run of the demo is measured by, taken from its events and from the application's own clock. */
-import type { EventListener } from '../report/events.js';
-import { count, milliseconds } from '../report/format.js';
-import { grid } from '../report/table.js';
-import { slowest, type Workload } from './workload.js';
+import { slowest, type Workload } from '../../lab/workload.js';
+import type { EventListener } from '../../report/events.js';
+import { count, milliseconds } from '../../report/format.js';
+import { grid } from '../../report/table.js';
 
 /** Moments as `performance.now()`, to compare with the samples of the workload. */
 export class Stopwatch {

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, inject, test, vi } from 'vitest';
-import { serverAccount } from '../../src/demo/embedded-account.js';
+import { serverAccount } from '../../src/lab/embedded-account.js';
 import {
   type EmbeddedBinaries,
   type EmbeddedMajor,
   findBinaries,
   runnableBinaries,
-} from '../../src/demo/embedded-binaries.js';
+} from '../../src/lab/embedded-binaries.js';
 import '../support/global-setup.js';
 
 const run = promisify(execFile);

@@ -3,21 +3,21 @@
  * Whatever ends it, no process and no directory is left.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Session } from '../db/session.js';
-import { FailedError } from '../errors.js';
-import type { MigrationResult } from '../migration/types.js';
-import type { ChangeRequest } from '../plan/types.js';
-import { combineListeners } from '../report/emitter.js';
-import { count, counted, duration } from '../report/format.js';
-import type { Look } from '../report/paint.js';
-import { renderPlan } from '../report/plan-text.js';
-import type { Reporter } from '../report/reporter.js';
-import type { EmbeddedMajor } from './embedded-binaries.js';
-import { type EmbeddedServer, startEmbeddedServer } from './embedded-server.js';
+import { Session } from '../../db/session.js';
+import { FailedError } from '../../errors.js';
+import type { EmbeddedMajor } from '../../lab/embedded-binaries.js';
+import { type EmbeddedServer, startEmbeddedServer } from '../../lab/embedded-server.js';
+import { type Check, prove } from '../../lab/proof.js';
+import { seed, shop } from '../../lab/seed.js';
+import { Workload } from '../../lab/workload.js';
+import type { MigrationResult } from '../../migration/types.js';
+import type { ChangeRequest } from '../../plan/types.js';
+import { combineListeners } from '../../report/emitter.js';
+import { count, counted, duration } from '../../report/format.js';
+import type { Look } from '../../report/paint.js';
+import { renderPlan } from '../../report/plan-text.js';
+import type { Reporter } from '../../report/reporter.js';
 import { Stopwatch } from './figures.js';
-import { type Check, prove } from './proof.js';
-import { seed, shop } from './seed.js';
-import { Workload } from './workload.js';
 
 /** As a small production server would have them; everything about durability stays on. */
 const serverSettings = {
@@ -37,7 +37,7 @@ export interface DemoOptions {
   readonly major: EmbeddedMajor;
   /** Ends the demo at once. */
   readonly signal: AbortSignal;
-  readonly library: Pick<typeof import('../index.js'), 'plan' | 'migrate' | 'finalize'>;
+  readonly library: Pick<typeof import('../../index.js'), 'plan' | 'migrate' | 'finalize'>;
   readonly print: (line: string) => void;
   readonly look: Look;
   /** For the progress of the run; `footer` is shown below it where there is room. */

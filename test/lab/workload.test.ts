@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createRandom } from '../../src/demo/random.js';
-import { slowest } from '../../src/demo/workload.js';
+import { createRandom } from '../../src/lab/random.js';
+import { slowest } from '../../src/lab/workload.js';
 
 test('the slowest of those that were under way in the interval', () => {
   const samples = [
