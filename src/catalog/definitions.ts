@@ -172,6 +172,16 @@ export interface RowTypeFunction extends SqlFunction {
   readonly users: readonly string[];
 }
 
+/** A column default of another table that holds this one, or a part of it, as a constant. */
+export interface DefaultElsewhere {
+  readonly oid: number;
+  /** The column. */
+  readonly name: string;
+  readonly tableOid: number;
+  readonly table: QualifiedName;
+  readonly expression: string;
+}
+
 export interface SecurityLabel {
   readonly provider: string;
   /** null = the table itself. */
@@ -197,6 +207,7 @@ export interface Definitions {
   /** Policies and rules of other tables that read this one. */
   readonly policiesElsewhere: readonly Policy[];
   readonly rulesElsewhere: readonly Rule[];
+  readonly defaultsElsewhere: readonly DefaultElsewhere[];
   readonly securityLabels: readonly SecurityLabel[];
 }
 

@@ -7,6 +7,7 @@
  * that is still being built; all DDL on the table, GRANT, COMMENT and new views do. Another file of the heap shows in `filenode`.
  */
 import type { Session } from '../db/session.js';
+import { replacedPartsSql } from './definitions-of/defaults-elsewhere.js';
 import { literal, type SqlQuery } from '../sql/quote.js';
 
 export interface Fingerprint {
@@ -155,6 +156,13 @@ const parts: readonly string[] = [
            and d.classid in ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_policy'::regclass))
      ), '|' order by relation.oid)
    from relation`,
+  // Defaults of other tables that mean it: set again in the swap.
+  `select string_agg(distinct row(x.oid, x.xmin)::text, '')
+   from (${replacedPartsSql('t.oid')}) as part
+   join pg_depend as d
+     on d.refclassid = part.classid and d.refobjid = part.objid and d.classid = 'pg_attrdef'::regclass
+   join pg_attrdef as x on x.oid = d.objid
+   where x.adrelid <> t.oid`,
   `select string_agg(p.oid::text, '' order by p.oid) from pg_publication as p where p.puballtables`,
   `select string_agg(row(i.inhrelid, i.inhparent)::text, '' order by i.inhrelid, i.inhparent)
    from pg_inherits as i

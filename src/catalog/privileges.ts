@@ -123,19 +123,26 @@ function dependentRoles({
 /** Where statements look names up. */
 function otherSchemas(definitions: Definitions | null): string[] {
   if (definitions === null) return [];
-  const { views, functions, foreignKeysIn, foreignKeysOut, policiesElsewhere, rulesElsewhere } = definitions;
+  const { views, functions, foreignKeysIn, foreignKeysOut } = definitions;
   const names: QualifiedName[] = [
     ...[...views, ...functions].map(({ name }) => name),
-    ...[...foreignKeysIn, ...policiesElsewhere, ...rulesElsewhere].map(({ table }) => table),
+    ...[...foreignKeysIn, ...elsewhere(definitions)].map(({ table }) => table),
     ...foreignKeysOut.map(({ references }) => references),
   ];
   return [...new Set(names.map(({ schema }) => schema))];
 }
 
 function elsewhereTables(definitions: Definitions | null): number[] {
-  return [...(definitions?.policiesElsewhere ?? []), ...(definitions?.rulesElsewhere ?? [])].map(
-    ({ tableOid }) => tableOid,
-  );
+  return definitions === null ? [] : elsewhere(definitions).map(({ tableOid }) => tableOid);
+}
+
+/** What is made again on other tables. */
+function elsewhere({
+  policiesElsewhere,
+  rulesElsewhere,
+  defaultsElsewhere,
+}: Definitions): { readonly table: QualifiedName; readonly tableOid: number }[] {
+  return [...policiesElsewhere, ...rulesElsewhere, ...defaultsElsewhere];
 }
 
 function tablespaces(shape: TableShape): string[] {

@@ -1,6 +1,7 @@
 /** Reads what hangs on a table. */
 import type { Session } from '../db/session.js';
 import type { Definitions } from './definitions.js';
+import { readDefaultsElsewhere } from './definitions-of/defaults-elsewhere.js';
 import { readForeignKeysIn, readForeignKeysOut } from './definitions-of/foreign-keys.js';
 import { readFunctions } from './definitions-of/functions.js';
 import { readPolicies, readPoliciesElsewhere, readRowSecurity } from './definitions-of/policies.js';
@@ -38,6 +39,7 @@ export async function readDefinitions(session: Session, tableOid: number): Promi
       }),
       policiesElsewhere: await readPoliciesElsewhere(session, tableOid),
       rulesElsewhere: await readRulesElsewhere(session, tableOid, viewOids),
+      defaultsElsewhere: await readDefaultsElsewhere(session, tableOid),
       securityLabels: await readSecurityLabels(session, tableOid),
     });
   });

@@ -4,6 +4,7 @@
  */
 import type { ForeignKey, TargetDefinitions, TargetView } from '../catalog/definitions.js';
 import type { Definitions } from '../catalog/definitions.js';
+import { setDefault } from '../ddl/default-sql.js';
 import { addForeignKey, dropForeignKey } from '../ddl/foreign-key-sql.js';
 import { createFunction, dropFunctions, replaceFunction, stubFunction } from '../ddl/function-sql.js';
 import { addToPublication, dropFromPublication } from '../ddl/publication-sql.js';
@@ -54,6 +55,7 @@ export function attachDefinitions({ table, target }: Omit<DependentFacts, 'sourc
     ...target.triggers.flatMap(createTrigger),
     ...target.policiesElsewhere.map(alterPolicy),
     ...target.rulesElsewhere.map(replaceRule),
+    ...target.defaultsElsewhere.map(setDefault),
     ...target.publications.map((member) => addToPublication(member, table)),
     ...foreignKeysOf(target).flatMap((key) => addForeignKey(key)),
     ...securityLabelStatements(table, target.securityLabels),

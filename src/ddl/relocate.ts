@@ -50,5 +50,10 @@ export function relocateDefinitions<D extends Definitions>(definitions: D, moves
     })),
     policiesElsewhere: definitions.policiesElsewhere.map(policy),
     rulesElsewhere: definitions.rulesElsewhere.map(onTable),
+    defaultsElsewhere: definitions.defaultsElsewhere.map((each) => ({
+      ...each,
+      table: name(each.table),
+      expression: retargetExpression(each.expression, moves),
+    })),
   };
 }

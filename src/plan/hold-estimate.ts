@@ -14,7 +14,7 @@ const foreignKeyMs = 0.5;
 const foreignKeySquaredMs = 0.0006;
 const replacedViewMs = 0.2;
 const recreatedViewMs = 0.7;
-/** A trigger, rule, policy, function or publication. */
+/** A trigger, rule, policy, function, publication, or default of another table. */
 const otherMs = 0.15;
 
 export function estimateHoldMs(target: TargetDefinitions): number {
@@ -29,6 +29,7 @@ export function estimateHoldMs(target: TargetDefinitions): number {
     target.publications,
     target.policiesElsewhere,
     target.rulesElsewhere,
+    target.defaultsElsewhere,
   ].reduce((sum, list) => sum + list.length, 0);
   return Math.round(
     baseMs +

@@ -12,7 +12,12 @@ export function lockSet(
   source: { readonly oid: number; readonly name: QualifiedName },
   target: Pick<
     TargetDefinitions,
-    'views' | 'policiesElsewhere' | 'rulesElsewhere' | 'foreignKeysIn' | 'foreignKeysOut'
+    | 'views'
+    | 'policiesElsewhere'
+    | 'rulesElsewhere'
+    | 'defaultsElsewhere'
+    | 'foreignKeysIn'
+    | 'foreignKeysOut'
   >,
   whyReferencing = (key: ForeignKey): string => `its foreign key ${key.name} moves to the new table`,
 ): LockTarget[] {
@@ -31,6 +36,9 @@ export function lockSet(
     ),
     ...target.rulesElsewhere.map((each) =>
       table('reading table', each.tableOid, each.table, `its rule ${each.name} uses the table`),
+    ),
+    ...target.defaultsElsewhere.map((each) =>
+      table('reading table', each.tableOid, each.table, `the default of ${each.name} means the table`),
     ),
   ];
   const referencing = target.foreignKeysIn.map((key) =>
@@ -76,6 +84,7 @@ export function nativeLockSet(
       views: around?.target.views ?? [],
       policiesElsewhere: around?.target.policiesElsewhere ?? [],
       rulesElsewhere: around?.target.rulesElsewhere ?? [],
+      defaultsElsewhere: [],
       foreignKeysIn: foreignKeys.filter((key) => !isOut(key)),
       foreignKeysOut: foreignKeys.filter(isOut),
     },

@@ -27,6 +27,7 @@ export function compareDefinitions(expected: Definitions, actual: Definitions): 
     ),
     ...compareList('policy', expected.policiesElsewhere, actual.policiesElsewhere, onTable),
     ...compareList('rule', expected.rulesElsewhere, actual.rulesElsewhere, onTable),
+    ...compareList('default', expected.defaultsElsewhere, actual.defaultsElsewhere, onTable),
     ...compareList('security label', expected.securityLabels, actual.securityLabels, ({ provider, column }) =>
       column === null ? provider : `${provider} of ${column}`,
     ),

@@ -26,6 +26,8 @@ export const setup = `
 /** Each changes the definition of `t`, or what hangs on it; `role_placeholder` is to be replaced by a role. */
 export const ddl: readonly string[] = [
   'create view v as select * from t',
+  "alter table child alter t set default ('t'::regclass)::oid::bigint",
+  "alter table child alter t set default nextval('t_seq_seq')",
   'alter table t add column more int',
   'alter table t drop column note',
   'alter table t rename column note to remark',

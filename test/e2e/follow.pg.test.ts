@@ -50,6 +50,7 @@ const setup = `
   create rule old_rule as on delete to t where old.id < 0 do instead nothing;
   create statistics old_statistics on n, m from t;
   create publication old_pub for table t;
+  create table named (r regclass default 't'::regclass, s regclass default 't'::regclass);
   insert into "Par ent" select generate_series(1, 10);
   insert into other select generate_series(1, 10);
   insert into t (n, m, code, gone, v, parent) select i, i, 'c' || i, 1 + i % 10, 'v' || i, 1 + i % 10 from generate_series(1, 6000) i;
@@ -107,6 +108,7 @@ const statements: readonly string[] = [
   'create publication late_pub for table t; alter publication old_pub drop table t',
   'create or replace function f() returns bigint language sql return (select max(id) from public.t)',
   'create function late_f() returns bigint language sql return (select min(id) from public.t)',
+  `create table late_named ("R r" regclass default 't'::regclass); alter table named alter r drop default, alter s set default 't_v_renamed'`,
   'alter table t replica identity full',
   'alter sequence t_id_seq increment by 5 cache 3',
   'alter index t_n depends on extension btree_gist; alter index t_lower no depends on extension btree_gist',
@@ -276,6 +278,58 @@ describe('what no lock keeps still', () => {
     expect(missed).toBeGreaterThan(0);
     await expectSame(original, clone);
   });
+});
+
+test('DDL without an end ends the run, where each is followed and where they come too fast for that', async () => {
+  await using db = await createDatabase(`
+    create table t (id integer primary key, amount integer);
+    insert into t select i, i from generate_series(1, 10) as i;`);
+  const small = { table: 't', alter: ['ALTER COLUMN amount TYPE numeric(12,2)'] };
+  const followed: MigrationEvent[] = [];
+  let altered = 0;
+  const first = await failure(
+    runChange(db, small, {
+      // The lock ends the try, the next one meets the next.
+      onPoint: async (point) => {
+        if (point !== 'following' && point !== 'target-stored') return;
+        altered += 1;
+        await db.query(`comment on table t is '${altered}'`);
+      },
+      onEvent: (event) => {
+        if (event.event === 'source:followed') followed.push(event);
+      },
+    }),
+  );
+  expect(first).toMatchObject({
+    code: 'source-changed',
+    message: expect.stringMatching(/altered 30 times within a minute, and there is no end of it/) as unknown,
+  });
+  expect(followed).toHaveLength(30);
+
+  const client = await db.connect();
+  let going: Promise<void> | null = null;
+  let isOver = false;
+  const keepGoing = async (): Promise<void> => {
+    for (let n = 0; !isOver; n += 1) await client.query(`comment on column t.amount is '${n}'`);
+  };
+  const second = await failure(
+    runChange(db, small, {
+      onPoint: (point) => {
+        if (point === 'claimed') going ??= keepGoing();
+      },
+    }),
+  );
+  isOver = true;
+  await going;
+  expect(second).toMatchObject({
+    code: 'source-changed',
+    message: expect.stringMatching(/changes faster than it can be looked at/) as unknown,
+  });
+  // What ended the run is over, and nothing is lost.
+  const { result } = await completeChange(db, small);
+  expect(result.id).toBe(1);
+  const { rows } = await db.query(`select obj_description('t'::regclass) as said, sum(amount)::text from t`);
+  expect(rows).toEqual([{ said: String(altered), sum: '55.00' }]);
 });
 
 describe('rows that obey otherwise than the shadow does', () => {

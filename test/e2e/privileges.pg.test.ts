@@ -62,6 +62,14 @@ const cases: readonly Case[] = [
     ],
   },
   {
+    name: 'a default of another role that means the table',
+    setup: `
+      create schema others; grant usage on schema others to _owner;
+      create table others.line (t regclass default 'app."Order"'::regclass); alter table others.line owner to _other;
+      grant usage on schema app to _other; grant _owner to _me; grant create on database db to _owner;`,
+    ways: [[/^grant _other to _me( with inherit true)?$/], [/^grant _other to _owner( with inherit true)?$/]],
+  },
+  {
     name: 'views, functions, referencing tables and policies of another role',
     setup: `
       create schema others; grant usage on schema others to _owner;

@@ -51,6 +51,16 @@ const orders = `
 
 const hanging = `
   create table other (id integer generated always as identity, x text, y bigint default nextval('"Orders é_s_seq"'));
+  create table lines (
+    id integer primary key, a text default tag('"Orders é"'), b text default kind('"Orders é"[]'::regtype),
+    c integer default nextval('"Orders é_n_seq"'), d text default at('"By v é"') || ('"Orders é_s_seq"'::regclass)::text,
+    "E e" boolean default ((null::"Orders é") is null), f bigint default next_id('"Orders é"'), g text default 'Orders é'
+  );
+  create table parts (k integer, d text default tag('"Orders é"')) partition by range (k);
+  create table part_1 partition of parts for values from (0) to (10);
+  create table part_2 partition of parts for values from (10) to (20);
+  alter table part_1 alter d set default 'own';
+  alter table part_2 alter d drop default;
   create view named as select tag('"Orders é"'::regclass) as tag, at('"By v é"') as at;
   create view rows_of as select o, '"Orders é"'::regclass as t from "Orders é" as o;
   create view counter as select last_value from "Orders é_s_seq";
@@ -96,6 +106,11 @@ describe('what names the table means the new one after the swap', () => {
     expect(here).toMatchObject([
       { id: '21', a: 'Orders é', c: '42', e: 'My appBy v é', f: 'My app pg_catalog', v: 'new"Orders é"' },
     ]);
+    const elsewhere = `set search_path = "My app", public; insert into parts values (15), (5);
+      insert into lines (id) values (1) returning *`;
+    const [inserted] = (await lastOf(original, elsewhere)).rows;
+    expect([inserted]).toEqual((await lastOf(clone, elsewhere)).rows);
+    expect(inserted).toMatchObject({ a: 'Orders é', c: 22, f: '22' });
     expect(await tableRows(actual, '"My app"."Orders é"')).toEqual(
       await tableRows(expected, '"My app"."Orders é"'),
     );
@@ -137,6 +152,8 @@ describe('what names the table means the new one after the swap', () => {
       create index "There" on other ((t = '"Orders é"'::regclass));
       create trigger there before insert on other for each row
         when (tag('"Orders é"') <> '') execute function suppress_redundant_updates_trigger();
+      create view odd as select 1::bigint as x;
+      alter view odd alter x set default "My app".next_id('"Orders é"');
       create domain words as text default tag('"Orders é"');
       create domain numbers as regclass constraint no_orders check (value <> '"Orders é"'::regclass);`,
     );
@@ -158,12 +175,13 @@ describe('what names the table means the new one after the swap', () => {
       'other index "My app"."There"',
       'row-type-column column id of table "My app".other',
       'trigger-elsewhere trigger there on table "My app".other',
+      'default-elsewhere default value for column x of view "My app".odd',
       'row-type type "My app".words',
       'other constraint no_orders',
     ]) {
       expect(said).toContainEqual(expect.stringContaining(named));
     }
-    expect(said).toHaveLength(10);
+    expect(said).toHaveLength(11);
   });
 });
 

@@ -93,6 +93,7 @@ export const noDefinitions: TargetDefinitions = {
   rowTypeFunctions: [],
   policiesElsewhere: [],
   rulesElsewhere: [],
+  defaultsElsewhere: [],
   securityLabels: [],
 };
 

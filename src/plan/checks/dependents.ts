@@ -72,6 +72,7 @@ function fateOf(dependent: Dependent, facts: DependentFacts): Fate {
   if (sequences !== undefined) {
     const stay = facts.serials.map(({ sequence }) => sequence.oid);
     if (sequences.every((oid) => stay.includes(oid))) return carried('the sequence stays the same');
+    if (isDefaultMadeAgain(dependent, facts.after)) return defaultMadeAgain;
     return refused('it uses a sequence that goes away with the old table');
   }
   const through = viewOn(dependent, facts);
@@ -152,7 +153,10 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
         : rowType,
     'row-type-column': rowType,
     'row-type': rowType,
-    'default-elsewhere': refused('it names the table itself, and would go on meaning the old one'),
+    'default-elsewhere': (dependent, { after }) =>
+      isDefaultMadeAgain(dependent, after)
+        ? defaultMadeAgain
+        : refused('it names the table itself, and would go on meaning the old one'),
     'extended-statistics': (dependent, { source, target }) => {
       const name = source.statistics.find(({ oid }) => oid === dependent.oid)?.name.name;
       if (name === undefined) return refused('it would stay on the old table');
@@ -186,6 +190,12 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
     'security-label': recreated('set on the new table in the swap'),
     other: refused('it refers to the table or a part of it, and would go on meaning the old one'),
   };
+
+const defaultMadeAgain = recreated('set again in the swap, so that it means the new table');
+
+function isDefaultMadeAgain({ oid }: Dependent, { defaultsElsewhere }: TargetDefinitions): boolean {
+  return defaultsElsewhere.some((each) => each.oid === oid);
+}
 
 /** 18 is the first that can add a foreign key of a partitioned table without reading its rows. */
 const partitionedNotValidSince = 180000;
@@ -247,7 +257,6 @@ const notOnClone: ReadonlySet<DependentKind> = new Set([
   'function-row-type',
   'row-type',
   'trigger-elsewhere',
-  'default-elsewhere',
   'inheritance-child',
   'other',
 ]);

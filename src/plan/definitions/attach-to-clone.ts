@@ -14,6 +14,7 @@ import type {
 import { withDeparseSettings } from '../../catalog/deparse-settings.js';
 import { isServerError } from '../../db/sqlstate.js';
 import type { Session } from '../../db/session.js';
+import { setDefault } from '../../ddl/default-sql.js';
 import { addForeignKey } from '../../ddl/foreign-key-sql.js';
 import { replaceFunction } from '../../ddl/function-sql.js';
 import { relocateFunction } from '../../ddl/relocate-function.js';
@@ -133,8 +134,14 @@ export async function attachToClone(target: CloneTarget, original: Definitions):
     ...here.rulesElsewhere.map((each) => ['rule-elsewhere', each, createRule(each)] as const),
   ];
   for (const [kind, each, statements] of elsewhere) {
-    const home = names.back.find(({ from }) => sameName(from, each.table))?.to ?? each.table;
+    const home = homeName(each.table, names);
     await attempt(kind, each.oid, `${kind.split('-')[0]} ${label(each.name, home)}`, statements);
+  }
+  for (const each of here.defaultsElsewhere) {
+    const home = homeName(each.table, names);
+    await attempt('default-elsewhere', each.oid, `the default of column ${label(each.name, home)}`, [
+      setDefault(each),
+    ]);
   }
   for (const [index, member] of here.publications.entries()) {
     const name = ident(trialPublication(clone, index));
@@ -205,6 +212,10 @@ function foreignKeyKind(key: ForeignKey, tableOid: number): string {
 
 function homeOf(key: ForeignKey, { table, tableOid }: CloneTarget): QualifiedName {
   return key.tableOid === tableOid ? table : key.table;
+}
+
+function homeName(table: QualifiedName, { back }: CloneNames): QualifiedName {
+  return back.find(({ from }) => sameName(from, table))?.to ?? table;
 }
 
 function sameName(a: QualifiedName, b: QualifiedName): boolean {

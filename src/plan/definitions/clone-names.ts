@@ -12,7 +12,7 @@ export interface CloneNames {
   /** Besides the clone's own, which exists. */
   readonly schemas: readonly string[];
   readonly schemaOf: (original: string) => string;
-  /** The table, its views, and the tables whose policies and rules read them. */
+  /** The table, its views, and the tables whose policies, rules and defaults use them. */
   readonly moves: readonly Move[];
   readonly back: readonly Move[];
 }
@@ -50,8 +50,9 @@ export function cloneNames(
   };
 }
 
-/** Tables whose own policies and rules use this one. */
+/** Tables whose own policies, rules and defaults use this one. */
 export function otherTables(definitions: Definitions): QualifiedName[] {
-  const all = [...definitions.policiesElsewhere, ...definitions.rulesElsewhere].map(({ table }) => table);
+  const { policiesElsewhere, rulesElsewhere, defaultsElsewhere } = definitions;
+  const all = [...policiesElsewhere, ...rulesElsewhere, ...defaultsElsewhere].map(({ table }) => table);
   return [...new Map(all.map((name) => [JSON.stringify([name.schema, name.name]), name])).values()];
 }

@@ -58,6 +58,8 @@ function only<D extends Definitions | TargetDefinitions>(definitions: D, oids: R
     functions: chosen(definitions.functions),
     policiesElsewhere: chosen(definitions.policiesElsewhere),
     rulesElsewhere: chosen(definitions.rulesElsewhere),
+    // They use no column.
+    defaultsElsewhere: [],
     foreignKeysIn: [],
     foreignKeysOut: [],
     securityLabels: [],

@@ -210,6 +210,10 @@ function withTextsOf(original: Definitions, now: Definitions, target: CloneTarge
       ...each,
       definition: same(now.rulesElsewhere, each)?.definition ?? each.definition,
     })),
+    defaultsElsewhere: original.defaultsElsewhere.map((each) => ({
+      ...each,
+      expression: same(now.defaultsElsewhere, each)?.expression ?? each.expression,
+    })),
   };
 }
 

@@ -99,6 +99,7 @@ async function findTakenOff(input: NativeTrialInput): Promise<TakenOff | null> {
 async function attempt(input: NativeTrialInput, taken: TakenOff | null): Promise<Outcome> {
   const { session, clone, definitions } = input;
   const target = cloneTarget(input);
+  const unmade = unmadeDefaults(input);
   await session.batch(['savepoint native']);
   try {
     const { refusals } = await attachToClone(target, definitions);
@@ -130,7 +131,7 @@ async function attempt(input: NativeTrialInput, taken: TakenOff | null): Promise
           message: `${label ?? 'what uses the column cannot be made again after the change'}: ${said(error.message)}${detail}`,
           hint: 'drop or change what is named before the change, and make it again after it; or leave this action out',
         };
-        return { refused, foreignKeys: [], untried: refusals };
+        return { refused, foreignKeys: [], untried: [...refusals, ...unmade] };
       }
     }
     const now = new Set((await readForeignKeys(input)).map(({ oid }) => oid));
@@ -139,10 +140,20 @@ async function attempt(input: NativeTrialInput, taken: TakenOff | null): Promise
       const key = keys[Number(other.slice(otherSide(0).length - 1))];
       return now.has(oid) || key === undefined ? [] : [key];
     });
-    return { refused: null, foreignKeys: gone, untried: refusals };
+    return { refused: null, foreignKeys: gone, untried: [...refusals, ...unmade] };
   } finally {
     await session.batch(['rollback to savepoint native']);
   }
+}
+
+/** Defaults of other tables that are not among the definitions: of views, or drawing from a serial's sequence only. */
+function unmadeDefaults({ dependents, definitions }: NativeTrialInput): Failed[] {
+  return dependents
+    .filter(
+      ({ kind, oid }) =>
+        kind === 'default-elsewhere' && !definitions.defaultsElsewhere.some((each) => each.oid === oid),
+    )
+    .map(({ kind, oid, name }) => ({ code: kind, oid, message: `${name}: nothing like it is on the clone` }));
 }
 
 function onClone(
