@@ -4,6 +4,7 @@ import type { Refusal } from '../errors.js';
 import { expressionAfter } from '../sql/expression-text.js';
 import { columnReferences } from '../sql/references.js';
 import { rangeReference } from '../sql/retarget.js';
+import { stringList } from '../sql/syntax-tree.js';
 import { oneLine, splitActions } from '../sql/split-actions.js';
 import type { Action, ActionKind, UserExpression } from './change-types.js';
 import { unsupportedAction } from './unsupported.js';
@@ -80,6 +81,7 @@ function readAction(piece: string, command: AlterTableCmd): { action?: Action; r
       using: kind === 'alter type' ? expression('using', piece, columnDef(command)?.raw_default) : null,
       default: expression('default', piece, added),
       ...referencesIn(constraints),
+      ...sequencesIn(constraints),
     },
   };
 }
@@ -111,6 +113,21 @@ function referencesIn(constraints: readonly Constraint[]): Pick<Action, 'referen
     return reference === null ? [] : [reference];
   });
   return references.length === 0 ? {} : { references };
+}
+
+/** `SEQUENCE NAME app.x_seq`, as a dump has it. */
+function sequencesIn(constraints: readonly Constraint[]): Pick<Action, 'sequences'> {
+  const sequences = constraints.flatMap(({ contype, options }) => {
+    if (contype !== 'CONSTR_IDENTITY') return [];
+    return (options ?? []).flatMap((option) => {
+      const named =
+        'DefElem' in option && option.DefElem.defname === 'sequence_name' ? option.DefElem.arg : null;
+      const names = named != null && 'List' in named ? stringList(named.List.items) : null;
+      const [schema, name, ...more] = names ?? [];
+      return schema === undefined || name === undefined || more.length > 0 ? [] : [{ schema, name }];
+    });
+  });
+  return sequences.length === 0 ? {} : { sequences };
 }
 
 function columnOf(command: AlterTableCmd): string | null {

@@ -11,7 +11,7 @@ export function changeStatementsIn(request: ChangeRequest, schema: string): stri
 }
 
 /**
- * A table's indexes are in its schema, so theirs is the same.
+ * A table's indexes and identity columns' sequences are in its schema, so theirs is the same.
  *
  * @param placeOf of the tables that new foreign keys reference; those without one stay what they are
  */
@@ -20,7 +20,11 @@ export function retargetStatement(
   schema: string,
   placeOf: (reference: RelationReference) => QualifiedName | undefined = () => undefined,
 ): string {
-  const relations = [...(statement.table === null ? [] : [statement.table]), ...statement.indexes];
+  const relations: RelationReference[] = [
+    ...(statement.table === null ? [] : [statement.table]),
+    ...statement.indexes,
+    ...statement.actions.flatMap(({ sequences }) => sequences ?? []),
+  ];
   // A statement may name one index twice; the second time it is already where it belongs.
   const distinct = new Map(
     relations.map((relation) => [JSON.stringify([relation.schema, relation.name]), relation]),

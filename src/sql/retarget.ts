@@ -25,7 +25,7 @@ export function rangeReference(range: RangeVar | undefined): RelationReference |
 
 /**
  * Replaces the name of a relation wherever the statement names it exactly so (with or without schema, as in `from`):
- * in every place for a table or index, and as the object of DROP INDEX and COMMENT ON. Column references that are
+ * in every place for a table or index, as the object of DROP INDEX and COMMENT ON, and for the sequence of an identity column. Column references that are
  * qualified with the schema are not names of a relation, and stay.
  *
  * @returns the statement without the comments around it
@@ -51,7 +51,7 @@ interface NamePlace {
   readonly schema: string | undefined;
   readonly name: string;
   readonly hasCatalog: boolean;
-  /** Byte offset of the name; null for the objects of DROP and COMMENT, which have none. */
+  /** Byte offset of the name; null for the objects of DROP and COMMENT and for sequences, which have none. */
   readonly location: number | null;
   /** Changes the tree. */
   readonly rename: (to: QualifiedName) => void;
@@ -93,6 +93,7 @@ function namePlaces(tree: unknown): NamePlace[] {
   walkTree(tree, (object) => {
     if (typeof object['relname'] === 'string') places.push(rangeVarPlace(object, object['relname']));
     if (isTreeObject(object['DropStmt'])) places.push(...dropPlaces(object['DropStmt']));
+    if (isTreeObject(object['DefElem'])) places.push(...sequencePlaces(object['DefElem']));
     if (isTreeObject(object['CommentStmt'])) places.push(...commentPlaces(object['CommentStmt']));
   });
   return places;
@@ -115,6 +116,11 @@ function rangeVarPlace(rangeVar: TreeObject, name: string): NamePlace {
 function dropPlaces(drop: TreeObject): NamePlace[] {
   if (drop['removeType'] !== 'OBJECT_INDEX' && drop['removeType'] !== 'OBJECT_TABLE') return [];
   return (drop['objects'] as unknown[]).flatMap((object) => listPlace(object, 0));
+}
+
+/** Of an identity column: `(SEQUENCE NAME app.x_seq)`. */
+function sequencePlaces(option: TreeObject): NamePlace[] {
+  return option['defname'] === 'sequence_name' ? listPlace(option['arg'], 0) : [];
 }
 
 /** How many names follow the relation's own in the object of COMMENT ON. */

@@ -38,8 +38,25 @@ export function checkRelations(
   return statements.flatMap(({ table, indexes, actions }) => {
     const label = actions.map((action) => action.label).join(', ');
     const other = table === null || oidOf(table) === source.oid ? [] : [otherTable(source, table, label)];
-    return [...other, ...indexes.flatMap((index) => otherIndex(source, index, oidOf(index), label))];
+    return [
+      ...other,
+      ...indexes.flatMap((index) => otherIndex(source, index, oidOf(index), label)),
+      ...actions.flatMap((action) =>
+        (action.sequences ?? [])
+          .filter(({ schema }) => schema !== source.name.schema)
+          .map((sequence) => otherSchema(sequence, action.label)),
+      ),
+    ];
   });
+}
+
+/** On a clone, in a schema of its own, PostgreSQL could not tell. */
+function otherSchema(sequence: RelationReference, label: string): Refusal {
+  return {
+    code: 'rejected-by-server',
+    message: `${label}: PostgreSQL makes the sequence of an identity column in the schema of its table only`,
+    hint: `name it without a schema instead of ${referenceText(sequence)}`,
+  };
 }
 
 function otherTable(source: TableShape, table: RelationReference, label: string): Refusal {
