@@ -10,18 +10,18 @@
  *   onEvent: (event) => console.log(event.event),
  * });
  */
-export { plan } from './migration/plan.js';
-export { migrate } from './migration/migrate.js';
-export { status } from './migration/status.js';
-export { cutover, pause, set, unpause } from './migration/steer.js';
-export { cutoverWindow, type CutoverWindow } from './migration/cutover-window.js';
+export { plan } from './api/plan.js';
+export { migrate } from './api/migrate.js';
+export { status } from './api/status.js';
+export { cutover, pause, set, unpause } from './api/steer.js';
+export { cutoverWindow, type CutoverWindow } from './run/cutover-window.js';
 export type { Answer } from './state/commands.js';
 export type { Limits } from './throttle/limits.js';
 export type { LedgerEntry } from './locks/ledger.js';
-export { verify } from './migration/verify.js';
-export { abort } from './migration/abort.js';
-export { finalize } from './migration/finalize.js';
-export { defaultRunSettings } from './migration/types.js';
+export { verify } from './api/verify.js';
+export { abort } from './api/abort.js';
+export { finalize } from './api/finalize.js';
+export { defaultRunSettings } from './run/types.js';
 export type {
   CommonOptions,
   MigrateOptions,
@@ -31,10 +31,10 @@ export type {
   RunSettings,
   VerifyOptions,
   VerifyReport,
-} from './migration/types.js';
-export { migrationPoints, type AtPoint, type Point } from './migration/points.js';
+} from './run/types.js';
+export { migrationPoints, type AtPoint, type Point } from './run/points.js';
 export type { ConnectionOptions } from './db/connection.js';
-export type * from './plan/types.js';
+export type * from './model/plan.js';
 export type {
   Column,
   Constraint,
@@ -44,8 +44,8 @@ export type {
   IndexKey,
   OwnedSequence,
   TableShape,
-} from './catalog/types.js';
-export type { Blocker, EventListener, EventMap, EventName, MigrationEvent, Phase } from './report/events.js';
+} from './model/table-shape.js';
+export type { Blocker, EventListener, EventMap, EventName, MigrationEvent, Phase } from './model/event.js';
 export type { QualifiedName } from './sql/quote.js';
 export {
   CutoverNotObtainedError,

@@ -10,7 +10,7 @@ import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
 import { isRowError, isServerError } from '../db/sqlstate.js';
 import { localSettings, ownSettings } from '../db/settings.js';
-import type { EventMap } from '../report/events.js';
+import type { EventMap } from '../model/event.js';
 import { qualified, type QualifiedName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
 import type { Balance } from './balance.js';

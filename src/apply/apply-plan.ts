@@ -1,8 +1,8 @@
 /** What apply has to know of a migration, taken from its plan. Pure. */
-import type { Index, TableShape } from '../catalog/types.js';
-import { isOn, keyMatches, targetNames, type KeyMatch } from '../keys/key-match.js';
-import { shadowValues } from '../keys/shadow-values.js';
-import type { Key, KeyColumn, PinnedSettings, Plan, ProjectedColumn, Projection } from '../plan/types.js';
+import type { Index, TableShape } from '../model/table-shape.js';
+import { isOn, keyMatches, targetNames, type KeyMatch } from '../stream/key-match.js';
+import { shadowValues } from '../stream/shadow-values.js';
+import type { Key, KeyColumn, PinnedSettings, Plan, ProjectedColumn, Projection } from '../model/plan.js';
 import { onAnyPath } from '../sql/any-path.js';
 import type { QualifiedName } from '../sql/quote.js';
 

@@ -20,8 +20,8 @@ import {
   type QualifiedName,
   type SqlQuery,
 } from '../sql/quote.js';
-import { equals } from '../keys/key-match.js';
-import { keysOf } from '../keys/key-sql.js';
+import { equals } from '../stream/key-match.js';
+import { keysOf } from '../stream/key-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import type { ApplyPlan } from './apply-plan.js';
 import { tid, type LogRange } from './log-range.js';

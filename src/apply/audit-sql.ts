@@ -1,6 +1,6 @@
 /** SQL for keys that became one in the shadow: which, and what has come of them. */
-import { equals } from '../keys/key-match.js';
-import { keysOf } from '../keys/key-sql.js';
+import { equals } from '../stream/key-match.js';
+import { keysOf } from '../stream/key-sql.js';
 import { ident, identList, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {

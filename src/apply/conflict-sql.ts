@@ -7,9 +7,9 @@
  * to be put back into the log, and so none to be converted back into a key of the source: a holder with an entry is removed,
  * and its own batch brings it back as it is by then; a holder without one is a violation, stays, and fails the insert again.
  */
-import type { Index } from '../catalog/types.js';
+import type { Index } from '../model/table-shape.js';
 import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
-import { keysOf } from '../keys/key-sql.js';
+import { keysOf } from '../stream/key-sql.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {
   incomingRows,

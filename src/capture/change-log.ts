@@ -6,7 +6,7 @@
  * applied, or moved into `pending`, which has each key once, and truncated. So the log is bounded by the number of different
  * keys, and gives its disk back at once: TRUNCATE does not care for old snapshots, VACUUM would.
  */
-import type { Key } from '../plan/types.js';
+import type { Key } from '../model/plan.js';
 import { ident, literal, qualified, sql, type QualifiedName, type SqlQuery } from '../sql/quote.js';
 
 export const captureSchema = 'ghost';

@@ -7,7 +7,7 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
-import type { Key } from '../plan/types.js';
+import type { Key } from '../model/plan.js';
 import { qualified, type QualifiedName } from '../sql/quote.js';
 import { changeLog, compactStatements, type ChangeLog } from './change-log.js';
 import { switchSegmentStatements } from './triggers/trigger-sql.js';

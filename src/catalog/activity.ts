@@ -5,8 +5,8 @@
  * their user and application, and the locks they hold: type, state and times are then null or `unknown`.
  */
 import type { Session } from '../db/session.js';
-import type { Obstacle } from '../plan/types.js';
-import type { Blocker } from '../report/events.js';
+import type { Obstacle } from '../model/plan.js';
+import type { Blocker } from '../model/event.js';
 import { frozen } from './freeze.js';
 
 /** A prepared transaction has no process; PostgreSQL gives 0 for it where it must give a number. */

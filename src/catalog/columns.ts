@@ -1,7 +1,7 @@
 /** The columns of a table. */
 import type { Session } from '../db/session.js';
 import { grantsJsonSql } from './acl-sql.js';
-import type { Column } from './types.js';
+import type { Column } from '../model/table-shape.js';
 
 /** Run under `withDeparseSettings`. */
 export async function readColumns(session: Session, oid: number): Promise<Column[]> {

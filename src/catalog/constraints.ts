@@ -1,6 +1,6 @@
 /** The constraints of a table. */
 import type { Session } from '../db/session.js';
-import type { Constraint } from './types.js';
+import type { Constraint } from '../model/table-shape.js';
 
 /** Run under `withDeparseSettings`. In order of creation. */
 export async function readConstraints(session: Session, oid: number): Promise<Constraint[]> {

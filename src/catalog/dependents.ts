@@ -10,7 +10,7 @@ import { dependentKinds } from './dependent-kinds.js';
 import { dependentsSql, membershipsSql } from './dependents-sql.js';
 import { withDeparseSettings } from './deparse-settings.js';
 import { frozen } from './freeze.js';
-import type { Dependent, DependentKind } from './types.js';
+import type { Dependent, DependentKind } from '../model/table-shape.js';
 
 /** Sorted by kind, then name. Our own capture triggers are left out. */
 export async function readDependents(session: Session, tableOid: number): Promise<Dependent[]> {

@@ -1,7 +1,7 @@
 /** The indexes of a table. */
 import type { Session } from '../db/session.js';
 import { extensionMarksSql } from './definitions-of/pieces-sql.js';
-import type { Index } from './types.js';
+import type { Index } from '../model/table-shape.js';
 
 /** Run under `withDeparseSettings`. In order of creation. */
 export async function readIndexes(session: Session, oid: number): Promise<Index[]> {

@@ -3,8 +3,8 @@ import type { Session } from '../db/session.js';
 import type { QualifiedName } from '../sql/quote.js';
 import { withDeparseSettings } from './deparse-settings.js';
 import { frozen } from './freeze.js';
-import type { Definitions } from './definitions.js';
-import type { TableShape } from './types.js';
+import type { Definitions } from '../model/definitions.js';
+import type { TableShape } from '../model/table-shape.js';
 
 /** Something that a role lacks. */
 export interface Lack {

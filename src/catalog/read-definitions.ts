@@ -1,6 +1,6 @@
 /** Reads what hangs on a table. */
 import type { Session } from '../db/session.js';
-import type { Definitions } from './definitions.js';
+import type { Definitions } from '../model/definitions.js';
 import { readDefaultsElsewhere } from './definitions-of/defaults-elsewhere.js';
 import { readForeignKeysIn, readForeignKeysOut } from './definitions-of/foreign-keys.js';
 import { readFunctions } from './definitions-of/functions.js';

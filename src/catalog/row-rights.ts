@@ -4,7 +4,7 @@
  */
 import type { Session } from '../db/session.js';
 import { withDeparseSettings } from './deparse-settings.js';
-import type { ForeignKey } from './definitions.js';
+import type { ForeignKey } from '../model/definitions.js';
 
 /** GRANT statements; what the new table's owner may do with it is what it may do with this one. */
 export async function missingRowRights(

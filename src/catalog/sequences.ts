@@ -2,7 +2,7 @@
 import type { Session } from '../db/session.js';
 import { qualified } from '../sql/quote.js';
 import { grantsJsonSql } from './acl-sql.js';
-import type { OwnedSequence, TableShape } from './types.js';
+import type { OwnedSequence, TableShape } from '../model/table-shape.js';
 
 /** In order of the columns. */
 export async function readOwnedSequences(session: Session, oid: number): Promise<OwnedSequence[]> {

@@ -1,6 +1,6 @@
 /** The server and what this role is on it. */
 import type { Session } from '../db/session.js';
-import type { PinnedSettings } from '../plan/types.js';
+import type { PinnedSettings } from '../model/plan.js';
 import { frozen } from './freeze.js';
 
 export interface ServerFacts {

@@ -9,7 +9,7 @@ import { readIndexes } from './indexes.js';
 import { readOwnedSequences } from './sequences.js';
 import { readStatistics } from './statistics.js';
 import { grantsJsonSql } from './acl-sql.js';
-import type { TableShape } from './types.js';
+import type { TableShape } from '../model/table-shape.js';
 
 /**
  * The whole shape in a handful of queries, under settings that make every SQL text in it mean the same anywhere.

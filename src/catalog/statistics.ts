@@ -1,6 +1,6 @@
 /** Extended statistics of a table. */
 import type { Session } from '../db/session.js';
-import type { ExtendedStatistics } from './types.js';
+import type { ExtendedStatistics } from '../model/table-shape.js';
 
 /** Run under `withDeparseSettings`. */
 export async function readStatistics(session: Session, oid: number): Promise<ExtendedStatistics[]> {

@@ -2,7 +2,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { connectionNotices, type ConnectionOptions } from '../db/connection.js';
 import { InterruptedError } from '../errors.js';
-import type { EventListener } from '../report/events.js';
+import type { EventListener } from '../model/event.js';
 import { logReporter } from '../report/log.js';
 import { connectionFrom } from './connection.js';
 import { type Aftermath, interruptionOf, Interrupts } from './interrupts.js';

@@ -1,8 +1,8 @@
 /** Who goes along with a run: hooks, and a server for its metrics. */
-import { combineListeners } from '../report/emitter.js';
-import type { EventListener } from '../report/events.js';
+import { combineListeners } from '../run/emitter.js';
+import type { EventListener } from '../model/event.js';
 import { metricsReporter } from '../report/metrics.js';
-import type { MigrateOptions, MigrationResult } from '../migration/types.js';
+import type { MigrateOptions, MigrationResult } from '../run/types.js';
 import { describeFailure } from './failure.js';
 import { Hooks, type Hook } from './hooks.js';
 import type { Invocation } from './invocation.js';

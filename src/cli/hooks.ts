@@ -7,7 +7,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { sleep } from '../db/wait.js';
 import { ExitCode } from '../errors.js';
-import type { EventListener, MigrationEvent } from '../report/events.js';
+import type { EventListener, MigrationEvent } from '../model/event.js';
 import { duration } from '../report/format.js';
 import { eventLine, failureLine, type FailureFields } from '../report/json-lines.js';
 import type { Redact } from '../report/redact.js';

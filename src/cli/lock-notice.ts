@@ -1,7 +1,7 @@
 /** For commands that say nothing while they work: which lock they wait for, and who holds it, once in a while. */
-import type { EventListener } from '../report/events.js';
+import type { EventListener } from '../model/event.js';
 import type { Look } from '../report/paint.js';
-import { initialProgress, reduceProgress } from '../report/progress.js';
+import { initialProgress, reduceProgress } from '../model/progress.js';
 import { lockTexts } from '../report/progress-text.js';
 
 /** A lock that is free within a second is no news. */

@@ -1,6 +1,6 @@
 /** The options table: names, units, ranges and defaults of everything that several commands take (docs/cli.md). */
 import { Argument, Option } from '@commander-js/extra-typings';
-import { defaultRunSettings } from '../migration/types.js';
+import { defaultRunSettings } from '../run/types.js';
 import { hookOption, type Hook } from './hooks.js';
 import {
   collect,

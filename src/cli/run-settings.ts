@@ -1,7 +1,7 @@
 /** The options of `run` as the library's settings. Pure. */
 import { replicaFrom, type Environment } from './connection.js';
-import type { RunSettings } from '../migration/types.js';
-import type { CutoverWindow } from '../migration/cutover-window.js';
+import type { RunSettings } from '../run/types.js';
+import type { CutoverWindow } from '../run/cutover-window.js';
 import type { Limits } from '../throttle/limits.js';
 
 export interface RunValues {

@@ -4,11 +4,11 @@
  */
 import { sleep as realSleep } from '../db/wait.js';
 import { FailedError } from '../errors.js';
-import { isEnded } from '../migration/machine.js';
-import { defaultRunSettings, type MigrationStatus } from '../migration/types.js';
+import { isEnded } from '../run/phase-table.js';
+import { defaultRunSettings, type MigrationStatus } from '../run/types.js';
 import { count, duration } from '../report/format.js';
 import type { Look } from '../report/paint.js';
-import { initialProgress, type ProgressState } from '../report/progress.js';
+import { initialProgress, type ProgressState } from '../model/progress.js';
 import { progressLine, renderProgress } from '../report/progress-text.js';
 import { createScreen } from '../report/screen.js';
 import { runnerText, statusDetails, statusTable } from './status-text.js';

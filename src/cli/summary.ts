@@ -1,7 +1,7 @@
 /** The end of a run for people: what was done, what it cost, where the old table is, what comes next. Pure. */
 import { summarizeLedger } from '../locks/ledger.js';
-import type { CommonOptions, MigrationResult } from '../migration/types.js';
-import type { EventListener } from '../report/events.js';
+import type { CommonOptions, MigrationResult } from '../run/types.js';
+import type { EventListener } from '../model/event.js';
 import { counted, duration, milliseconds } from '../report/format.js';
 import type { Look } from '../report/paint.js';
 import type { Library } from './invocation.js';

@@ -1,7 +1,7 @@
 /** Texts of the command line as values. Each says in one sentence what it takes; the option's name is added outside. */
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import parseDurationText from 'parse-duration';
-import { cutoverWindow, type CutoverWindow } from '../migration/cutover-window.js';
+import { cutoverWindow, type CutoverWindow } from '../run/cutover-window.js';
 
 export interface Range {
   readonly min: number;

@@ -1,5 +1,5 @@
 /** Honest progress: what is done, how fast over the last seconds, and no estimate where there is none. Pure. */
-import type { EventMap } from '../report/events.js';
+import type { EventMap } from '../model/event.js';
 
 export type CopyProgress = EventMap['copy:progress'];
 

@@ -1,5 +1,5 @@
 /** What the copy is told about the table; facts only, no policy. */
-import type { Key, PinnedSettings, Projection } from '../plan/types.js';
+import type { Key, PinnedSettings, Projection } from '../model/plan.js';
 import type { QualifiedName } from '../sql/quote.js';
 
 export interface CopyPlan {

@@ -1,5 +1,5 @@
 /** Defaults of other tables that mean this one. */
-import type { DefaultElsewhere } from '../catalog/definitions.js';
+import type { DefaultElsewhere } from '../model/definitions.js';
 import { ident, qualified } from '../sql/quote.js';
 
 /** Of the table alone: its partitions and children have defaults of their own. */

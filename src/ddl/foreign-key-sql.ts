@@ -1,5 +1,5 @@
 /** Foreign keys: added without a look at the rows, validated later. */
-import type { ForeignKey } from '../catalog/definitions.js';
+import type { ForeignKey } from '../model/definitions.js';
 import { ident, identList, literal, qualified } from '../sql/quote.js';
 
 export function foreignKeyDefinition(key: ForeignKey, { notValid }: { readonly notValid: boolean }): string {

@@ -1,5 +1,5 @@
 /** Functions and procedures that are bound to tables: by an SQL-standard body, or by a row type in their signature. */
-import type { RowTypeFunction, SqlFunction } from '../catalog/definitions.js';
+import type { RowTypeFunction, SqlFunction } from '../model/definitions.js';
 import { parseStatement } from '../sql/parse.js';
 import { ident, literal } from '../sql/quote.js';
 import { byteSlice, tokens, tokenType } from '../sql/tokens.js';

@@ -1,5 +1,5 @@
 /** Statements that give an object exactly the grants of another, whoever granted them. */
-import type { Grant } from '../catalog/types.js';
+import type { Grant } from '../model/table-shape.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 
 export interface Grantable {

@@ -3,7 +3,7 @@
  * `'app.orders_id_seq'::regclass`), and PostgreSQL keeps those as OIDs: in a copy of the table they would go on meaning the
  * table that they were read from.
  */
-import type { Column, TableShape } from '../catalog/types.js';
+import type { Column, TableShape } from '../model/table-shape.js';
 import { namesAny, type NameMove } from '../sql/retarget-names.js';
 
 type Named = Pick<TableShape, 'name' | 'indexes' | 'sequences'>;

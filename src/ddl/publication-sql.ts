@@ -1,5 +1,5 @@
 /** A table's membership in a publication. */
-import type { PublicationMember } from '../catalog/definitions.js';
+import type { PublicationMember } from '../model/definitions.js';
 import { ident, identList, qualified, type QualifiedName } from '../sql/quote.js';
 
 export function addToPublication(member: PublicationMember, table: QualifiedName): string {

@@ -1,5 +1,5 @@
 /** A function's definition under another name. */
-import type { SqlFunction } from '../catalog/definitions.js';
+import type { SqlFunction } from '../model/definitions.js';
 import { parseStatement } from '../sql/parse.js';
 import { qualified, type QualifiedName } from '../sql/quote.js';
 import { byteSlice, byteSplice, tokens } from '../sql/tokens.js';

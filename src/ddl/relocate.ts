@@ -1,5 +1,5 @@
 /** Definitions as they are for other relations: every name and every text pointed at where these have moved. */
-import type { Definitions, ForeignKey, Policy, Rule, Trigger, View } from '../catalog/definitions.js';
+import type { Definitions, ForeignKey, Policy, Rule, Trigger, View } from '../model/definitions.js';
 import { displayName, type QualifiedName } from '../sql/quote.js';
 import { retargetExpression, retargetNames, type NameMove } from '../sql/retarget-names.js';
 

@@ -1,5 +1,5 @@
 /** Row level security and its policies. */
-import type { Policy, RowSecurity } from '../catalog/definitions.js';
+import type { Policy, RowSecurity } from '../model/definitions.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 
 export function createPolicy(policy: Policy): string[] {

@@ -1,5 +1,5 @@
 /** A rule as it was: firing or not, with its comment. */
-import type { Rule } from '../catalog/definitions.js';
+import type { Rule } from '../model/definitions.js';
 import { ident, literal, qualified } from '../sql/quote.js';
 import { byteSplice, tokens } from '../sql/tokens.js';
 import { firingState } from './trigger-sql.js';

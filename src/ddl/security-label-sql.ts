@@ -1,5 +1,5 @@
 /** Labels of a table and its columns; their provider must be loaded in the session. */
-import type { SecurityLabel } from '../catalog/definitions.js';
+import type { SecurityLabel } from '../model/definitions.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 
 export function securityLabelStatements(table: QualifiedName, labels: readonly SecurityLabel[]): string[] {

@@ -2,8 +2,8 @@
  * Sequences that a column owns without being an identity column: made by `serial`, or by `OWNED BY`. They live through a
  * change as the same object, so that no value is given twice; both tables draw from one until the swap.
  */
-import type { OwnedSequence, TableShape } from '../catalog/types.js';
-import type { ColumnMapping, SerialFate } from '../plan/types.js';
+import type { OwnedSequence, TableShape } from '../model/table-shape.js';
+import type { ColumnMapping, SerialFate } from '../model/plan.js';
 import { ident, qualified, type QualifiedName } from '../sql/quote.js';
 import { namesAny, retargetExpression } from '../sql/retarget-names.js';
 import { inStoredForm } from '../sql/stored-form.js';

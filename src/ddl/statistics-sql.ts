@@ -1,5 +1,5 @@
 /** Extended statistics on another table. */
-import type { ExtendedStatistics } from '../catalog/types.js';
+import type { ExtendedStatistics } from '../model/table-shape.js';
 import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
 import { retargetNames, type NameMove } from '../sql/retarget-names.js';
 import { byteSlice, byteSplice, tokens } from '../sql/tokens.js';

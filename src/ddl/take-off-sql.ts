@@ -3,7 +3,7 @@
  * change. What can be emptied keeps its OID and all that hangs on it: a view whose output stays becomes a query of nothing,
  * a policy a constant, a function an empty body. The rest is dropped and made again.
  */
-import type { Definitions, Policy, Rule, TargetDefinitions, Trigger, View } from '../catalog/definitions.js';
+import type { Definitions, Policy, Rule, TargetDefinitions, Trigger, View } from '../model/definitions.js';
 import { ident, identList, qualified, type QualifiedName } from '../sql/quote.js';
 import { inStoredForm } from '../sql/stored-form.js';
 import { replaceFunction, stubFunction } from './function-sql.js';

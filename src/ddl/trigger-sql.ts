@@ -1,5 +1,5 @@
 /** A trigger as it was: firing or not, with its comment. */
-import type { FiringState, Trigger } from '../catalog/definitions.js';
+import type { FiringState, Trigger } from '../model/definitions.js';
 import { ident, literal, qualified } from '../sql/quote.js';
 
 export function createTrigger(trigger: Trigger): string[] {

@@ -1,5 +1,5 @@
 /** Views: replaced where their columns stay, else made anew with all that hangs on them. */
-import type { View, ViewColumn } from '../catalog/definitions.js';
+import type { View, ViewColumn } from '../model/definitions.js';
 import { ident, identList, literal, qualified } from '../sql/quote.js';
 import { grantStatements } from './grant-sql.js';
 import { optionList } from './option-sql.js';

@@ -1,5 +1,5 @@
 /** A request for a lock that was not granted: as events tell of it, and as people are told in the end. */
-import type { MissedTry } from '../report/events.js';
+import type { MissedTry } from '../model/event.js';
 import type { LockNotObtained, Miss } from './attempts.js';
 import { blockerLines } from './describe-blockers.js';
 

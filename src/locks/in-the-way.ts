@@ -1,8 +1,8 @@
 /** Who is in the way: pure decisions over the holders that were seen. */
 import type { LockHolder } from '../catalog/activity.js';
 import { preparedTransactionPid } from '../catalog/activity.js';
-import type { Blocker } from '../report/events.js';
-import { conflicts } from './modes.js';
+import type { Blocker } from '../model/event.js';
+import { conflicts } from '../model/lock-mode.js';
 import type { Lock } from './request.js';
 
 /** A transaction that holds what conflicts with what we ask; `lockModes` are those that do. */

@@ -1,5 +1,5 @@
 /** What the locks cost: an entry for each lock that was taken or waited for, and their sum. Pure. */
-import type { LockMode } from './modes.js';
+import type { LockMode } from '../model/lock-mode.js';
 
 /** One relation in one try. */
 export interface LedgerEntry {

@@ -12,7 +12,7 @@ import { OneTry } from './one-try.js';
 import { lockOf, stepsOf, type LockLimits, type LockRequest, type LockStep } from './request.js';
 
 export { LockNotObtained, type EndBlockers, type Miss } from './attempts.js';
-export type { LockMode } from './modes.js';
+export type { LockMode } from '../model/lock-mode.js';
 export type { LockLimits, LockRequest, LockStep } from './request.js';
 
 export interface Hold {

@@ -1,6 +1,6 @@
 /** What is asked for: relations in order, each with its mode, and the limits of the asking. */
 import type { LockTry } from './ladder.js';
-import type { LockMode } from './modes.js';
+import type { LockMode } from '../model/lock-mode.js';
 
 /** Another relation whose lock the same try takes. */
 export type LockStep =

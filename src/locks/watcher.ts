@@ -9,7 +9,7 @@ import { sleep } from '../db/wait.js';
 import type { SqlQuery } from '../sql/quote.js';
 import { Harm, lookAgainMs } from './harm.js';
 import { cancelSql, cancelWaitSql, harmSql, type HarmRow } from './harm-sql.js';
-import type { LockMode } from './modes.js';
+import type { LockMode } from '../model/lock-mode.js';
 import type { Lock } from './request.js';
 
 export interface WatchOptions {

@@ -1,16 +1,16 @@
 /** From everything that was read and tried to the plan: pure. */
-import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
+import type { Definitions, TargetDefinitions } from '../model/definitions.js';
 import type { Equality } from '../catalog/equality.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { TableSizes } from '../catalog/sizes.js';
-import type { Dependent, TableShape } from '../catalog/types.js';
+import type { Dependent, TableShape } from '../model/table-shape.js';
 import { putBackStatements, takeOffStatements, type TakenOff } from '../ddl/take-off-sql.js';
 import type { Refusal } from '../errors.js';
 import type { QualifiedName } from '../sql/quote.js';
 import { fewNames } from '../sql/few-names.js';
 import { serialFates } from '../ddl/serial-sequences.js';
-import { carriedObjects } from './carried.js';
-import type { Change, UserExpression } from './change-types.js';
+import { carriedObjects } from './inventory/carried.js';
+import type { Change, UserExpression } from './change/types.js';
 import {
   judgeDependents,
   nativeDependents,
@@ -19,21 +19,21 @@ import {
 } from './checks/dependents.js';
 import { checkInvalidIndexes } from './checks/invalid-indexes.js';
 import { checkNameCollisions } from './checks/name-collisions.js';
-import { withLateChecks } from './late-checks.js';
+import { withLateChecks } from './checks/late-checks.js';
 import { checkStaleGenerated } from './checks/stale-generated.js';
 import { checkSelfReferences } from './checks/self-references.js';
-import { foreignKeyActions, needlessActions } from './foreign-key-actions.js';
-import { estimateHoldMs } from './hold-estimate.js';
-import { chooseKey } from './key.js';
-import { lockSet, nativeLockSet } from './lock-set.js';
+import { foreignKeyActions, needlessActions } from './change/foreign-key-actions.js';
+import { estimateHoldMs } from './inventory/hold-estimate.js';
+import { chooseKey } from './mapping/key.js';
+import { lockSet, nativeLockSet } from './inventory/lock-set.js';
 import { endsTheRun } from './follow.js';
-import { mapColumns } from './mapping.js';
-import { namedObjects } from './definitions/taken-off.js';
-import { toValidate } from './definitions/to-validate.js';
-import { retargetStatement } from './retarget-statement.js';
-import { copyRollback, nativeRollback } from './rollback.js';
-import { copyLocks, copySteps, nativeLocks, nativeSteps, stepsAfterSwap } from './steps.js';
-import type { Trial } from './trial-types.js';
+import { mapColumns } from './mapping/mapping.js';
+import { namedObjects } from './trial/definitions/taken-off.js';
+import { toValidate } from './trial/definitions/to-validate.js';
+import { retargetStatement } from './change/retarget-statement.js';
+import { copyRollback, nativeRollback } from './inventory/rollback.js';
+import { copyLocks, copySteps, nativeLocks, nativeSteps, stepsAfterSwap } from './inventory/steps.js';
+import type { Trial } from './trial/types.js';
 import type {
   ChangeRequest,
   Estimates,
@@ -42,9 +42,9 @@ import type {
   Plan,
   PlannedDependent,
   PlannedStep,
-} from './types.js';
+} from '../model/plan.js';
 import { decide, type Verdict } from './verdict.js';
-import { warningsFor } from './warnings.js';
+import { warningsFor } from './inventory/warnings.js';
 
 export interface Facts {
   readonly request: ChangeRequest;

@@ -2,10 +2,10 @@
  * DDL beside a run: may the plan that was made anew for the table as it is now stand in the place of the one that the rows were
  * copied by? It may when no row would have been copied otherwise. Pure.
  */
-import type { Column, TableShape } from '../catalog/types.js';
+import type { Column, TableShape } from '../model/table-shape.js';
 import { displayName } from '../sql/quote.js';
-import { targetInSchema } from './target-in-schema.js';
-import type { ColumnMapping, Key, Plan } from './types.js';
+import { targetInSchema } from './trial/target-in-schema.js';
+import type { ColumnMapping, Key, Plan } from '../model/plan.js';
 
 export interface Followed {
   /** The new plan, with what the copy has fixed for good; null when it cannot be followed. */

@@ -1,5 +1,5 @@
 /** Assembles the plan: reads, tries, decides. Changes nothing, and needs no more rights than the change itself. */
-import type { Definitions, TargetDefinitions } from '../catalog/definitions.js';
+import type { Definitions, TargetDefinitions } from '../model/definitions.js';
 import { readObstacles } from '../catalog/activity.js';
 import { readBaseTypes } from '../catalog/base-types.js';
 import { readEqualities } from '../catalog/equality.js';
@@ -14,8 +14,8 @@ import { readSizes } from '../catalog/sizes.js';
 import { findTable, type FoundTable } from '../catalog/table.js';
 import type { Session } from '../db/session.js';
 import { RefusedError, type Refusal } from '../errors.js';
-import { readChange } from './change.js';
-import type { Change } from './change-types.js';
+import { readChange } from './change/change.js';
+import type { Change } from './change/types.js';
 import { arrivingNames, takenNames } from './checks/name-collisions.js';
 import { checkLeftovers } from './checks/leftovers.js';
 import { checkPrivileges } from './checks/privileges.js';
@@ -23,9 +23,9 @@ import { checkRelationKind } from './checks/relation-kind.js';
 import { checkRelations, resolveRelations } from './checks/relations.js';
 import { checkServer } from './checks/server.js';
 import { conclude, type Facts } from './conclude.js';
-import { tryChange, type CloneBuilder, type CloneRebinder, type ObjectRehearsal } from './trial.js';
-import type { ChangeRequest, Plan } from './types.js';
-import { fixednessOf, repeatabilityOf } from './volatility.js';
+import { tryChange, type CloneBuilder, type CloneRebinder, type ObjectRehearsal } from './trial/trial.js';
+import type { ChangeRequest, Plan } from '../model/plan.js';
+import { fixednessOf, repeatabilityOf } from './mapping/volatility.js';
 
 export interface PlanDependencies {
   /** How an empty table of a shape is built; `plan` knows nothing of the shadow. */

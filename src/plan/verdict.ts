@@ -3,9 +3,9 @@
  * read of the whole (empty) table is a scan. On a large table each of them takes long under its lock.
  */
 import type { Refusal } from '../errors.js';
-import type { ActionKind, Change, ChangeStatement } from './change-types.js';
-import { strongestLock } from './native-locks.js';
-import type { Trial, TrialStep } from './trial-types.js';
+import type { ActionKind, Change, ChangeStatement } from './change/types.js';
+import { strongestLock } from './inventory/native-locks.js';
+import type { Trial, TrialStep } from './trial/types.js';
 
 export interface Verdict {
   readonly verdict: 'native' | 'copy';

@@ -1,5 +1,5 @@
 /** Events as JSON lines: the machine-readable output of `run --json` (a contract; docs/cli.md). */
-import type { MigrationEvent } from './events.js';
+import type { MigrationEvent } from '../model/event.js';
 import { displayName } from '../sql/quote.js';
 import { withoutBrief } from './brief.js';
 

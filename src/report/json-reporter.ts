@@ -1,5 +1,5 @@
 /** `run --json`: every event is a line, progress no more than one a second. */
-import type { EventName, MigrationEvent } from './events.js';
+import type { EventName, MigrationEvent } from '../model/event.js';
 import { eventLine } from './json-lines.js';
 import type { Reporter } from './reporter.js';
 

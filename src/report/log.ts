@@ -1,6 +1,6 @@
 /** Events as log records (pino). The messages are for grep, the fields for machines. */
 import type { Logger } from 'pino';
-import type { EventListener, MigrationEvent } from './events.js';
+import type { EventListener, MigrationEvent } from '../model/event.js';
 
 type Level = 'debug' | 'info' | 'warn';
 

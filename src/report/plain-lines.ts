@@ -1,8 +1,8 @@
 /** Progress for logs and pipes: a line at each change of phase, and one every few seconds in between. */
-import type { MigrationEvent } from './events.js';
+import type { MigrationEvent } from '../model/event.js';
 import { clock, counted, duration, milliseconds } from './format.js';
 import type { Look } from './paint.js';
-import { currentPhase, initialProgress, type ProgressState, reduceProgress } from './progress.js';
+import { currentPhase, initialProgress, type ProgressState, reduceProgress } from '../model/progress.js';
 import { progressLine, verifiedFacts } from './progress-text.js';
 import type { Reporter } from './reporter.js';
 

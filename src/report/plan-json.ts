@@ -1,5 +1,5 @@
 /** `plan --json`: the plan as one object (a contract; docs/cli.md). */
-import type { Plan } from '../plan/types.js';
+import type { Plan } from '../model/plan.js';
 import { displayName } from '../sql/quote.js';
 import { withoutBrief } from './brief.js';
 

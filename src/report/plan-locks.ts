@@ -3,7 +3,7 @@
  * 600 foreign keys has 1,800 locks. Pure.
  */
 import { listsThem } from '../sql/few-names.js';
-import type { LockRole, PlannedLock } from '../plan/types.js';
+import type { LockRole, PlannedLock } from '../model/plan.js';
 import { paragraph } from './table.js';
 
 /** More of a kind are counted. */

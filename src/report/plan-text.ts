@@ -1,6 +1,6 @@
 /** A plan for people: the verdict and its reasons first, then what it means, then what to watch out for. Pure. */
 import { fewNames, listsThem } from '../sql/few-names.js';
-import type { ColumnMapping, Obstacle, Plan, PlannedDependent, Warning } from '../plan/types.js';
+import type { ColumnMapping, Obstacle, Plan, PlannedDependent, Warning } from '../model/plan.js';
 import { displayName } from '../sql/quote.js';
 import { bytes, count, counted, duration, milliseconds } from './format.js';
 import type { Look, Tone } from './paint.js';

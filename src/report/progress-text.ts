@@ -1,8 +1,8 @@
 /** The view state as text: a block of lines for a terminal, one line for everything else. Pure. */
-import type { Blocker, Phase } from './events.js';
+import type { Blocker, Phase } from '../model/event.js';
 import { bytes, clock, count, counted, duration, percent } from './format.js';
 import type { Look } from './paint.js';
-import { currentPhase, type LockWait, type PhaseView, type ProgressState } from './progress.js';
+import { currentPhase, type LockWait, type PhaseView, type ProgressState } from '../model/progress.js';
 
 const barWidth = 24;
 /** Where the text of a phase begins; `catch-up` is the longest name. */

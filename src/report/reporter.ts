@@ -1,5 +1,5 @@
 /** What listens to a run and shows it somewhere. */
-import type { EventListener } from './events.js';
+import type { EventListener } from '../model/event.js';
 
 export interface Reporter {
   readonly listener: EventListener;

@@ -1,7 +1,7 @@
 /** The live display: `renderProgress` drawn over itself. */
 import type { Look } from './paint.js';
 import { eventText } from './plain-lines.js';
-import { initialProgress, reduceProgress } from './progress.js';
+import { initialProgress, reduceProgress } from '../model/progress.js';
 import { renderProgress } from './progress-text.js';
 import type { Reporter } from './reporter.js';
 import { createScreen } from './screen.js';

@@ -4,7 +4,7 @@
  * clone's must have the source's, or the swap finds the name taken.
  */
 import { randomInt } from 'node:crypto';
-import type { TableShape } from '../catalog/types.js';
+import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
 import { ident, qualified } from '../sql/quote.js';
 

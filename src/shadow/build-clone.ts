@@ -7,12 +7,12 @@ import { firingAt, readEventTriggers } from '../catalog/event-triggers.js';
 import { readIntruders, removeIntruders, type Intruder, type Removed } from '../catalog/intruders.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
-import type { TableShape } from '../catalog/types.js';
+import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
 import { addedByEventTrigger } from '../catalog/event-trigger-errors.js';
-import { cloneTableStatements, completeCloneStatements } from './clone-sql.js';
-import { isIndexBacked } from './constraint-sql.js';
-import { withoutSwapWork } from './gate.js';
+import { cloneTableStatements, completeCloneStatements } from '../ddl/clone-sql.js';
+import { isIndexBacked } from '../ddl/constraint-sql.js';
+import { withoutSwapWork } from '../ddl/compare-shapes.js';
 import { nameArrayType } from './array-type.js';
 import { shapeIntruders } from './shape-intruders.js';
 

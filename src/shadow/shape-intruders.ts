@@ -3,12 +3,12 @@
  * trigger can have added or altered, not by texts: those name the table, which has another name here.
  */
 import type { Intruder } from '../catalog/intruders.js';
-import type { TableShape } from '../catalog/types.js';
+import type { TableShape } from '../model/table-shape.js';
 import { grantStatements } from '../ddl/grant-sql.js';
 import { optionList, optionName, splitOption } from '../ddl/option-sql.js';
 import { displayName, ident, literal, qualified } from '../sql/quote.js';
-import { columnComments } from './column-sql.js';
-import { compareShapes, type Difference } from './gate.js';
+import { columnComments } from '../ddl/column-sql.js';
+import { compareShapes, type Difference } from '../ddl/compare-shapes.js';
 
 export function shapeIntruders(expected: TableShape, actual: TableShape): Intruder[] {
   return compareShapes(essence(expected), essence(actual)).map((difference) => ({

@@ -1,5 +1,5 @@
 /** Turns a `Projection` into SQL. Subqueries this simple are pulled up by the planner: layers cost nothing. */
-import type { Projection } from '../plan/types.js';
+import type { Projection } from '../model/plan.js';
 import { ident, sql } from './quote.js';
 
 export interface RowSource {

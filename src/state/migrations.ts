@@ -1,8 +1,8 @@
 /** Rows of `ghost.migrations`: what is known of each migration, and the only place that changes it. */
-import type { TableShape } from '../catalog/types.js';
+import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
-import type { ChangeRequest, Plan } from '../plan/types.js';
-import type { Phase } from '../report/events.js';
+import type { ChangeRequest, Plan } from '../model/plan.js';
+import type { Phase } from '../model/event.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import type { ServerIdentity } from './server-identity.js';
 import type { QualifiedName, SqlQuery } from '../sql/quote.js';

@@ -1,6 +1,6 @@
 /** Rows that a foreign key does not allow: asked before there is one. */
-import type { ForeignKey } from '../catalog/definitions.js';
-import type { CheckedForeignKey } from '../plan/types.js';
+import type { ForeignKey } from '../model/definitions.js';
+import type { CheckedForeignKey } from '../model/plan.js';
 import { ident, qualified, sql, type QualifiedName, type SqlQuery } from '../sql/quote.js';
 
 export interface OrphanSearch {

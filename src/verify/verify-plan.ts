@@ -1,10 +1,10 @@
 /** What is compared, how, and in which pieces: from a migration's plan and the catalog. Pure. */
 import type { KeyOrderColumn } from '../catalog/key-order.js';
-import type { TableShape } from '../catalog/types.js';
+import type { TableShape } from '../model/table-shape.js';
 import type { ValueImage } from '../catalog/value-images.js';
-import { keyMatches, type KeyMatch } from '../keys/key-match.js';
-import { shadowValues } from '../keys/shadow-values.js';
-import type { ColumnMapping, Key, PinnedSettings, Plan, Projection } from '../plan/types.js';
+import { keyMatches, type KeyMatch } from '../stream/key-match.js';
+import { shadowValues } from '../stream/shadow-values.js';
+import type { ColumnMapping, Key, PinnedSettings, Plan, Projection } from '../model/plan.js';
 import { parseExpression } from '../sql/parse.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import { projectedColumns } from '../sql/projection.js';

@@ -8,8 +8,8 @@
  *
  * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
  */
-import { equals } from '../keys/key-match.js';
-import { keysOf } from '../keys/key-sql.js';
+import { equals } from '../stream/key-match.js';
+import { keysOf } from '../stream/key-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import { projectionSql } from '../sql/projection.js';
 import { ident, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';

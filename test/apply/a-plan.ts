@@ -1,6 +1,6 @@
 /** A migration from an integer to a bigint key, as a plan: for tests of SQL as text. */
 import { applyPlan, type ApplyPlan } from '../../src/apply/apply-plan.js';
-import type { Column, Index, TableShape } from '../../src/catalog/types.js';
+import type { Column, Index, TableShape } from '../../src/model/table-shape.js';
 
 export function column(name: string, type: string, facts: Partial<Column> = {}): Column {
   return {

@@ -11,7 +11,7 @@ import {
   type MigrationEvent,
   type PgGhostError,
 } from '../../src/index.js';
-import type { Point } from '../../src/migration/points.js';
+import type { Point } from '../../src/run/points.js';
 import { until } from '../support/database.js';
 import { request } from '../support/migration.js';
 import { Application, tolerableMs } from './scene.js';

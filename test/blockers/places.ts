@@ -7,7 +7,7 @@ import {
   type MigrationStatus,
   type RunSettings,
 } from '../../src/index.js';
-import type { Point } from '../../src/migration/points.js';
+import type { Point } from '../../src/run/points.js';
 import type { TestDatabase } from '../support/database.js';
 import { runChange, stopAfterCopy, type ChangeInput } from '../support/migration.js';
 import { change, lockTimeoutMs, nativeChange } from './scene.js';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { readTableShape } from '../../src/catalog/shape.js';
-import type { TableShape } from '../../src/catalog/types.js';
+import type { TableShape } from '../../src/model/table-shape.js';
 import { Session } from '../../src/db/session.js';
 import { createDatabase } from '../support/database.js';
 

@@ -7,7 +7,7 @@ import { Session } from '../../src/db/session.js';
 import { type DemoOptions, runDemo } from '../../src/cli/demo/demo.js';
 import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 import * as library from '../../src/index.js';
-import { combineListeners } from '../../src/report/emitter.js';
+import { combineListeners } from '../../src/run/emitter.js';
 import { plainLook } from '../../src/report/paint.js';
 import { plainLinesReporter } from '../../src/report/plain-lines.js';
 

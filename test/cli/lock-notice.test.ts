@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { lockNotice } from '../../src/cli/lock-notice.js';
-import type { MigrationEvent } from '../../src/report/events.js';
+import type { MigrationEvent } from '../../src/model/event.js';
 import { plainLook } from '../../src/report/paint.js';
 
 test('a lock that does not come is told after a second, and then every five', () => {

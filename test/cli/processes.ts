@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { expect } from 'vitest';
-import type { ProgressState } from '../../src/report/progress.js';
+import type { ProgressState } from '../../src/model/progress.js';
 import { type TestDatabase, until } from '../support/database.js';
 import { differences } from '../support/workload.js';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { MigrateOptions, PlanOptions } from '../../src/migration/types.js';
+import type { MigrateOptions, PlanOptions } from '../../src/run/types.js';
 import { aPlan } from '../report/a-plan.js';
 import { aResult } from './a-result.js';
 import { invoke } from './invoke.js';

@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { abort, finalize, status } from '../../src/index.js';
-import { commandPoints, type CommandPoint, type Point } from '../../src/migration/points.js';
+import { commandPoints, type CommandPoint, type Point } from '../../src/run/points.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
 import { failure, runChange, stopAfterCopy, type ChangeInput } from '../support/migration.js';
 import { Proxy } from './proxy.js';

@@ -5,7 +5,7 @@
  */
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Point } from '../../src/migration/points.js';
+import type { Point } from '../../src/run/points.js';
 import { type TestDatabase, until } from '../support/database.js';
 import { failure, runChange } from '../support/migration.js';
 import { Runner } from './runner.js';

@@ -6,7 +6,7 @@
  * was copied twice or left out.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { migrationPoints, type RunPoint } from '../../src/migration/points.js';
+import { migrationPoints, type RunPoint } from '../../src/run/points.js';
 import { runChange } from '../support/migration.js';
 import { Runner } from './runner.js';
 import {

@@ -3,7 +3,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { MigrationResult, RunSettings } from '../../src/index.js';
-import type { Point } from '../../src/migration/points.js';
+import type { Point } from '../../src/run/points.js';
 import { until } from '../support/database.js';
 import { type ChangeInput, request } from '../support/migration.js';
 

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/lab/embedded-server.js';
 import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
-import type { Point } from '../../src/migration/points.js';
+import type { Point } from '../../src/run/points.js';
 import type { CatalogSnapshot } from '../support/catalog-snapshot.js';
 import { type TestDatabase, until } from '../support/database.js';
 import { runChange } from '../support/migration.js';

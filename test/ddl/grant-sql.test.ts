@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Grant } from '../../src/catalog/types.js';
+import type { Grant } from '../../src/model/table-shape.js';
 import { grantStatements } from '../../src/ddl/grant-sql.js';
-import { grant } from '../shadow/a-shape.js';
+import { grant } from './a-shape.js';
 
 function statements(
   grants: readonly Grant[],

@@ -1,6 +1,6 @@
 /** Each builder by the exact statements that it gives. */
 import { describe, expect, test } from 'vitest';
-import type { ForeignKey, Policy, Rule, SqlFunction, Trigger, View } from '../../src/catalog/definitions.js';
+import type { ForeignKey, Policy, Rule, SqlFunction, Trigger, View } from '../../src/model/definitions.js';
 import {
   addForeignKey,
   dropForeignKey,

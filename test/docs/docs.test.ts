@@ -82,7 +82,7 @@ function codesAt(node: ts.Node, path: string): string[] {
     return first === 'code' ? stringsOf(node.initializer) : [];
   }
   // Its tables are lists of [code, hint].
-  return path === 'plan/unsupported.ts' && ts.isArrayLiteralExpression(node) ? stringsOf(node) : [];
+  return path === 'plan/change/unsupported.ts' && ts.isArrayLiteralExpression(node) ? stringsOf(node) : [];
 }
 
 /** `refused`: what RefusedError makes of several reasons. */
@@ -161,8 +161,8 @@ test('every command has a section in docs/cli.md', async () => {
 
 test('every event has a section in docs/cli.md, with an example', () => {
   const events: string[] = [];
-  const { tree } = sourceFiles().find(({ path }) => path === join('report', 'events.ts')) ?? {};
-  if (tree === undefined) throw new Error('src/report/events.ts is gone');
+  const { tree } = sourceFiles().find(({ path }) => path === join('model', 'event.ts')) ?? {};
+  if (tree === undefined) throw new Error('src/model/event.ts is gone');
   walk(tree, (node) => {
     if (ts.isInterfaceDeclaration(node) && node.name.text === 'EventMap') {
       for (const { name } of node.members) {

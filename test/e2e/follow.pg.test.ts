@@ -4,7 +4,7 @@
  */
 import { describe, expect, inject, test } from 'vitest';
 import { type MigrationEvent } from '../../src/index.js';
-import type { Point } from '../../src/migration/points.js';
+import type { Point } from '../../src/run/points.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
 import { completeChange, failure, runChange } from '../support/migration.js';

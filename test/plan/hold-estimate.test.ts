@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ForeignKey } from '../../src/catalog/definitions.js';
-import { advisedMaxHoldMs, estimateHoldMs, isTight } from '../../src/plan/hold-estimate.js';
+import type { ForeignKey } from '../../src/model/definitions.js';
+import { advisedMaxHoldMs, estimateHoldMs, isTight } from '../../src/plan/inventory/hold-estimate.js';
 import { noDefinitions } from './shapes.js';
 
 const withKeys = (count: number): number =>

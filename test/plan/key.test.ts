@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Equality } from '../../src/catalog/equality.js';
-import type { Column, Constraint, Index } from '../../src/catalog/types.js';
-import { readChange } from '../../src/plan/change.js';
-import { chooseKey, type KeyChoice } from '../../src/plan/key.js';
-import { collisionOf } from '../../src/plan/injective.js';
-import { mapColumns } from '../../src/plan/mapping.js';
+import type { Column, Constraint, Index } from '../../src/model/table-shape.js';
+import { readChange } from '../../src/plan/change/change.js';
+import { chooseKey, type KeyChoice } from '../../src/plan/mapping/key.js';
+import { collisionOf } from '../../src/plan/mapping/injective.js';
+import { mapColumns } from '../../src/plan/mapping/mapping.js';
 import { parseExpression } from '../../src/sql/parse.js';
 import { columnReferences } from '../../src/sql/references.js';
 import { column, index, shape, trialOf } from './shapes.js';

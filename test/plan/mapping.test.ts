@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Column } from '../../src/catalog/types.js';
-import { readChange } from '../../src/plan/change.js';
-import { mapColumns, type Mapping } from '../../src/plan/mapping.js';
-import type { Trial } from '../../src/plan/trial-types.js';
+import type { Column } from '../../src/model/table-shape.js';
+import { readChange } from '../../src/plan/change/change.js';
+import { mapColumns, type Mapping } from '../../src/plan/mapping/mapping.js';
+import type { Trial } from '../../src/plan/trial/types.js';
 import { projectionSql } from '../../src/sql/projection.js';
 import { column, trialOf } from './shapes.js';
 

@@ -1,7 +1,7 @@
 /** The table of lock modes against pg_locks. */
 import { expect, test } from 'vitest';
-import { readChange } from '../../src/plan/change.js';
-import { strongestLock } from '../../src/plan/native-locks.js';
+import { readChange } from '../../src/plan/change/change.js';
+import { strongestLock } from '../../src/plan/inventory/native-locks.js';
 import { createDatabase } from '../support/database.js';
 import { requestFor } from './trial-support.js';
 

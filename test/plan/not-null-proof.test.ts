@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Constraint } from '../../src/catalog/types.js';
-import { isNotNull } from '../../src/plan/not-null-proof.js';
+import type { Constraint } from '../../src/model/table-shape.js';
+import { isNotNull } from '../../src/plan/mapping/not-null-proof.js';
 import { column } from './shapes.js';
 
 const check = (condition: string, more: Partial<Constraint> = {}): Constraint => ({

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { UsageError, RefusedError } from '../../src/errors.js';
 import { makePlan } from '../../src/plan/plan.js';
-import type { ChangeRequest, Plan } from '../../src/plan/types.js';
+import type { ChangeRequest, Plan } from '../../src/model/plan.js';
 import { buildClone } from '../../src/shadow/build-clone.js';
-import { rebindStatements } from '../../src/shadow/rebind-sql.js';
+import { rebindStatements } from '../../src/ddl/rebind-sql.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { openSession, requestFor } from './trial-support.js';
 

@@ -1,11 +1,11 @@
 /** PostgreSQL is the oracle: the projection must give the rows that the native ALTER TABLE makes. */
 import { describe, expect, test } from 'vitest';
 import { makePlan } from '../../src/plan/plan.js';
-import { changeStatementsIn } from '../../src/plan/retarget-statement.js';
-import type { ChangeRequest } from '../../src/plan/types.js';
+import { changeStatementsIn } from '../../src/plan/change/retarget-statement.js';
+import type { ChangeRequest } from '../../src/model/plan.js';
 import { buildClone } from '../../src/shadow/build-clone.js';
-import { cloneStatements } from '../../src/shadow/clone-sql.js';
-import { rebindStatements } from '../../src/shadow/rebind-sql.js';
+import { cloneStatements } from '../../src/ddl/clone-sql.js';
+import { rebindStatements } from '../../src/ddl/rebind-sql.js';
 import { projectedColumns, projectionSql } from '../../src/sql/projection.js';
 import { ident, identList } from '../../src/sql/quote.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';

@@ -2,10 +2,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { makePlan } from '../../src/plan/plan.js';
-import { changeStatementsIn } from '../../src/plan/retarget-statement.js';
+import { changeStatementsIn } from '../../src/plan/change/retarget-statement.js';
 import { buildClone } from '../../src/shadow/build-clone.js';
-import { cloneStatements } from '../../src/shadow/clone-sql.js';
-import { rebindStatements } from '../../src/shadow/rebind-sql.js';
+import { cloneStatements } from '../../src/ddl/clone-sql.js';
+import { rebindStatements } from '../../src/ddl/rebind-sql.js';
 import { projectedColumns, projectionSql } from '../../src/sql/projection.js';
 import { identList } from '../../src/sql/quote.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';

@@ -1,7 +1,7 @@
 /** Table shapes for tests of pure decisions. */
-import type { TargetDefinitions } from '../../src/catalog/definitions.js';
-import type { Column, Index, TableShape } from '../../src/catalog/types.js';
-import type { Trial, TrialStep } from '../../src/plan/trial-types.js';
+import type { TargetDefinitions } from '../../src/model/definitions.js';
+import type { Column, Index, TableShape } from '../../src/model/table-shape.js';
+import type { Trial, TrialStep } from '../../src/plan/trial/types.js';
 
 export function column(attnum: number, name: string, more: Partial<Column> = {}): Column {
   return {

@@ -3,15 +3,15 @@ import { readDependents } from '../../src/catalog/dependents.js';
 import { readDefinitions } from '../../src/catalog/read-definitions.js';
 import { readTableShape } from '../../src/catalog/shape.js';
 import { findTable } from '../../src/catalog/table.js';
-import type { TableShape } from '../../src/catalog/types.js';
+import type { TableShape } from '../../src/model/table-shape.js';
 import { Session } from '../../src/db/session.js';
-import { readChange } from '../../src/plan/change.js';
-import type { Change } from '../../src/plan/change-types.js';
-import { tryChange } from '../../src/plan/trial.js';
-import type { Trial } from '../../src/plan/trial-types.js';
-import type { ChangeRequest } from '../../src/plan/types.js';
+import { readChange } from '../../src/plan/change/change.js';
+import type { Change } from '../../src/plan/change/types.js';
+import { tryChange } from '../../src/plan/trial/trial.js';
+import type { Trial } from '../../src/plan/trial/types.js';
+import type { ChangeRequest } from '../../src/model/plan.js';
 import { buildClone } from '../../src/shadow/build-clone.js';
-import { rebindStatements } from '../../src/shadow/rebind-sql.js';
+import { rebindStatements } from '../../src/ddl/rebind-sql.js';
 import type { TestDatabase } from '../support/database.js';
 
 export function requestFor(table: string, parts: Partial<Omit<ChangeRequest, 'table'>>): ChangeRequest {

@@ -1,5 +1,5 @@
 /** A plan as for the demo's change, for renderers. */
-import type { Plan } from '../../src/plan/types.js';
+import type { Plan } from '../../src/model/plan.js';
 
 export const aPlan: Plan = {
   table: { schema: 'public', name: 'orders' },

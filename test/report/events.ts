@@ -1,6 +1,6 @@
 /** Events for tests, with a clock that is easy to read. */
-import type { EventMap, EventName, MigrationEvent } from '../../src/report/events.js';
-import { initialProgress, type ProgressState, reduceProgress } from '../../src/report/progress.js';
+import type { EventMap, EventName, MigrationEvent } from '../../src/model/event.js';
+import { initialProgress, type ProgressState, reduceProgress } from '../../src/model/progress.js';
 
 export const start = new Date('2026-01-02T03:04:05.000Z');
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Plan } from '../../src/plan/types.js';
+import type { Plan } from '../../src/model/plan.js';
 import { eventLine, failureLine } from '../../src/report/json-lines.js';
 import { jsonReporter } from '../../src/report/json-reporter.js';
 import { aPlan } from './a-plan.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { register } from 'prom-client';
 import { expect, test } from 'vitest';
-import type { EventMap } from '../../src/report/events.js';
+import type { EventMap } from '../../src/model/event.js';
 import { metricsReporter, type MetricsReporter } from '../../src/report/metrics.js';
 import { copying, event, started } from './events.js';
 

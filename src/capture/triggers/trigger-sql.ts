@@ -5,7 +5,7 @@
  * (SECURITY DEFINER: the application has no rights on our schema), carry the migration's id (two migrations never share
  * one), look nothing up on the caller's `search_path`, and use no operator of the key's types.
  */
-import type { Key } from '../../plan/types.js';
+import type { Key } from '../../model/plan.js';
 import { ident, literal, qualified, sql, type QualifiedName } from '../../sql/quote.js';
 import { commentStatement, markOf, type MigrationIdentity } from '../../sql/marks.js';
 import {

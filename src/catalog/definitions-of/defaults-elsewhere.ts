@@ -1,7 +1,7 @@
 /** Column defaults of other tables that hold this one, its row type, an index or an identity column's sequence as a constant. */
 import { isMarkSql } from '../../sql/marks.js';
 import type { Session } from '../../db/session.js';
-import type { DefaultElsewhere } from '../definitions.js';
+import type { DefaultElsewhere } from '../../model/definitions.js';
 import { nameJson } from './pieces-sql.js';
 
 /**

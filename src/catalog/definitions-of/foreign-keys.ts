@@ -1,6 +1,6 @@
 /** Foreign keys of a table and to it, in all their properties: they are made anew from these, not from their text. */
 import type { Session } from '../../db/session.js';
-import type { ForeignKey } from '../definitions.js';
+import type { ForeignKey } from '../../model/definitions.js';
 import { nameJson } from './pieces-sql.js';
 
 /** To other tables, and to itself. */

@@ -3,7 +3,7 @@
  * their signature: they are bound to it and cannot be replaced.
  */
 import type { Session } from '../../db/session.js';
-import type { SqlFunction } from '../definitions.js';
+import type { SqlFunction } from '../../model/definitions.js';
 import { notOfExtension } from './pieces-sql.js';
 
 export async function readFunctions(

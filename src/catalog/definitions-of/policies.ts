@@ -1,6 +1,6 @@
 /** Row security: the table's flags and policies, and other tables' policies that read it. */
 import type { Session } from '../../db/session.js';
-import type { Policy, RowSecurity } from '../definitions.js';
+import type { Policy, RowSecurity } from '../../model/definitions.js';
 import { nameJson } from './pieces-sql.js';
 
 export async function readRowSecurity(session: Session, tableOid: number): Promise<RowSecurity> {

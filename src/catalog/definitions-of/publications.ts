@@ -1,6 +1,6 @@
 /** Publications that name the table. Column lists and row filters exist from 15 on. */
 import type { Session } from '../../db/session.js';
-import type { PublicationMember } from '../definitions.js';
+import type { PublicationMember } from '../../model/definitions.js';
 
 const columnListsSince = 150000;
 

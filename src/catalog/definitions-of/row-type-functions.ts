@@ -4,7 +4,7 @@
  */
 import type { Session } from '../../db/session.js';
 import { grantsJsonSql } from '../acl-sql.js';
-import type { RowTypeFunction } from '../definitions.js';
+import type { RowTypeFunction } from '../../model/definitions.js';
 import { extensionMarksSql, notOfExtension } from './pieces-sql.js';
 
 type Row = RowTypeFunction & { readonly calls: readonly number[] };

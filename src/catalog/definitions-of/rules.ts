@@ -1,6 +1,6 @@
 /** Rules other than those that make a view. */
 import type { Session } from '../../db/session.js';
-import type { Rule } from '../definitions.js';
+import type { Rule } from '../../model/definitions.js';
 import { firingStateSql, nameJson, notOfExtension } from './pieces-sql.js';
 
 /** Of these tables and views. */

@@ -1,6 +1,6 @@
 /** Security labels of the table and its columns. */
 import type { Session } from '../../db/session.js';
-import type { SecurityLabel } from '../definitions.js';
+import type { SecurityLabel } from '../../model/definitions.js';
 
 export async function readSecurityLabels(session: Session, tableOid: number): Promise<SecurityLabel[]> {
   return await session.rows<SecurityLabel>({

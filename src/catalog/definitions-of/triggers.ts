@@ -1,7 +1,7 @@
 /** The user's triggers on tables and views; not those of foreign keys, of extensions, or our own. */
 import { isMarkSql } from '../../sql/marks.js';
 import type { Session } from '../../db/session.js';
-import type { Trigger } from '../definitions.js';
+import type { Trigger } from '../../model/definitions.js';
 import { firingStateSql, nameJson, notOfExtension } from './pieces-sql.js';
 
 export async function readTriggers(session: Session, relations: readonly number[]): Promise<Trigger[]> {

@@ -1,7 +1,7 @@
 /** Views and materialized views over a table, directly or through others, each after those that it reads. */
 import type { Session } from '../../db/session.js';
 import { grantsJsonSql } from '../acl-sql.js';
-import type { View } from '../definitions.js';
+import type { View } from '../../model/definitions.js';
 import { readIndexes } from '../indexes.js';
 import { nameJson } from './pieces-sql.js';
 import { readRules } from './rules.js';

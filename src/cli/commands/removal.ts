@@ -1,7 +1,7 @@
 /** The form of `abort` and `finalize`: look at the migration, take something away, say what it was. */
 import { RefusedError } from '../../errors.js';
-import type { CommonOptions, MigrationStatus } from '../../migration/types.js';
-import type { EventListener } from '../../report/events.js';
+import type { CommonOptions, MigrationStatus } from '../../run/types.js';
+import type { EventListener } from '../../model/event.js';
 import { createCommand, work } from '../command.js';
 import type { Invocation, Library } from '../invocation.js';
 import { lockNotice } from '../lock-notice.js';

@@ -1,6 +1,6 @@
 /** `pg-ghost run`: makes the change, or continues where an earlier run stopped. */
-import { combineListeners } from '../../report/emitter.js';
-import type { EventListener } from '../../report/events.js';
+import { combineListeners } from '../../run/emitter.js';
+import type { EventListener } from '../../model/event.js';
 import { jsonReporter } from '../../report/json-reporter.js';
 import { plainLinesReporter } from '../../report/plain-lines.js';
 import type { Reporter } from '../../report/reporter.js';

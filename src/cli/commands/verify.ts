@@ -1,7 +1,7 @@
 /** `pg-ghost verify ID`: compares the tables of a migration, row by row. */
 import { Option } from '@commander-js/extra-typings';
-import { combineListeners } from '../../report/emitter.js';
-import type { EventListener } from '../../report/events.js';
+import { combineListeners } from '../../run/emitter.js';
+import type { EventListener } from '../../model/event.js';
 import { count, counted, duration } from '../../report/format.js';
 import { createCommand, work } from '../command.js';
 import type { Invocation } from '../invocation.js';

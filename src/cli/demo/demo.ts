@@ -10,9 +10,9 @@ import { type EmbeddedServer, startEmbeddedServer } from '../../lab/embedded-ser
 import { type Check, prove } from '../../lab/proof.js';
 import { seed, shop } from '../../lab/seed.js';
 import { Workload } from '../../lab/workload.js';
-import type { MigrationResult } from '../../migration/types.js';
-import type { ChangeRequest } from '../../plan/types.js';
-import { combineListeners } from '../../report/emitter.js';
+import type { MigrationResult } from '../../run/types.js';
+import type { ChangeRequest } from '../../model/plan.js';
+import { combineListeners } from '../../run/emitter.js';
 import { count, counted, duration } from '../../report/format.js';
 import type { Look } from '../../report/paint.js';
 import { renderPlan } from '../../report/plan-text.js';

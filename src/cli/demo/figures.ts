@@ -1,6 +1,6 @@
 /** What a run of the demo is measured by, taken from its events and from the application's own clock. */
 import { slowest, type Workload } from '../../lab/workload.js';
-import type { EventListener } from '../../report/events.js';
+import type { EventListener } from '../../model/event.js';
 import { count, milliseconds } from '../../report/format.js';
 import { grid } from '../../report/table.js';
 

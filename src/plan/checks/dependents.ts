@@ -2,13 +2,13 @@
  * The inventory of what hangs on the table: for each object whether it goes over by itself, is made anew in the swap, goes
  * with a dropped column, or cannot follow, which refuses the change by the object's name.
  */
-import type { Definitions, ForeignKey, TargetDefinitions } from '../../catalog/definitions.js';
-import type { Dependent, DependentKind, TableShape } from '../../catalog/types.js';
+import type { Definitions, ForeignKey, TargetDefinitions } from '../../model/definitions.js';
+import type { Dependent, DependentKind, TableShape } from '../../model/table-shape.js';
 import type { Refusal } from '../../errors.js';
-import type { Failed } from '../definitions/attach-to-clone.js';
-import { namedObjects } from '../definitions/taken-off.js';
-import type { NativeTrial } from '../definitions/try-native.js';
-import type { ChangeRequest, PlannedDependent, SerialFate } from '../types.js';
+import type { Failed } from '../trial/definitions/attach-to-clone.js';
+import { namedObjects } from '../trial/definitions/taken-off.js';
+import type { NativeTrial } from '../trial/definitions/try-native.js';
+import type { ChangeRequest, PlannedDependent, SerialFate } from '../../model/plan.js';
 
 export interface DependentFacts {
   readonly request: ChangeRequest;

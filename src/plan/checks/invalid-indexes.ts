@@ -1,5 +1,5 @@
 /** What a failed CREATE INDEX CONCURRENTLY left behind is neither carried as it is nor dropped in silence. */
-import type { TableShape } from '../../catalog/types.js';
+import type { TableShape } from '../../model/table-shape.js';
 import type { Refusal } from '../../errors.js';
 import { displayName } from '../../sql/quote.js';
 

@@ -1,5 +1,5 @@
 /** `SET SCHEMA` moves a table's indexes and sequences along, and fails where one of their names is taken. */
-import type { TableShape } from '../../catalog/types.js';
+import type { TableShape } from '../../model/table-shape.js';
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
 import { displayName, type QualifiedName } from '../../sql/quote.js';

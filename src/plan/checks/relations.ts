@@ -1,11 +1,11 @@
 /** Every statement must be about the one table and its indexes, by the names that the session resolves. */
-import type { TableShape } from '../../catalog/types.js';
+import type { TableShape } from '../../model/table-shape.js';
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
 import { displayName } from '../../sql/quote.js';
 import type { RelationReference } from '../../sql/retarget.js';
-import { referenceText } from '../change.js';
-import type { ChangeStatement } from '../change-types.js';
+import { referenceText } from '../change/change.js';
+import type { ChangeStatement } from '../change/types.js';
 
 /** OIDs by the text of the reference; null where there is no such relation. */
 export type ResolvedRelations = ReadonlyMap<string, number | null>;

@@ -3,14 +3,14 @@
  * the new table, under another OID and, until the swap, another name: where something is computed from that before the swap
  * and kept, it would be another value than the table's own.
  */
-import type { Index, TableShape } from '../../catalog/types.js';
+import type { Index, TableShape } from '../../model/table-shape.js';
 import { indexMoves, ownMoves } from '../../ddl/own-names.js';
 import type { Refusal } from '../../errors.js';
 import { parseStatement } from '../../sql/parse.js';
 import { hasConstantOf, retargetNames, type NameMove } from '../../sql/retarget-names.js';
 import { columnReferences } from '../../sql/references.js';
 import { stringList, walkTree } from '../../sql/syntax-tree.js';
-import type { ColumnSource } from '../column-source.js';
+import type { ColumnSource } from '../mapping/column-source.js';
 
 /** @param target the changed clone, in whose texts the source may still be named */
 export function checkSelfReferences(

@@ -3,13 +3,13 @@
  * them anew, since nothing can be inserted into a generated column. A part of the rows is looked at here, and all of
  * them when the tables are compared.
  */
-import type { TableShape } from '../../catalog/types.js';
+import type { TableShape } from '../../model/table-shape.js';
 import { isServerError } from '../../db/sqlstate.js';
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
 import { onAnyPath } from '../../sql/any-path.js';
 import { displayName, ident, qualified, sql, type SqlQuery } from '../../sql/quote.js';
-import type { ColumnMapping } from '../types.js';
+import type { ColumnMapping } from '../../model/plan.js';
 
 /** At the beginning, where the oldest rows are, and as many at the end. */
 const sampleBlocks = 64;

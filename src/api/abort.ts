@@ -1,0 +1,113 @@
+/** Undoes a migration that has not swapped: the database is as it was found (invariant 1). */
+import { randomUUID } from 'node:crypto';
+import { Session } from '../db/session.js';
+import { RefusedError } from '../errors.js';
+import { createEmitter } from '../run/emitter.js';
+import { displayName } from '../sql/quote.js';
+import type { MigrationIdentity } from '../sql/marks.js';
+import { findMigration, setPhase, settleChunks } from '../state/migrations.js';
+import { readMarkedMigrations, readOwnObjects, tablesIn } from '../state/own-objects.js';
+import { hasState } from '../state/schema.js';
+import { whereabouts } from '../state/whereabouts.js';
+import { claimRun } from '../run/claim.js';
+import { removeMarked, removeMigration } from '../run/cleanup.js';
+import { limitsOf } from '../run/context.js';
+import { resolveMigration } from '../run/find-table.js';
+import { withLedger } from '../run/ledger-book.js';
+import { next } from '../run/phase-table.js';
+import { connectingSignal, explained } from './server-errors.js';
+import { defaultRunSettings, type CommonOptions } from '../run/types.js';
+
+/**
+ * Stops the run if one is under way, then removes trigger, log, shadow and schemas.
+ * @throws RefusedError when the tables are already swapped
+ */
+export async function abort(options: CommonOptions, id: number): Promise<void> {
+  const state = `the source keeps its rows and its definition; pg-ghost abort ${id} can be given again at any time`;
+  await explained(options, state, () => undo(options, id));
+}
+
+async function undo(options: CommonOptions, id: number): Promise<void> {
+  const { connection, signal, onPoint } = options;
+  const asked = {
+    own: true,
+    connection,
+    applicationName: `pg-ghost ${id} abort`,
+    ...connectingSignal(options),
+  };
+  await using session = await Session.open(asked);
+  await using watcher = await Session.open(asked);
+  const work = {
+    session,
+    watcher,
+    limits: limitsOf({ settings: defaultRunSettings }),
+    emit: createEmitter([options.onEvent]).withId(id),
+    onCaptureOff: async () => onPoint?.('capture-off'),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  const unknown = await unknownToState(session, id);
+  if (unknown.length > 0) {
+    for (const marked of unknown) await removeMarked(work, marked);
+    return;
+  }
+  await mayAbort(session, id);
+  // Whoever runs it is ended.
+  await claimRun({
+    session,
+    id,
+    owner: randomUUID(),
+    mayEnd: () => true,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  await onPoint?.('abort-claimed');
+  // Looked at again now that nobody else can move it.
+  const record = await mayAbort(session, id);
+  await withLedger(session, id, (onLock) =>
+    removeMigration({ ...work, onLock }, record, async () => {
+      await settleChunks(session, id);
+      await setPhase(session, id, 'aborted');
+      await onPoint?.('abort-uncommitted');
+    }),
+  );
+  await onPoint?.('aborted');
+}
+
+/**
+ * What carries marks of the number while the state has no such migration: left by a dump without the state's rows, say. An
+ * old table among it is nobody's to drop but the user's.
+ */
+async function unknownToState(session: Session, id: number): Promise<MigrationIdentity[]> {
+  if ((await hasState(session)) && (await findMigration(session, id)) !== null) return [];
+  const found = (await readMarkedMigrations(session)).filter((marked) => marked.id === id);
+  for (const marked of found) {
+    const { schemas } = await readOwnObjects(session, marked);
+    const kept = await tablesIn(
+      session,
+      schemas.filter(({ role }) => role === 'old table'),
+    );
+    if (kept.length === 0) continue;
+    throw new RefusedError([
+      {
+        code: 'state-missing',
+        message: `the state of migration ${id} is not in this database any more, but the table from before it is: ${kept.map(displayName).join(', ')}`,
+        hint: `it was swapped; drop that table and its schema yourself when nobody needs it`,
+      },
+    ]);
+  }
+  return found;
+}
+
+async function mayAbort(session: Session, id: number): ReturnType<typeof resolveMigration> {
+  const record = await resolveMigration(session, id);
+  if (next(record.phase, 'abort') !== null) return record;
+  const old = (await whereabouts(session, record)).old;
+  throw new RefusedError([
+    record.phase === 'swapped'
+      ? {
+          code: 'already-swapped',
+          message: `migration ${id} has already swapped its tables; the old one is ${old === null ? 'gone' : displayName(old)}`,
+          hint: `pg-ghost finalize ${id} drops the old table`,
+        }
+      : { code: 'already-ended', message: `migration ${id} is already ${record.phase}` },
+  ]);
+}

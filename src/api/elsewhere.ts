@@ -1,0 +1,79 @@
+/**
+ * Which migration a table is in, by its OID and not by its name, and what to say of one whose state came with a dump or a copy of
+ * another database: it cannot go on here, since nobody knows what its log has missed; it can be removed.
+ */
+import type { Session } from '../db/session.js';
+import { RefusedError } from '../errors.js';
+import { displayName } from '../sql/quote.js';
+import { listMigrations, type MigrationRecord } from '../state/migrations.js';
+import type { Relation } from '../state/own-objects.js';
+import { whereabouts, type Origin, type Whereabouts } from '../state/whereabouts.js';
+import { isEnded } from '../run/phase-table.js';
+
+export function elsewhere(
+  { id, phase, table }: MigrationRecord,
+  origin: Exclude<Origin, 'here'>,
+): RefusedError {
+  const how =
+    origin === 'copied'
+      ? 'this database is a copy of the one in which it was begun'
+      : 'it came here with a dump of the database in which it was begun';
+  const swapped = phase === 'swapped';
+  return new RefusedError(
+    [
+      {
+        code: 'state-from-elsewhere',
+        message: `migration ${id} of ${displayName(table)} was not begun in this database: ${how}`,
+        hint: swapped
+          ? `pg-ghost finalize ${id} drops the old table here; the other database keeps its own`
+          : `pg-ghost abort ${id} removes it here, then run again; the other database keeps its own`,
+      },
+    ],
+    { state: 'nothing was changed' },
+  );
+}
+
+export interface MigrationOfTable {
+  readonly record: MigrationRecord;
+  readonly found: Whereabouts;
+}
+
+export interface MigrationsOfTable {
+  readonly active: MigrationOfTable | null;
+  /** The last one that has swapped and still keeps the old table. */
+  readonly swapped: MigrationOfTable | null;
+}
+
+/** What a table has to do with migrations. */
+export async function migrationsOf(session: Session, table: Relation): Promise<MigrationsOfTable> {
+  let active: MigrationOfTable | null = null;
+  let swapped: MigrationOfTable | null = null;
+  for (const record of await listMigrations(session)) {
+    if (isEnded(record.phase) && record.phase !== 'swapped') continue;
+    const found = await whereabouts(session, record);
+    if (!isOf(table, record, found)) continue;
+    if (record.phase === 'swapped') swapped = { record, found };
+    else active ??= { record, found };
+  }
+  return { active, swapped };
+}
+
+/** Of one that came with a dump before its capture was on nothing is left but the name. */
+function isOf(table: Relation, record: MigrationRecord, found: Whereabouts): boolean {
+  if (found.table !== null) return found.table.oid === table.oid;
+  const { schema, name } = record.table;
+  return found.origin === 'restored' && schema === table.schema && name === table.name;
+}
+
+/** The active migration that a table of this name was in when it began, wherever that table is now. */
+export async function activeUnderName(
+  session: Session,
+  wanted: { readonly schema: string | null; readonly name: string },
+): Promise<MigrationOfTable | null> {
+  for (const record of await listMigrations(session)) {
+    const { schema, name } = record.table;
+    if (isEnded(record.phase) || name !== wanted.name || (wanted.schema ?? schema) !== schema) continue;
+    return { record, found: await whereabouts(session, record) };
+  }
+  return null;
+}

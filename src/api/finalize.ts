@@ -1,0 +1,186 @@
+/** Ends a migration: the old table goes, and with it the last of what pg-ghost put there. */
+import { Session } from '../db/session.js';
+import { SqlState, isServerError, messageWithDetail, sqlState } from '../db/sqlstate.js';
+import { FailedError, RefusedError } from '../errors.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import type { Emit } from '../model/event.js';
+import { lockThenRun } from '../locks/lock-then-run.js';
+import { LockNotObtained } from '../locks/locked-transaction.js';
+import type { Phase } from '../model/event.js';
+import { displayName, qualified } from '../sql/quote.js';
+import { setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
+import { dropSchemaStatements, findRelation } from '../state/own-objects.js';
+import { schemasOf } from '../state/schema-sql.js';
+import { whereabouts } from '../state/whereabouts.js';
+import { byName } from '../run/by-name.js';
+import { dropLeftovers } from '../run/cleanup.js';
+import { resolveMigration } from '../run/find-table.js';
+import { withLedger } from '../run/ledger-book.js';
+import { next } from '../run/phase-table.js';
+import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
+import { completeSwap } from '../run/after-swap.js';
+import { createEmitter } from '../run/emitter.js';
+import { defaultRunSettings, type CommonOptions } from '../run/types.js';
+
+const patienceMs = 15_000;
+
+/** Drops the old table. Nothing can be taken back after this. */
+export async function finalize(options: CommonOptions, id: number): Promise<void> {
+  const state = `the new table is in use; pg-ghost finalize ${id} can be given again at any time`;
+  await explained(options, state, () => drop(options, id));
+}
+
+async function drop(options: CommonOptions, id: number): Promise<void> {
+  await using session = await Session.open({
+    own: true,
+    connection: options.connection,
+    applicationName: `pg-ghost ${id} finalize`,
+    ...connectingSignal(options),
+  });
+  breakOffWhenAsked(options, session);
+  const record = await resolveMigration(session, id);
+  const phase = next(record.phase, 'finalize');
+  if (phase === null) {
+    throw new RefusedError([
+      record.phase === 'finalized' || record.phase === 'aborted'
+        ? { code: 'already-ended', message: `migration ${id} is already ${record.phase}` }
+        : {
+            code: 'not-swapped',
+            message: `migration ${id} has not swapped its tables yet (it is in phase ${record.phase})`,
+            hint: `run the same pg-ghost run command to continue it, or pg-ghost abort ${id} to undo it`,
+          },
+    ]);
+  }
+  const { lockTimeoutMs, cutoverDeadlineMs } = defaultRunSettings;
+  await using watcher = await Session.open({
+    own: true,
+    connection: options.connection,
+    applicationName: `pg-ghost ${id} watch`,
+  });
+  const emit = createEmitter([options.onEvent]).withId(id);
+  await withLedger(session, id, async (onLock) => {
+    await completeSwap({
+      session,
+      watcher,
+      record,
+      lockTimeoutMs,
+      deadlineMs: cutoverDeadlineMs,
+      onLock,
+      emit,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    await options.onPoint?.('finalize-completed');
+    await removeOld({ options, session, watcher, record, phase, emit, onLock });
+  });
+  await options.onPoint?.('finalized');
+}
+
+interface DropWork {
+  readonly options: CommonOptions;
+  readonly session: Session;
+  readonly watcher: Session;
+  readonly record: MigrationRecord;
+  /** What the migration is in afterwards. */
+  readonly phase: Phase;
+  readonly emit: Emit;
+  readonly onLock: (entry: LedgerEntry) => void;
+}
+
+/**
+ * The old table, our schemas, what the swap has left, and the phase, in one transaction. A table that somebody has taken out of
+ * our schema is not ours any more.
+ */
+async function removeOld(work: DropWork): Promise<void> {
+  const { options, session, record, phase, emit } = work;
+  const { id } = record;
+  const { old } = await whereabouts(session, record);
+  const rest = async (): Promise<void> => {
+    await dropLeftovers(session, record);
+    const { own } = await whereabouts(session, record);
+    await session.batch(dropSchemaStatements(own.schemas));
+    await settleChunks(session, id);
+    await setPhase(session, id, phase);
+    await options.onPoint?.('finalize-uncommitted');
+  };
+  const name = displayName(old ?? { schema: schemasOf(id).old, name: record.table.name });
+  try {
+    if (old === null || old.isOutside) {
+      await session.transaction(rest);
+    } else {
+      await dropTable(work, old.oid, rest);
+      return;
+    }
+  } catch (error) {
+    throw notDropped(error, name, id);
+  }
+  if (old === null) return;
+  emit('warning', {
+    code: 'old-table-kept',
+    message: `the old table was moved to ${name}: it is yours now, and was not dropped`,
+  });
+}
+
+/** Somebody may look at the old table: they are waited for, but nobody is made to wait behind us for long. */
+async function dropTable(
+  { options: { signal }, session, watcher, record, emit, onLock }: DropWork,
+  oid: number,
+  rest: () => Promise<void>,
+): Promise<void> {
+  const { lockTimeoutMs, harmPerTryMs, harmPerRunMs } = defaultRunSettings;
+  let dropped = false;
+  await byName(session, oid, async (table, stillThere) => {
+    const what = `dropping ${displayName(table)}`;
+    await lockThenRun({
+      session,
+      watcher,
+      what,
+      locks: [{ kind: 'table', oid, table: qualified(table), mode: 'ACCESS EXCLUSIVE' }],
+      limits: { lockTimeoutMs, deadlineMs: patienceMs, harmPerTryMs, harmPerRunMs },
+      run: async () => {
+        await stillThere();
+        // Taken out of our schema while we waited.
+        if ((await whereabouts(session, record)).old?.isOutside !== false) throw movedMeanwhile(record.id);
+        await session.batch([`drop table ${qualified(table)}`]);
+        if ((await findRelation(session, oid)) !== null) throw movedMeanwhile(record.id);
+        await rest();
+      },
+      onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
+      onLock,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    dropped = true;
+  });
+  // Somebody else has dropped it meanwhile.
+  if (!dropped) await session.transaction(rest);
+}
+
+function movedMeanwhile(id: number): FailedError {
+  return new FailedError('old-table-not-dropped', 'the old table was moved at the same moment', {
+    state: 'the new table is in use; nothing was dropped',
+    hint: `pg-ghost finalize ${id} again`,
+  });
+}
+
+function notDropped(error: unknown, old: string, id: number): unknown {
+  if (error instanceof LockNotObtained) {
+    return new FailedError('lock-not-obtained', `${old} could not be dropped: ${notObtainedText(error)}`, {
+      details: notObtainedDetails(error),
+      state: 'the new table is in use; the old one is still there',
+      hint: `pg-ghost finalize ${id} again when nobody reads it`,
+    });
+  }
+  if (!isServerError(error)) return error;
+  const dependents = sqlState(error) === SqlState.dependentObjects;
+  return new FailedError(
+    sqlState(error) === SqlState.lockNotAvailable ? 'lock-not-obtained' : 'old-table-not-dropped',
+    `${old} could not be dropped: ${dependents ? messageWithDetail(error) : error.message}`,
+    {
+      state: 'the new table is in use; the old one is still there',
+      hint: dependents
+        ? `something was made that depends on it; drop that, then pg-ghost finalize ${id} again`
+        : `pg-ghost finalize ${id} again`,
+      cause: error,
+    },
+  );
+}

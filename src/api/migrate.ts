@@ -1,0 +1,369 @@
+/** `migrate`: from a request to the swapped tables. Decides whether to begin, to continue, or to refuse. */
+import { isDeepStrictEqual } from 'node:util';
+import { Session } from '../db/session.js';
+import { findTable, type FoundTable } from '../catalog/table.js';
+import { ownSettings } from '../db/settings.js';
+import { SqlState, sqlState } from '../db/sqlstate.js';
+import { RefusedError } from '../errors.js';
+import type { ChangeRequest, Plan } from '../model/plan.js';
+import { createEmitter, type Emitter } from '../run/emitter.js';
+import { parseName } from '../sql/parse.js';
+import { displayName, qualified } from '../sql/quote.js';
+import { runPids } from '../state/fence.js';
+import { insertMigration, listMigrations, type MigrationRecord } from '../state/migrations.js';
+import { readProgress } from '../state/progress.js';
+import { readServerIdentity, type ServerIdentity } from '../state/server-identity.js';
+import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
+import { schemasOf } from '../state/schema-sql.js';
+import { whereabouts } from '../state/whereabouts.js';
+import { completeSwap } from '../run/after-swap.js';
+import { removeLeftovers } from '../run/cleanup.js';
+import { limitsOf } from '../run/context.js';
+import { activeUnderName, elsewhere, migrationsOf } from './elsewhere.js';
+import { resolveMigration, resolveTable } from '../run/find-table.js';
+import { withLedger } from '../run/ledger-book.js';
+import { runNative } from '../run/native.js';
+import { planOn } from './plan.js';
+import { runMigration, type RunOutcome } from '../run/run.js';
+import {
+  defaultRunSettings,
+  type MigrateOptions,
+  type MigrationResult,
+  type RunSettings,
+} from '../run/types.js';
+import { RunnerIsAlive } from '../run/claim.js';
+import { userSignal } from '../run/interrupt.js';
+import { staleSeconds } from '../run/pulse.js';
+import { refuseAnotherServer } from '../run/reconnect.js';
+import { explained } from './server-errors.js';
+import { setRightState } from '../run/set-right-state.js';
+import { isEnded } from '../run/phase-table.js';
+import { refuseRenamed } from '../run/source-check.js';
+
+/**
+ * Makes the change. Continues the table's unfinished migration when the request is the same.
+ *
+ * @throws RefusedError nothing was changed
+ * @throws FailedError, CutoverNotObtainedError, OutcomeUnknownError, InterruptedError: the state is kept, and the same
+ *   call continues
+ */
+export async function migrate(options: MigrateOptions): Promise<MigrationResult> {
+  const state = 'what was stored is kept: pg-ghost status says where it stands';
+  return await explained(options, state, () => beginOrContinue(options));
+}
+
+async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult> {
+  const settings: RunSettings = { ...defaultRunSettings, ...options.settings };
+  const emitter = createEmitter([options.onEvent]);
+  const started = performance.now();
+  const signal = userSignal(options);
+  await using control = await Session.open({
+    own: true,
+    connection: options.connection,
+    applicationName: 'pg-ghost control',
+    signal,
+  });
+  const seconds = (): number => (performance.now() - started) / 1000;
+  const request = await requestOf(control, options, settings);
+  const { unfinished, swapped, stale } = await findEarlier(control, request);
+  if (swapped !== null && isSameRequest(swapped.request, request)) {
+    return await alreadySwapped(control, emitter, swapped, { options, seconds, settings, signal });
+  }
+  const plan = unfinished?.plan ?? (await planOn(control, request));
+  if (unfinished === null) emitter.emit('plan:ready', { plan });
+  refuseUnless(plan, settings, swapped);
+
+  if (plan.verdict === 'native') {
+    const holdMs = await native(options, plan, settings, control, emitter, signal);
+    return report(emitter, null, plan, { old: null, rows: 0, seconds: seconds(), holdMs });
+  }
+  const server = await readServerIdentity(control);
+  const record = unfinished ?? (await begin(control, plan, server));
+  if (record.server !== null) refuseAnotherServer(record.id, record.server, server);
+  if (unfinished === null) await options.onPoint?.('recorded');
+  const outcome: RunOutcome = await runMigration({
+    options,
+    settings,
+    control,
+    record,
+    fresh: unfinished === null,
+    server,
+    stale,
+    emit: emitter.withId(record.id),
+    signal,
+  }).catch((error: unknown) => {
+    throw error instanceof RunnerIsAlive
+      ? alreadyRunning(record.id, displayName(record.table), error.pid)
+      : error;
+  });
+  return report(emitter, record.id, plan, { ...outcome, seconds: seconds() });
+}
+
+/** @throws RefusedError when the migration to resume has ended, or is about another change */
+async function requestOf(
+  control: Session,
+  { request, resume }: MigrateOptions,
+  settings: RunSettings,
+): Promise<ChangeRequest> {
+  const asked =
+    request !== undefined && settings.native === 'never' ? { ...request, rewrite: true } : request;
+  if (resume === undefined) {
+    if (asked === undefined)
+      throw new TypeError('migrate needs a request, or the id of a migration to resume');
+    return asked;
+  }
+  const record = await resolveMigration(control, resume);
+  if (record.phase === 'finalized' || record.phase === 'aborted') {
+    throw new RefusedError([
+      {
+        code: 'already-ended',
+        message: `migration ${resume} is already ${record.phase}, there is nothing to resume`,
+      },
+    ]);
+  }
+  if (asked !== undefined && !isSameRequest(record.request, asked)) throw anotherChange(record, asked);
+  // By its own name: the search path may be another one now, and so may the name.
+  const found = await whereabouts(control, record);
+  return { ...record.request, table: qualified(found.table ?? record.table) };
+}
+
+interface Earlier {
+  /** The one that the table is in now; its change is the one asked for. */
+  readonly unfinished: MigrationRecord | null;
+  /** One that has swapped and still keeps the old table. */
+  readonly swapped: MigrationRecord | null;
+  /** The backend of its runner, if that gave no sign of life for so long that it may be ended. */
+  readonly stale: number | null;
+}
+
+/** What this table has to do with migrations already. Another change than the one that it is in is refused. */
+async function findEarlier(control: Session, request: ChangeRequest): Promise<Earlier> {
+  if (!(await hasState(control))) return { unfinished: null, swapped: null, stale: null };
+  const table = await findSource(control, request.table);
+  const { active, swapped } = await migrationsOf(control, table);
+  if (swapped !== null && active === null && swapped.found.origin !== 'here')
+    throw elsewhere(swapped.record, swapped.found.origin);
+  if (active === null) return { unfinished: null, swapped: swapped?.record ?? null, stale: null };
+  if (active.found.origin !== 'here') {
+    const { id, server } = active.record;
+    // Every OID as it was, on a server of another identity: a copy of all of its files, or pg_upgrade.
+    if (active.found.origin === 'copied' && server !== null) {
+      const { systemIdentifier, timeline } = await readServerIdentity(control);
+      refuseAnotherServer(id, server, { systemIdentifier, timeline });
+    }
+    throw elsewhere(active.record, active.found.origin);
+  }
+  const unfinished = active.record;
+  refuseRenamed(unfinished.id, unfinished.table, table);
+  const { runner } = await runPids(control, unfinished.id);
+  const name = displayName(unfinished.table);
+  if (runner !== null) {
+    const progress = await readProgress(control, unfinished.id);
+    if (progress === null || progress.ageSeconds < staleSeconds)
+      throw alreadyRunning(unfinished.id, name, runner, progress?.ageSeconds);
+  }
+  if (isSameRequest(unfinished.request, request)) return { unfinished, swapped: null, stale: runner };
+  throw anotherChange(unfinished, request);
+}
+
+/** @throws RefusedError `no-such-table`; FailedError `source-renamed` when it is the former name of a table in a migration */
+async function findSource(control: Session, name: string): Promise<FoundTable> {
+  const table = await findTable(control, name);
+  if (table !== null) return table;
+  const [own = '', schema = null] = parseName(name).toReversed();
+  const active = await activeUnderName(control, { schema, name: own });
+  if (active?.found.table != null) refuseRenamed(active.record.id, active.record.table, active.found.table);
+  return await resolveTable(control, name);
+}
+
+function anotherChange({ id, table, request }: MigrationRecord, asked: ChangeRequest): RefusedError {
+  return new RefusedError([
+    {
+      code: 'another-change',
+      message: `${displayName(table)} is in migration ${id} already, with another change:\n  there: ${describeRequest(request)}\n  asked: ${describeRequest(asked)}`,
+      hint: `pg-ghost run --resume ${id} continues it, pg-ghost abort ${id} undoes it`,
+    },
+  ]);
+}
+
+/** The table may have been named in another way. */
+function isSameRequest(one: ChangeRequest, other: ChangeRequest): boolean {
+  const essence = (request: ChangeRequest): object => ({
+    ...request,
+    table: '',
+    // Where there is a change, a copy is a copy: `--native never` only decides whether to begin one.
+    rewrite: request.rewrite && request.alter.length + request.statements.length + request.set.length === 0,
+  });
+  return isDeepStrictEqual(essence(one), essence(other));
+}
+
+/** The same command again after the swap, or after a run that died right behind it. */
+async function alreadySwapped(
+  control: Session,
+  emitter: Emitter,
+  record: MigrationRecord,
+  {
+    options: { connection },
+    seconds,
+    settings,
+    signal,
+  }: {
+    readonly options: MigrateOptions;
+    readonly seconds: () => number;
+    readonly settings: RunSettings;
+    readonly signal: AbortSignal;
+  },
+): Promise<MigrationResult> {
+  const { id, plan } = record;
+  await removeLeftovers(control, record);
+  await using watcher = await Session.open({
+    own: true,
+    connection,
+    applicationName: `pg-ghost ${id} watch`,
+  });
+  await withLedger(control, id, (onLock) =>
+    completeSwap({
+      session: control,
+      watcher,
+      record,
+      lockTimeoutMs: settings.lockTimeoutMs,
+      deadlineMs: settings.cutoverDeadlineMs,
+      onLock,
+      emit: emitter.withId(id),
+      signal,
+    }),
+  );
+  emitter.withId(id)('warning', {
+    code: 'already-swapped',
+    message: `migration ${id} has made this change already; pg-ghost finalize ${id} drops the old table`,
+  });
+  const { old: kept } = await whereabouts(control, record);
+  const old = displayName(kept ?? { schema: schemasOf(id).old, name: plan.table.name });
+  return report(emitter, id, plan, {
+    old,
+    rows: record.rowsCopied,
+    seconds: seconds(),
+    holdMs: record.holdMs ?? 0,
+  });
+}
+
+function alreadyRunning(id: number, table: string, pid: number | null, ageSeconds?: number): RefusedError {
+  const heard = ageSeconds === undefined ? '' : `, last heard of ${ageSeconds.toFixed(1)} s ago`;
+  const who = pid === null ? '' : ` (backend ${pid}${heard})`;
+  return new RefusedError([
+    {
+      code: 'already-running',
+      message: `${table} is being migrated right now by another run of migration ${id}${who}`,
+      hint:
+        `pg-ghost status ${id} shows how far it is` +
+        (pid === null
+          ? ''
+          : `; if its machine is gone, run again when nothing was heard of it for ${staleSeconds} s, or select pg_terminate_backend(${pid}) first`),
+    },
+  ]);
+}
+
+function describeRequest(request: ChangeRequest): string {
+  return [
+    ...request.alter.map((alter) => `--alter ${JSON.stringify(alter)}`),
+    ...request.statements.map((statement) => statement.trim()),
+    ...request.set.map(({ column, expression }) => `--set ${JSON.stringify(`${column}=${expression}`)}`),
+    ...(request.rewrite ? ['--rewrite'] : []),
+  ].join(' ');
+}
+
+function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecord | null): void {
+  // Before the plan's own reasons: the old table, which still uses the sequences, is among them.
+  if (plan.verdict !== 'native' && swapped !== null) {
+    throw new RefusedError([
+      {
+        code: 'not-finalized',
+        message: `migration ${swapped.id} of ${displayName(plan.table)} still keeps the table from before it`,
+        hint: `pg-ghost finalize ${swapped.id} first`,
+      },
+    ]);
+  }
+  if (plan.verdict === 'refused') throw new RefusedError(plan.reasons);
+  if (plan.verdict === 'copy' && settings.native === 'only') {
+    throw new RefusedError([
+      {
+        code: 'needs-copy',
+        message: `the change needs a new table: ${plan.reasons.map((reason) => reason.message).join('; ')}`,
+        hint: 'leave out --native only to copy it online',
+      },
+    ]);
+  }
+}
+
+async function begin(control: Session, plan: Plan, server: ServerIdentity): Promise<MigrationRecord> {
+  if (plan.source === null) throw new Error('a plan to copy has a source');
+  await ensureState(control, setRightState);
+  try {
+    return await insertMigration(control, plan, plan.source.oid, server);
+  } catch (error) {
+    await dropEmptyState(control).catch(() => undefined);
+    if (sqlState(error) !== SqlState.uniqueViolation) throw error;
+    // Somebody else began one between our look and now.
+    const { oid } = plan.source;
+    const other = (await listMigrations(control)).find(
+      (each) => each.sourceOid === oid && !isEnded(each.phase),
+    );
+    if (other !== undefined) {
+      // By chance the same number as that of a table in the database where another migration came from.
+      const { origin } = await whereabouts(control, other);
+      if (origin !== 'here') throw elsewhere(other, origin);
+    }
+    throw alreadyRunning(other?.id ?? 0, displayName(plan.table), null);
+  }
+}
+
+async function native(
+  options: MigrateOptions,
+  plan: Plan,
+  settings: RunSettings,
+  control: Session,
+  emitter: Emitter,
+  signal: AbortSignal,
+): Promise<number> {
+  if (plan.source === null) throw new Error('a native plan has a source');
+  await using session = await Session.open({
+    own: true,
+    connection: options.connection,
+    settings: { ...plan.settings, ...ownSettings },
+    applicationName: 'pg-ghost native',
+  });
+  return await runNative({
+    plan,
+    tableOid: plan.source.oid,
+    session,
+    watcher: control,
+    limits: limitsOf({ settings }),
+    settings,
+    emit: emitter.emit,
+    signal,
+    at: async (point) => options.onPoint?.(point),
+    connection: options.connection,
+  });
+}
+
+function report(
+  emitter: Emitter,
+  id: number | null,
+  plan: Plan,
+  outcome: { old: string | null; rows: number; seconds: number; holdMs: number },
+): MigrationResult {
+  const result = {
+    table: displayName(plan.table),
+    old: outcome.old,
+    native: plan.verdict === 'native',
+    rows: outcome.rows,
+    seconds: round(outcome.seconds, 1),
+    holdMs: round(outcome.holdMs, 1),
+  };
+  (id === null ? emitter.emit : emitter.withId(id))('migration:done', result);
+  return { id, ...result, plan };
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}

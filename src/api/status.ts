@@ -1,0 +1,159 @@
+/** Where migrations stand, for people and scripts. */
+import { backlogSql, logTables } from '../capture/change-log.js';
+import { Session } from '../db/session.js';
+import { SqlState, sqlState } from '../db/sqlstate.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import type { ProgressState } from '../model/progress.js';
+import { displayName, qualified } from '../sql/quote.js';
+import { runPids } from '../state/fence.js';
+import { listMigrations, readChunks, type MigrationRecord } from '../state/migrations.js';
+import { readLocks } from '../state/lock-entries.js';
+import { readProgress } from '../state/progress.js';
+import { hasState } from '../state/schema.js';
+import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
+import { resolveMigration } from '../run/find-table.js';
+import { isEnded } from '../run/phase-table.js';
+import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
+import type { CommonOptions, MigrationStatus } from '../run/types.js';
+
+/** All migrations of the database, or the one. */
+export async function status(options: CommonOptions, id?: number): Promise<MigrationStatus[]> {
+  return await explained(options, 'nothing was changed', () => read(options, id));
+}
+
+async function read(options: CommonOptions, id: number | undefined): Promise<MigrationStatus[]> {
+  await using session = await Session.open({
+    own: true,
+    connection: options.connection,
+    applicationName: 'pg-ghost status',
+    ...connectingSignal(options),
+  });
+  breakOffWhenAsked(options, session);
+  try {
+    return await look(session, id);
+  } catch (error) {
+    // The log was dropped (an abort, a finalize) between one look and the next: where it stands now has none.
+    if (sqlState(error) !== SqlState.undefinedTable) throw error;
+    return await look(session, id);
+  }
+}
+
+async function look(session: Session, id: number | undefined): Promise<MigrationStatus[]> {
+  if (id !== undefined) return [await describe(session, await resolveMigration(session, id))];
+  if (!(await hasState(session))) return [];
+  const records = await listMigrations(session);
+  const statuses: MigrationStatus[] = [];
+  for (const record of records) statuses.push(await describe(session, record));
+  return statuses;
+}
+
+async function describe(session: Session, record: MigrationRecord): Promise<MigrationStatus> {
+  const { id, phase, table } = record;
+  const found = await whereabouts(session, record);
+  const ended = isEnded(phase);
+  const chunks = phase === 'copy' ? await readChunks(session, id) : [];
+  const copied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
+  const { runner } = ended ? { runner: null } : await runPids(session, id);
+  const heard = await heardOf(session, id);
+  return {
+    id,
+    phase,
+    table: displayName(table),
+    renamedTo: renamedTo(record, found),
+    origin: found.origin,
+    shadow: ended || phase === 'prepare' || found.shadow === null ? null : displayName(found.shadow),
+    old: phase === 'swapped' && found.old?.isOutside === false ? displayName(found.old) : null,
+    capture: 'triggers',
+    percent: percent(record, copied),
+    rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
+    backlog: ended || phase === 'prepare' ? 0 : await backlog(session, id),
+    runnerPid: runner,
+    ...heldUp(heard, runner),
+    error: record.error,
+    verification: record.verification,
+    progress: heard.progress,
+    locks: (await readLocks<LedgerEntry>(session, id)).map(({ at, entry }) => ({ ...entry, at })),
+    request: record.request,
+    createdAt: record.createdAt,
+    updatedAt: record.updatedAt,
+    next: nextCommand(record, found, runner),
+  };
+}
+
+interface Heard {
+  readonly progress: MigrationStatus['progress'];
+  readonly settings: MigrationStatus['settings'];
+}
+
+/** The run's own last word. */
+async function heardOf(session: Session, id: number): Promise<Heard> {
+  const stored = await readProgress(session, id);
+  if (stored === null) return { progress: null, settings: null };
+  const { settings = null, ...state } = stored.body;
+  return {
+    progress: { ageSeconds: stored.ageSeconds, state: state as unknown as ProgressState },
+    settings: settings as MigrationStatus['settings'],
+  };
+}
+
+/** Nobody is held up, and nothing is set, where nobody runs. */
+function heldUp(
+  { progress, settings }: Heard,
+  runner: number | null,
+): Pick<MigrationStatus, 'paused' | 'throttledBy' | 'settings'> {
+  const reasons = runner === null ? [] : (progress?.state.throttle ?? []);
+  return {
+    // An older version's run does not say it.
+    paused: runner !== null && (progress?.state.paused ?? false),
+    throttledBy: reasons.length === 0 ? null : reasons.join('; '),
+    settings: runner === null ? null : settings,
+  };
+}
+
+/** null where it is not known, and where nothing is to be told: an ended migration is none of the table's business. */
+function renamedTo({ phase, table }: MigrationRecord, { table: now }: Whereabouts): string | null {
+  if (now === null || phase === 'finalized' || phase === 'aborted') return null;
+  return now.schema === table.schema && now.name === table.name ? null : displayName(now);
+}
+
+/** 0 where somebody has dropped the log. */
+async function backlog(session: Session, id: number): Promise<number> {
+  const { whole } = await session.row<{ whole: boolean }>({
+    text: `select bool_and(to_regclass(name) is not null) as whole from unnest($1::text[]) as name`,
+    values: [logTables(id).parts.map(qualified)],
+  });
+  if (!whole) return 0;
+  const { backlog: entries } = await session.row<{ backlog: number }>(backlogSql(id));
+  return entries;
+}
+
+function percent(record: MigrationRecord, blocksCopied: number): number {
+  switch (record.phase) {
+    case 'prepare':
+    case 'aborted':
+      return 0;
+    case 'copy': {
+      const total = record.blocksTotal ?? 0;
+      return total === 0 ? 0 : Math.min(100, Math.floor((1000 * blocksCopied) / total) / 10);
+    }
+    default:
+      return 100;
+  }
+}
+
+function nextCommand(record: MigrationRecord, found: Whereabouts, runner: number | null): string {
+  const { id, phase } = record;
+  const renamed = renamedTo(record, found);
+  if (phase === 'swapped' && found.old?.isOutside === true)
+    return `the old table was moved to ${displayName(found.old)} and is yours now; pg-ghost finalize ${id} removes the rest`;
+  if (phase === 'swapped') return `pg-ghost finalize ${id} drops the old table once nobody needs it`;
+  if (isEnded(phase)) return 'nothing to do';
+  if (found.origin !== 'here') {
+    const how = found.origin === 'copied' ? 'a copy of another database' : 'a dump of another database';
+    return `it came here with ${how}: pg-ghost abort ${id} removes it`;
+  }
+  if (runner !== null) return `runs now, in backend ${runner}`;
+  if (renamed !== null)
+    return `the table was renamed to ${renamed}: rename it back and pg-ghost run --resume ${id}, or pg-ghost abort ${id}`;
+  return `pg-ghost run --resume ${id} continues it, as the same run command does; pg-ghost abort ${id} undoes it`;
+}

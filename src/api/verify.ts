@@ -1,0 +1,180 @@
+/** `verify`: compares the tables of a migration, whether somebody runs it or not. Changes nothing. */
+import { Session } from '../db/session.js';
+import { ownSettings } from '../db/settings.js';
+import { SqlState, sqlState } from '../db/sqlstate.js';
+import { sleep } from '../db/wait.js';
+import { RefusedError } from '../errors.js';
+import { createEmitter } from '../run/emitter.js';
+import type { Phase } from '../model/event.js';
+import { displayName, type QualifiedName } from '../sql/quote.js';
+import { runPids } from '../state/fence.js';
+import { setVerification, type MigrationRecord } from '../state/migrations.js';
+import { whereabouts } from '../state/whereabouts.js';
+import { Verifier } from '../verify/verifier.js';
+import { verifySettings } from '../verify/verify-sql.js';
+import { asCopyPlan } from '../run/context.js';
+import { elsewhere } from './elsewhere.js';
+import { resolveMigration } from '../run/find-table.js';
+import { userSignal } from '../run/interrupt.js';
+import { connectingSignal, explained } from './server-errors.js';
+import { defaultRunSettings, type RunSettings, type VerifyOptions, type VerifyReport } from '../run/types.js';
+import { differencesFound, verifyPlanOf } from '../run/verify-facts.js';
+
+/** Before these the shadow is incomplete, or has no index to find its rows by. */
+const comparable: ReadonlySet<Phase> = new Set(['catch-up', 'settle', 'verify', 'cutover', 'swapped']);
+/** A run that is at work applies the log about that often. */
+const applyPauseMs = 1_000;
+
+/**
+ * Before the swap the shadow is compared with the source; what is in the change log is left out. After it the new table is
+ * compared with the old one; rows that were written since are left out, and rows that were deleted since count as missing.
+ *
+ * @throws DifferentError `differences`; RefusedError `not-comparable`, `no-such-migration`
+ */
+export async function verify(options: VerifyOptions, id: number): Promise<VerifyReport> {
+  return await explained(options, 'nothing was changed', async () => {
+    try {
+      return await compareTables(options, id);
+    } catch (error) {
+      // The tables were swapped meanwhile: what is to be compared has other names now.
+      if (sqlState(error) !== SqlState.undefinedTable) throw error;
+      return await compareTables(options, id);
+    }
+  });
+}
+
+async function compareTables(options: VerifyOptions, id: number): Promise<VerifyReport> {
+  const started = performance.now();
+  const settings: Pick<RunSettings, 'workers' | 'chunkTimeMs'> = {
+    ...defaultRunSettings,
+    ...options.settings,
+  };
+  const mode = options.settings?.mode ?? 'full';
+  const { connection } = options;
+  const applicationName = `pg-ghost ${id} verify`;
+  await using control = await Session.open({
+    own: true,
+    connection,
+    applicationName,
+    ...connectingSignal(options),
+  });
+  const record = await resolveMigration(control, id);
+  const { target } = record;
+  if (!comparable.has(record.phase) || target === null) throw notComparable(record);
+  const tables = await tablesOf(control, record);
+  await control.set({ ...record.plan.settings, ...ownSettings });
+  const plan = await verifyPlanOf(control, {
+    id,
+    plan: asCopyPlan(record.plan),
+    target,
+    tables,
+    swap: record.swap,
+  });
+  if (record.swap !== null && record.plan.key?.needsHelperIndex === true) throw notComparable(record);
+  const signal = userSignal(options);
+  const sessions = await openAll(settings.workers, () =>
+    Session.open({
+      own: true,
+      connection,
+      applicationName,
+      settings: { ...record.plan.settings, ...ownSettings, ...verifySettings },
+    }),
+  );
+  const emit = createEmitter([options.onEvent]).withId(id);
+  try {
+    const verifier = new Verifier({
+      plan,
+      mode,
+      rowsExpected: record.rowsCopied,
+      caughtUp: () => waitForApply(control, record, signal),
+      onProgress: (progress) => emit('verify:progress', progress),
+      signal,
+    });
+    await verifier.goOn({ sessions, chunkTimeMs: settings.chunkTimeMs });
+    const { result } = verifier;
+    const { rows, differences } = result;
+    const report = {
+      mode,
+      rows,
+      differences: differences.length,
+      leftOut: plan.leftOut,
+      seconds: (performance.now() - started) / 1000,
+    };
+    emit('verify:done', report);
+    await setVerification(control, id, { mode, rows, differences: differences.length });
+    if (differences.length > 0) {
+      throw differencesFound(id, plan, result, stateOf(record));
+    }
+    return { id, table: displayName(record.table), comparedWith: displayName(plan.source), ...report };
+  } finally {
+    await Promise.all(sessions.map((session) => session.close()));
+  }
+}
+
+/** A row that differs is looked at twice; where nobody applies the log, nothing changes in between. */
+async function waitForApply(control: Session, { id }: MigrationRecord, signal: AbortSignal): Promise<void> {
+  const { runner } = await runPids(control, id);
+  const { truncated } = await control.row<{ truncated: boolean }>({
+    text: `select to_regclass($1) is not null as truncated`,
+    values: [`ghost.truncations_${id}`],
+  });
+  if (runner === null && truncated) {
+    const { found } = await control.row<{ found: boolean }>(
+      `select exists (select from ghost.truncations_${id}) as found`,
+    );
+    if (found) {
+      throw new RefusedError([
+        {
+          code: 'not-comparable',
+          message: `the table was truncated, and nobody runs migration ${id}: the shadow has not followed yet`,
+          hint: `pg-ghost run --resume ${id}`,
+        },
+      ]);
+    }
+  }
+  if (runner !== null) await sleep(applyPauseMs, signal);
+}
+
+/** Under the names that they have now. */
+async function tablesOf(
+  session: Session,
+  record: MigrationRecord,
+): Promise<{ readonly source: QualifiedName; readonly shadow: QualifiedName }> {
+  const found = await whereabouts(session, record);
+  if (found.origin !== 'here') throw elsewhere(record, found.origin);
+  const [source, shadow] =
+    record.phase === 'swapped' ? [found.old, found.table] : [found.table, found.shadow];
+  if (source !== null && shadow !== null) return { source, shadow };
+  throw new RefusedError([
+    {
+      code: 'not-comparable',
+      message: `a table of migration ${record.id} is not there any more`,
+      hint: `pg-ghost status ${record.id}`,
+    },
+  ]);
+}
+
+function notComparable({ id, phase, plan }: MigrationRecord): RefusedError {
+  const why =
+    phase === 'aborted' || phase === 'finalized'
+      ? `migration ${id} is ${phase}: there is only one table left`
+      : phase === 'swapped' && plan.key?.needsHelperIndex === true
+        ? `the new table has no unique index over the key by which its rows are found`
+        : `migration ${id} is in phase ${phase}: the shadow is not complete yet`;
+  return new RefusedError([{ code: 'not-comparable', message: why, hint: `pg-ghost status ${id}` }]);
+}
+
+function stateOf({ id, phase }: MigrationRecord): string {
+  return phase === 'swapped'
+    ? 'the tables are swapped; rows that were deleted since the swap count as missing'
+    : `nothing was changed; the source is untouched, and migration ${id} keeps its state (phase ${phase})`;
+}
+
+async function openAll(count: number, open: () => Promise<Session>): Promise<Session[]> {
+  const opened = await Promise.allSettled(Array.from({ length: count }, open));
+  const sessions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = opened.find((each) => each.status === 'rejected');
+  if (failed === undefined) return sessions;
+  await Promise.all(sessions.map((session) => session.close()));
+  throw failed.reason;
+}

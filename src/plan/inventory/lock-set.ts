@@ -1,0 +1,97 @@
+/**
+ * Every relation that the swap locks, in the one order in which it does: as the application locks them, so that the two do
+ * not wait for each other. A query locks a view before what the view reads; a row of a referencing table is written before its
+ * foreign key looks at the referenced one. Two migrations at once keep the same order.
+ */
+import type { ForeignKey, TargetDefinitions } from '../../model/definitions.js';
+import type { NativeTrial } from '../trial/definitions/try-native.js';
+import { displayName, type QualifiedName } from '../../sql/quote.js';
+import type { LockRole, LockTarget } from '../../model/plan.js';
+
+export function lockSet(
+  source: { readonly oid: number; readonly name: QualifiedName },
+  target: Pick<
+    TargetDefinitions,
+    | 'views'
+    | 'policiesElsewhere'
+    | 'rulesElsewhere'
+    | 'defaultsElsewhere'
+    | 'foreignKeysIn'
+    | 'foreignKeysOut'
+  >,
+  whyReferencing = (key: ForeignKey): string => `its foreign key ${key.name} moves to the new table`,
+): LockTarget[] {
+  const mode = 'ACCESS EXCLUSIVE';
+  const table = (role: LockRole, oid: number, name: QualifiedName, why: string): LockTarget => ({
+    oid,
+    name,
+    kind: 'table',
+    role,
+    mode,
+    why,
+  });
+  const elsewhere = [
+    ...target.policiesElsewhere.map((each) =>
+      table('reading table', each.tableOid, each.table, `its policy ${each.name} reads the table`),
+    ),
+    ...target.rulesElsewhere.map((each) =>
+      table('reading table', each.tableOid, each.table, `its rule ${each.name} uses the table`),
+    ),
+    ...target.defaultsElsewhere.map((each) =>
+      table('reading table', each.tableOid, each.table, `the default of ${each.name} means the table`),
+    ),
+  ];
+  const referencing = target.foreignKeysIn.map((key) =>
+    table('referencing table', key.tableOid, key.table, whyReferencing(key)),
+  );
+  const referenced = target.foreignKeysOut.map((key: ForeignKey) =>
+    table('referenced table', key.referencesOid, key.references, `foreign key ${key.name} references it`),
+  );
+  const all = [
+    ...target.views.toReversed().map(({ oid, name, how }): LockTarget => ({
+      oid,
+      name,
+      kind: 'view',
+      role: 'view',
+      mode,
+      why: how === 'replace' ? 'its query is replaced' : 'it is dropped and made again',
+    })),
+    ...byName(elsewhere),
+    ...byName(referencing),
+    table('table', source.oid, source.name, 'apply the rest and swap the tables'),
+    ...byName(referenced),
+  ];
+  const seen = new Set<number>();
+  return all.filter(({ oid, role }) => {
+    // The table itself has its place, whatever references it.
+    if (seen.has(oid) || (oid === source.oid && role !== 'table')) return false;
+    seen.add(oid);
+    return true;
+  });
+}
+
+/** A native change locks what is taken off for it, and the other end of foreign keys that PostgreSQL makes again. */
+export function nativeLockSet(
+  source: { readonly oid: number; readonly name: QualifiedName },
+  native: NativeTrial | null,
+): LockTarget[] {
+  if (native === null) return [];
+  const { around, foreignKeys } = native;
+  const isOut = ({ tableOid }: ForeignKey): boolean => tableOid === source.oid;
+  return lockSet(
+    source,
+    {
+      views: around?.target.views ?? [],
+      policiesElsewhere: around?.target.policiesElsewhere ?? [],
+      rulesElsewhere: around?.target.rulesElsewhere ?? [],
+      defaultsElsewhere: [],
+      foreignKeysIn: foreignKeys.filter((key) => !isOut(key)),
+      foreignKeysOut: foreignKeys.filter(isOut),
+    },
+    (key) => `PostgreSQL drops its foreign key ${key.name} or makes it again`,
+  );
+}
+
+function byName(targets: readonly LockTarget[]): LockTarget[] {
+  return targets.toSorted((a, b) => (displayName(a.name) < displayName(b.name) ? -1 : 1));
+}

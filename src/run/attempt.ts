@@ -1,0 +1,247 @@
+/** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
+import { Balance } from '../apply/balance.js';
+import { LogKeeper } from '../capture/log-keeper.js';
+import type { Session } from '../db/session.js';
+import { ownSettings } from '../db/settings.js';
+import { FailedError } from '../errors.js';
+import type { Emit, Phase } from '../model/event.js';
+import type { ProgressState } from '../model/progress.js';
+import { displayName } from '../sql/quote.js';
+import { joinRun } from '../state/fence.js';
+import { activeSegmentSql, findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
+import { schemasOf } from '../state/schema-sql.js';
+import type { Reason } from '../throttle/governor.js';
+import { allSignals } from '../throttle/signals.js';
+import { Throttle } from '../throttle/throttle.js';
+import { asCopyPlan, onAnySession, RunSessions, type RunContext } from './context.js';
+import { runSignal, SessionLost } from './interrupt.js';
+import { LedgerBook } from './ledger-book.js';
+import { compacting } from './log-minder.js';
+import { next, type Transition } from './phase-table.js';
+import { catchUp } from './phases/catch-up.js';
+import { copy } from './phases/copy.js';
+import { swap } from './phases/cutover.js';
+import { buildIndexes } from './phases/index-builds.js';
+import { prepare } from './phases/prepare.js';
+import { purge } from './phases/purge.js';
+import { settle } from './phases/settle.js';
+import { validate } from './phases/validate.js';
+import { verify } from './phases/verify.js';
+import { Pulse, pulseSettings } from './pulse.js';
+import type { Steering } from './steering.js';
+import type { MigrateOptions } from './types.js';
+
+export interface Attempt {
+  readonly options: MigrateOptions;
+  readonly control: Session;
+  readonly record: MigrationRecord;
+  readonly runNo: number;
+  /** Nothing of the migration was done before. */
+  readonly fresh: boolean;
+  readonly emit: Emit;
+  readonly progress: () => ProgressState;
+  readonly steering: Steering;
+  /** Of the user. */
+  readonly signal: AbortSignal;
+}
+
+export interface RunOutcome {
+  readonly old: string;
+  readonly rows: number;
+  readonly holdMs: number;
+}
+
+/** What ended an attempt, and where. */
+export class AttemptFailed extends Error {
+  constructor(
+    readonly context: RunContext,
+    readonly phase: Phase,
+    cause: unknown,
+  ) {
+    super('the attempt failed', { cause });
+    // Asked now: the end of an attempt closes its sessions itself.
+    this.sessionLost = context.signal.reason instanceof SessionLost || cause instanceof SessionLost;
+  }
+
+  /** When a session is lost the attempt's signal aborts, and whatever was under way fails in its own way. */
+  readonly sessionLost: boolean;
+}
+
+type RunningPhase = Exclude<Phase, 'swapped' | 'finalized' | 'aborted'>;
+
+/** Each phase may be run again from its start; see `machine.ts` for where a resumed run begins. */
+const work: Readonly<Record<RunningPhase, (context: RunContext) => Promise<Transition>>> = {
+  prepare,
+  copy: compacting(copy),
+  purge: compacting(purge),
+  index: compacting(buildIndexes),
+  'catch-up': catchUp,
+  settle: compacting(settle),
+  verify,
+  cutover: swap,
+  validate,
+};
+
+/** @throws AttemptFailed */
+export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
+  const { control, record, runNo, emit, steering, options } = attempt;
+  const { id } = record;
+  const sessions = new RunSessions(options.connection, { id, runNo, pinned: record.plan.settings });
+  let plan = asCopyPlan(record.plan);
+  const ledger = new LedgerBook(emit);
+  let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
+  let signal = attempt.signal;
+  const critical = new AbortController();
+  let signalOrCritical = AbortSignal.any([signal, critical.signal]);
+  let watcher: Session | null = null;
+  const context: RunContext = {
+    id,
+    identity: record.identity,
+    get plan() {
+      return plan;
+    },
+    replacePlan: (followed) => {
+      plan = followed;
+    },
+    schemas: schemasOf(id),
+    control,
+    sessions,
+    log: new LogKeeper({
+      id,
+      key: plan.key,
+      active: record.activeSegment,
+      storeActive: (segment) => activeSegmentSql(id, segment),
+    }),
+    balance: new Balance(),
+    steering,
+    ledger,
+    emit,
+    get settings() {
+      return steering.settings;
+    },
+    get signal() {
+      return endsAtCriticalLimit(phase) ? signalOrCritical : signal;
+    },
+    get watcher() {
+      return watcher ?? control;
+    },
+    beforeCutover: options.beforeCutover ?? null,
+    at: async (point) => options.onPoint?.(point),
+  };
+  const cancel = (): void => void sessions.cancelAll().catch(() => undefined);
+  const { cancelSignal } = options;
+  let pulse: Pulse | null = null;
+  let throttle: Throttle | null = null;
+  try {
+    await joinRun(control, id, runNo);
+    await control.set({
+      ...record.plan.settings,
+      ...ownSettings,
+      application_name: `pg-ghost ${id} control`,
+    });
+    const [eye, heart, gauge] = await Promise.all([
+      sessions.open('watch'),
+      sessions.open('pulse', pulseSettings),
+      sessions.open('throttle'),
+    ]);
+    watcher = eye;
+    // Before anything else is told of it: a limit that is passed already, say.
+    emit('migration:started', {
+      table: displayName(record.table),
+      shadow: displayName({ schema: context.schemas.shadow, name: record.table.name }),
+      fresh: attempt.fresh,
+      phase,
+    });
+    throttle = await startThrottle(context, gauge, critical);
+    steering.throttle = throttle;
+    pulse = new Pulse({ session: heart, id, state: attempt.progress, steering, ledger, emit });
+    signal = runSignal(attempt.signal, [control, heart, eye]);
+    signalOrCritical = AbortSignal.any([signal, critical.signal]);
+    cancelSignal?.addEventListener('abort', cancel, { once: true });
+    control.lost.addEventListener('abort', cancel, { once: true });
+    await context.at('claimed');
+    while (isRunning(phase)) phase = await runPhase(context, phase);
+    return await outcome(context);
+  } catch (error) {
+    throw new AttemptFailed(context, phase, error);
+  } finally {
+    cancelSignal?.removeEventListener('abort', cancel);
+    control.lost.removeEventListener('abort', cancel);
+    steering.throttle = null;
+    await throttle?.[Symbol.asyncDispose]();
+    await pulse?.close();
+    await sessions.releaseAll();
+  }
+}
+
+/**
+ * At once, whatever it is at. Before capture is on there is nothing to keep; the swap asks right before each try
+ * (postponement.ts), and what was swapped is brought to its end.
+ */
+function endsAtCriticalLimit(phase: Phase): boolean {
+  return phase !== 'prepare' && phase !== 'cutover' && phase !== 'validate';
+}
+
+async function startThrottle(
+  context: RunContext,
+  session: Session,
+  critical: AbortController,
+): Promise<Throttle> {
+  const { id, plan, settings, emit } = context;
+  const throttle = new Throttle({
+    session,
+    signals: allSignals({
+      tables: [plan.source.oid],
+      ownApplications: `pg-ghost ${id} `,
+      replicas: settings.replicas,
+    }),
+    limits: settings.limits,
+    stopError: (reasons) => criticalLimit(id, reasons),
+    onChange: (decision) => {
+      emit('throttle', {
+        kind: decision.kind,
+        reasons: decision.kind === 'go' ? [] : decision.reasons.map(({ signal, text }) => ({ signal, text })),
+      });
+      if (decision.kind === 'stop') critical.abort(criticalLimit(id, decision.reasons));
+    },
+  });
+  await throttle.start();
+  return throttle;
+}
+
+function criticalLimit(id: number, reasons: readonly Reason[]): FailedError {
+  return new FailedError('critical-limit', `stopped: ${reasons.map(({ text }) => text).join('; ')}`, {
+    details: { reasons },
+    state: `the source is untouched, capture goes on; migration ${id} keeps its state`,
+    hint: `pg-ghost run --resume ${id} when that is over, or pg-ghost abort ${id}`,
+  });
+}
+
+function isRunning(phase: Phase): phase is RunningPhase {
+  return phase in work;
+}
+
+async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase> {
+  const { control, id, emit, signal } = context;
+  signal.throwIfAborted();
+  // `copy` begins in the transaction that switches capture on, `swapped` in the swap's own.
+  if (phase !== 'prepare' && phase !== 'copy' && phase !== 'validate') await setPhase(control, id, phase);
+  if (phase === 'validate') context.steering.swap = 'done';
+  emit('phase:started', { phase });
+  const started = performance.now();
+  const transition = await work[phase](context);
+  const following = next(phase, transition);
+  if (following === null) throw new Error(`phase ${phase} cannot end with "${transition}"`);
+  if (transition === 'done') emit('phase:done', { phase, seconds: (performance.now() - started) / 1000 });
+  return following;
+}
+
+async function outcome(context: RunContext): Promise<RunOutcome> {
+  const { id, plan, schemas } = context;
+  const record = await onAnySession(context, (session) => findMigration(session, id));
+  return {
+    old: displayName({ schema: schemas.old, name: plan.table.name }),
+    rows: record?.rowsCopied ?? 0,
+    holdMs: record?.holdMs ?? 0,
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * Takes away what a migration put into the database: for abort, for a prepare that failed, for finalize. What that is, the marks
+ * say (state/own-objects.ts); nothing is dropped by its name.
+ */
+import { Session } from '../db/session.js';
+import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
+import { FailedError } from '../errors.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import { LockNotObtained, underLock, type LockLimits } from '../locks/locked-transaction.js';
+import type { Emit } from '../model/event.js';
+import { displayName, qualified } from '../sql/quote.js';
+import {
+  dropCaptureStatements,
+  dropSchemaStatements,
+  dropTriggerStatements,
+  readOwnObjects,
+  tablesIn,
+  type OwnObjects,
+  type Relation,
+} from '../state/own-objects.js';
+import type { MigrationIdentity } from '../sql/marks.js';
+import type { MigrationRecord } from '../state/migrations.js';
+import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
+import { byName } from './by-name.js';
+import { givenAway } from './given-away.js';
+
+export interface CleanupWork {
+  readonly session: Session;
+  readonly watcher: Session;
+  readonly limits: LockLimits;
+  readonly emit: Emit;
+  /** Between switching capture off and the rest. */
+  readonly onCaptureOff?: () => Promise<void>;
+  readonly onLock?: (entry: LedgerEntry) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Removes capture, shadow, log and schemas, in two steps that can each be done again: the triggers, under the only lock on the
+ * source, and then all the rest in one transaction with what `record` writes.
+ */
+export async function removeMigration(
+  work: CleanupWork,
+  record: MigrationRecord,
+  written: () => Promise<void>,
+): Promise<void> {
+  await removeObjects(work, record.id, () => whereabouts(work.session, record), written);
+}
+
+/** The same for what the state knows nothing of: only what the marks say. */
+export async function removeMarked(work: CleanupWork, marked: MigrationIdentity): Promise<void> {
+  await removeObjects(
+    work,
+    marked.id,
+    async () => {
+      const own = await readOwnObjects(work.session, marked);
+      return { own, shadow: await onlyTableIn(work.session, own) };
+    },
+    async () => {},
+  );
+}
+
+/** Nobody knows what the shadow is called; our schema for it holds no other table. */
+async function onlyTableIn(session: Session, { schemas }: OwnObjects): Promise<Relation | null> {
+  const tables = await tablesIn(
+    session,
+    schemas.filter(({ role }) => role === 'shadow'),
+  );
+  return tables.length === 1 ? (tables[0] ?? null) : null;
+}
+
+async function removeObjects(
+  work: CleanupWork,
+  id: number,
+  look: () => Promise<Pick<Whereabouts, 'own' | 'shadow'>>,
+  written: () => Promise<void>,
+): Promise<void> {
+  const { session } = work;
+  const { own } = await look();
+  const captured = new Map(own.triggers.map(({ table }) => [table.oid, table]));
+  for (const table of captured.values()) await switchCaptureOff(work, id, table, look);
+  await work.onCaptureOff?.();
+  try {
+    // All or nothing: what cannot go now must be found by the next try as this one found it.
+    await session.transaction(async () => {
+      const now = await look();
+      await session.batch([
+        ...(now.shadow === null ? [] : [`drop table ${qualified(now.shadow)}`]),
+        ...dropSchemaStatements(now.own.schemas),
+        ...dropCaptureStatements(now.own),
+      ]);
+      await written();
+    });
+  } catch (error) {
+    throw (await givenAway(session, await look(), id, error)) ?? notRemoved(error, id);
+  }
+}
+
+/** Somebody made something that depends on the shadow: not ours to drop. */
+function notRemoved(error: unknown, id: number): unknown {
+  if (sqlState(error) !== SqlState.dependentObjects) return error;
+  return new FailedError('not-removed', `the shadow could not be dropped: ${messageWithDetail(error)}`, {
+    state: 'capture is off; the shadow and the log are still there',
+    hint: `drop what depends on it, then pg-ghost abort ${id} again`,
+    cause: error,
+  });
+}
+
+/** After the swap: the triggers went with it, the rest of the capture and the empty schema follow here. */
+export async function removeLeftovers(session: Session, record: MigrationRecord): Promise<void> {
+  await session.transaction(() => dropLeftovers(session, record));
+}
+
+/** In the caller's transaction. */
+export async function dropLeftovers(session: Session, record: MigrationRecord): Promise<void> {
+  const { own } = await whereabouts(session, record);
+  await session.batch([
+    ...dropCaptureStatements(own),
+    ...dropSchemaStatements(own.schemas.filter(({ role }) => role === 'shadow')),
+  ]);
+}
+
+async function switchCaptureOff(
+  work: CleanupWork,
+  id: number,
+  { oid }: Relation,
+  look: () => Promise<{ readonly own: OwnObjects }>,
+): Promise<void> {
+  const what = 'switching capture off';
+  await byName(work.session, oid, async (table, stillThere) => {
+    try {
+      await underLock({
+        session: work.session,
+        watcher: work.watcher,
+        request: { what, table: qualified(table), tableOid: oid, mode: 'ACCESS EXCLUSIVE' },
+        limits: work.limits,
+        work: async () => {
+          await stillThere();
+          const { triggers } = (await look()).own;
+          return {
+            last: dropTriggerStatements(triggers.filter((trigger) => trigger.table.oid === oid)),
+            value: undefined,
+          };
+        },
+        onMiss: (miss) => work.emit('lock:missed', { what, ...missedTry(miss) }),
+        ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
+        ...(work.signal === undefined ? {} : { signal: work.signal }),
+      });
+    } catch (error) {
+      if (!(error instanceof LockNotObtained)) throw error;
+      throw new FailedError(
+        'lock-not-obtained',
+        `the capture triggers of ${displayName(table)} could not be dropped: ${notObtainedText(error)}`,
+        {
+          details: notObtainedDetails(error),
+          state: 'capture is still on; the application is not affected beyond its small cost',
+          hint: `pg-ghost abort ${id} again at a quieter moment`,
+        },
+      );
+    }
+  });
+}

@@ -1,0 +1,218 @@
+/** What every phase of one run is handed. */
+import type { Balance } from '../apply/balance.js';
+import type { TableShape } from '../model/table-shape.js';
+import type { LogKeeper } from '../capture/log-keeper.js';
+import type { ConnectionOptions } from '../db/connection.js';
+import { Session } from '../db/session.js';
+import { ownSettings } from '../db/settings.js';
+import type { Key, Plan, Projection } from '../model/plan.js';
+import type { Emit } from '../model/event.js';
+import type { Killed } from '../locks/kill-blockers.js';
+import type { LockLimits } from '../locks/locked-transaction.js';
+import type { HelperIndexFacts } from '../ddl/helper-index-sql.js';
+import { joinRun } from '../state/fence.js';
+import type { MigrationIdentity } from '../sql/marks.js';
+import { findMigration } from '../state/migrations.js';
+import type { AtPoint } from './points.js';
+import type { LedgerBook } from './ledger-book.js';
+import type { Steering } from './steering.js';
+import { defaultRunSettings, type MigrateOptions, type RunSettings } from './types.js';
+
+/** A plan whose verdict is `copy`: everything that a copy needs is there. */
+export interface CopyPlan extends Plan {
+  readonly source: TableShape;
+  readonly key: Key;
+  readonly projection: Projection;
+  readonly definitions: NonNullable<Plan['definitions']>;
+}
+
+export interface RunContext extends MigrationIdentity {
+  /** The present one: DDL beside the run may give it another (follow.ts), so it is not to be kept over a wait. */
+  readonly plan: CopyPlan;
+  /** In the one place that has stored it. */
+  readonly replacePlan: (plan: CopyPlan) => void;
+  /** Schemas of the shadow and of the old table. */
+  readonly schemas: { readonly shadow: string; readonly old: string };
+  /** Holds the runner's lock; reads and writes the state. */
+  readonly control: Session;
+  readonly sessions: RunSessions;
+  readonly log: LogKeeper;
+  /** Of the rows of the two tables, where keys may collide. */
+  readonly balance: Balance;
+  /** What may change while the run is under way. */
+  readonly steering: Steering;
+  readonly ledger: LedgerBook;
+  /** Sees and cancels what another session waits for. */
+  readonly watcher: Session;
+  /** As they are now: `set` changes them. */
+  readonly settings: RunSettings;
+  readonly emit: Emit;
+  /** Aborts when the user wants to stop, or when the control session is lost. */
+  readonly signal: AbortSignal;
+  /** Between two durable steps; see points.ts. */
+  readonly at: (point: Parameters<AtPoint>[0]) => Promise<void>;
+  readonly beforeCutover: MigrateOptions['beforeCutover'] | null;
+}
+
+export function asCopyPlan(plan: Plan): CopyPlan {
+  const { source, key, projection, definitions } = plan;
+  if (
+    plan.verdict !== 'copy' ||
+    source === null ||
+    key === null ||
+    projection === null ||
+    definitions === null
+  ) {
+    throw new Error(`a plan with verdict ${plan.verdict} has nothing to copy`);
+  }
+  return { ...plan, source, key, projection, definitions: withEveryKind(definitions) };
+}
+
+/** A plan of an earlier version, which refused what it has no list for. */
+function withEveryKind({ source, target }: CopyPlan['definitions']): CopyPlan['definitions'] {
+  const none = { rowTypeFunctions: [] };
+  return { source: { ...none, ...source }, target: { ...none, ...target } };
+}
+
+/** Opens sessions that belong to a run: pinned, fenced, and known, so that they can all be cancelled. */
+export class RunSessions {
+  readonly #open = new Set<Session>();
+
+  constructor(
+    readonly connection: ConnectionOptions,
+    private readonly run: {
+      readonly id: number;
+      readonly runNo: number;
+      readonly pinned: Readonly<Record<string, string>>;
+    },
+  ) {}
+
+  /**
+   * @param purpose shown in pg_stat_activity
+   * @param settings on top of the pinned ones
+   */
+  async open(purpose: string, settings: Readonly<Record<string, string>> = {}): Promise<Session> {
+    const session = await Session.open({
+      own: true,
+      user: this.run.pinned,
+      connection: this.connection,
+      // What is evaluated for the user is evaluated under all of the pinned ones: `Session.under`.
+      settings: { ...this.run.pinned, ...ownSettings, ...settings },
+      applicationName: `pg-ghost ${this.run.id} ${purpose}`,
+    });
+    this.#open.add(session);
+    try {
+      await joinRun(session, this.run.id, this.run.runNo);
+    } catch (error) {
+      await this.release(session);
+      throw error;
+    }
+    return session;
+  }
+
+  /** Opens `count` sessions, runs `work`, and closes them whatever happens. */
+  async use<T>(
+    purpose: string,
+    count: number,
+    work: (sessions: readonly Session[]) => Promise<T>,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<T> {
+    const opened = await Promise.allSettled(
+      Array.from({ length: count }, () => this.open(purpose, settings)),
+    );
+    const sessions = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    try {
+      const failed = opened.find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+      return await work(sessions);
+    } finally {
+      await Promise.all(sessions.map((session) => this.release(session)));
+    }
+  }
+
+  async release(session: Session): Promise<void> {
+    this.#open.delete(session);
+    await session.close();
+  }
+
+  /** For the end of a run, whatever it was. */
+  async releaseAll(): Promise<void> {
+    await Promise.all([...this.#open].map((session) => this.release(session)));
+  }
+
+  /** Cancels whatever statement runs now, in each of them, through a connection of its own. */
+  async cancelAll(): Promise<void> {
+    const pids = [...this.#open].map((session) => session.pid);
+    if (pids.length === 0) return;
+    await using canceller = await Session.open({
+      own: true,
+      connection: this.connection,
+      applicationName: 'pg-ghost cancel',
+    });
+    await canceller.rows({
+      text: `select pg_cancel_backend(pid) from unnest($1::int[]) as pid`,
+      values: [pids],
+    });
+  }
+}
+
+/**
+ * Runs `work` on the control session or, when that one is gone, on another: for what must be said or cleaned up after a
+ * lost connection.
+ */
+export async function onAnySession<T>(
+  context: Pick<RunContext, 'control' | 'sessions' | 'id'>,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  if (!context.control.lost.aborted) return await work(context.control);
+  await using session = await Session.open({
+    own: true,
+    connection: context.sessions.connection,
+    applicationName: `pg-ghost ${context.id} afterwards`,
+  });
+  return await work(session);
+}
+
+/** For the swap. */
+export function limitsOf({ settings }: Pick<RunContext, 'settings'>): LockLimits {
+  const { lockTimeoutMs, maxHoldMs, cutoverDeadlineMs, oldTransactionMs, harmPerTryMs, harmPerRunMs } =
+    settings;
+  return {
+    lockTimeoutMs,
+    maxHoldMs,
+    deadlineMs: cutoverDeadlineMs,
+    oldTransactionMs,
+    harmPerTryMs,
+    harmPerRunMs,
+  };
+}
+
+/** For the other locks on the source: a tight budget for the swap must not make these impossible. */
+export function shortLockLimits(context: Pick<RunContext, 'settings'>): LockLimits {
+  const limits = limitsOf(context);
+  return { ...limits, maxHoldMs: Math.max(limits.maxHoldMs, defaultRunSettings.maxHoldMs) };
+}
+
+export function helperIndexFacts(context: RunContext): HelperIndexFacts {
+  const { id, plan, schemas } = context;
+  return { id, schema: schemas.shadow, table: plan.table.name, key: plan.key };
+}
+
+/** The shape that the shadow must have at the swap, as the changed clone had it. */
+export async function expectedTarget(context: RunContext): Promise<TableShape> {
+  const record = await findMigration(context.control, context.id);
+  if (record?.target == null) throw new Error(`migration ${context.id} was never prepared`);
+  return record.target;
+}
+
+/** Who is in the way too long is ended, if the user asked for it. */
+export function killing({ settings, emit }: Pick<RunContext, 'settings' | 'emit'>): {
+  readonly killBlockers?: { readonly afterMs: number };
+  readonly onKill: (killed: Killed) => void;
+} {
+  const { killBlockersAfterMs: afterMs } = settings;
+  return {
+    ...(afterMs === null ? {} : { killBlockers: { afterMs } }),
+    onKill: ({ pid, how, why }) => emit('lock:blocker', { pid, how, why }),
+  };
+}

@@ -1,0 +1,141 @@
+/** Turns whatever ended a run into one of our errors, and keeps it where `status` finds it. */
+import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
+import { FailedError, InterruptedError, OutcomeUnknownError, PgGhostError } from '../errors.js';
+import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
+import type { Phase } from '../model/event.js';
+import { displayName } from '../sql/quote.js';
+import { TakenOver } from '../state/fence.js';
+import { deleteMigration, findMigration, setError } from '../state/migrations.js';
+import { findRelation } from '../state/own-objects.js';
+import { dropEmptyState } from '../state/schema.js';
+import { onAnySession, type RunContext } from './context.js';
+import { cameFromFunction, namingEventTrigger } from './event-trigger-failure.js';
+import { SessionLost } from './interrupt.js';
+import { undoPrepare } from './phases/prepare.js';
+import { readMark } from './source-check.js';
+
+/** @returns the error to throw */
+export async function failed(context: RunContext, phase: Phase, error: unknown): Promise<unknown> {
+  const { control, id } = context;
+  const known = await named(
+    context,
+    (await sourceIsGone(context, phase, error)) ?? describe(context, phase, error),
+  );
+  // Not ours any more: whoever has it now keeps its state.
+  if (!(known instanceof PgGhostError) || known.code === 'taken-over') return known;
+  if (phase === 'prepare' && !control.lost.aborted) {
+    // Nothing has been captured or copied yet, so nothing is worth keeping.
+    await undoPrepare(context, (session) => deleteMigration(session, id));
+    await dropEmptyState(control);
+    if (known instanceof InterruptedError) return interruptedBeforeCapture();
+    return known.code === 'source-renamed' ? renamedBeforeCapture(known) : known;
+  }
+  const { code, message, hint } = known;
+  await onAnySession(context, (session) => setError(session, id, { code, message, hint })).catch(
+    () => undefined,
+  );
+  return known;
+}
+
+async function named(context: RunContext, error: unknown): Promise<unknown> {
+  if (!cameFromFunction(error)) return error;
+  return await onAnySession(context, (session) => namingEventTrigger(session, error, '')).catch(() => error);
+}
+
+function interruptedBeforeCapture(): InterruptedError {
+  return new InterruptedError(
+    'interrupted-early',
+    'stopped as asked, before anything was captured or copied',
+    {
+      state: 'nothing was changed, nothing is left behind',
+      hint: 'run the same command again to begin anew',
+    },
+  );
+}
+
+function renamedBeforeCapture({ code, message, details }: PgGhostError): FailedError {
+  return new FailedError(code, message, {
+    details,
+    state: 'nothing was changed, nothing is left behind',
+    hint: 'run again under the name that it has now',
+  });
+}
+
+/** Whichever statement was the first to miss it. */
+async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): Promise<PgGhostError | null> {
+  if (error instanceof PgGhostError || context.control.lost.aborted) return null;
+  return await readMark(context.control, context).then(
+    () => (phase === 'prepare' ? null : shadowIsGone(context)),
+    (found: unknown) => {
+      if (!(found instanceof PgGhostError)) return null;
+      // In prepare capture may not be there yet: that is no reason, and would hide the real one.
+      return phase === 'prepare' && found.code === 'capture-interrupted' ? null : found;
+    },
+  );
+}
+
+/** Dropped, renamed or moved: no statement of ours would find it. */
+async function shadowIsGone({ control, id, plan, schemas }: RunContext): Promise<PgGhostError | null> {
+  const record = await findMigration(control, id);
+  if (record === null || record.phase === 'swapped') return null;
+  const shadow = await findRelation(control, record.shadowOid);
+  if (shadow !== null && shadow.schema === schemas.shadow && shadow.name === plan.table.name) return null;
+  const what = shadow === null ? 'was dropped' : `was renamed to ${displayName(shadow)}`;
+  return new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} ${what}`, {
+    state: 'the source is untouched',
+    hint: `pg-ghost abort ${id}, then run again`,
+  });
+}
+
+function describe(context: RunContext, phase: Phase, error: unknown): unknown {
+  const { id, signal } = context;
+  if (error instanceof TakenOver) return takenOver(id);
+  if (error instanceof CommitOutcomeUnknown) return outcomeUnknown(context, error);
+  // Cancelled statements, closed sessions: all of it is what the interruption looks like from below.
+  if (signal.reason instanceof PgGhostError) return signal.reason;
+  if (error instanceof PgGhostError) return error;
+  const kept = {
+    state:
+      phase === 'prepare'
+        ? 'nothing was changed'
+        : `the source is untouched; migration ${id} keeps its state (phase ${phase})`,
+    hint:
+      phase === 'prepare'
+        ? 'remove the cause and run the same command again'
+        : `remove the cause and run the same command again, or pg-ghost abort ${id} to undo`,
+    cause: error,
+  };
+  if (isConnectionLost(error) || error instanceof SessionLost) {
+    const message = messageOf(error instanceof SessionLost ? error.cause : error);
+    return new FailedError('connection-lost', `the connection to the server was lost: ${message}`, {
+      ...kept,
+      hint: 'run the same command again to continue, as soon as the server can be reached',
+    });
+  }
+  if (isServerError(error)) {
+    return new FailedError('server-error', `PostgreSQL: ${error.message} (SQLSTATE ${error.code})`, kept);
+  }
+  return error;
+}
+
+export function takenOver(id: number): FailedError {
+  return new FailedError('taken-over', `migration ${id} was ended or taken over by another session`, {
+    state: 'this run has stopped, and has written nothing since then',
+    hint: `pg-ghost status ${id} says where it stands`,
+  });
+}
+
+/** Invariant 11: nobody knows, and the server could not be asked for as long as we were patient. */
+function outcomeUnknown({ id, plan }: RunContext, error: CommitOutcomeUnknown): OutcomeUnknownError {
+  return new OutcomeUnknownError(
+    'outcome-unknown',
+    `the connection was lost at the commit of the swap, and the server cannot be asked what became of it: ${messageOf(error.cause)}`,
+    {
+      state: 'either the swap is complete or nothing of it happened; nothing in between is possible',
+      hint:
+        `when the server is back: pg-ghost status ${id} says "swapped" or an earlier phase ` +
+        `(${displayName(plan.table)} is the new table in the first case); the same run command goes on from there`,
+      cause: error.cause,
+    },
+  );
+}

@@ -1,0 +1,70 @@
+/**
+ * While nothing can be applied yet (copy, purge, index) or nothing is (settle), the log still must not grow with every write:
+ * its segments change places, and what was in the full one is kept once for each key.
+ */
+import type { Session } from '../db/session.js';
+import { relaxedCommit } from '../db/settings.js';
+import { messageOf } from '../db/sqlstate.js';
+import { sleep } from '../db/wait.js';
+import { findMigration } from '../state/migrations.js';
+import type { RunContext } from './context.js';
+import type { Transition } from './phase-table.js';
+
+/** 8 MB, some 200,000 writes of a bigint key: below that there is nothing to gain. */
+const longSegmentBlocks = 1024;
+const everyMs = 500;
+
+/** The phase, with the log kept short beside it. */
+export function compacting(
+  work: (context: RunContext) => Promise<Transition>,
+): (context: RunContext) => Promise<Transition> {
+  return async (context) => {
+    const stop = new AbortController();
+    const minding = mind(context, stop.signal);
+    try {
+      return await work(context);
+    } finally {
+      stop.abort();
+      await minding;
+    }
+  };
+}
+
+/** Never rejects: without this the log is longer, and nothing is wrong. */
+async function mind(context: RunContext, stop: AbortSignal): Promise<void> {
+  const { sessions, emit } = context;
+  let session: Session | null = null;
+  let told = false;
+  while (!stop.aborted) {
+    try {
+      await sleep(everyMs, stop);
+      if (session === null) {
+        session = await sessions.open('log', relaxedCommit);
+        const record = await findMigration(session, context.id);
+        if (record !== null) context.log.restore(record.activeSegment);
+      }
+      await tidy(context, session);
+      told = false;
+    } catch (error) {
+      if (session !== null) await sessions.release(session);
+      session = null;
+      if (stop.aborted || told || context.signal.aborted) continue;
+      told = true;
+      emit('warning', {
+        code: 'log-not-compacted',
+        message: `the change log was not compacted (${messageOf(error)}): it grows with every write until that is over`,
+      });
+    }
+  }
+  if (session !== null) await sessions.release(session);
+}
+
+async function tidy({ log, at }: RunContext, session: Session): Promise<void> {
+  if ((await log.blocks(session, log.idle)) > 0) {
+    if (!(await log.compact(session))) return;
+    await at('log-compacted');
+  }
+  if ((await log.blocks(session, log.active)) < longSegmentBlocks) return;
+  await log.switch(session);
+  await at('log-switched');
+}

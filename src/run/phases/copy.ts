@@ -1,0 +1,128 @@
+/**
+ * copy: the source's rows, in chunks, by several workers (invariants 2, 4, 7, 12).
+ *
+ * A source whose file moved is copied again from its first block: block numbers are all that a chunk knows.
+ */
+import { forgetTruncationsSql } from '../../capture/change-log.js';
+import { runCopy } from '../../copy/copier.js';
+import { relaxedCommit } from '../../db/settings.js';
+import { readBlocks, readSizes } from '../../catalog/sizes.js';
+import { emptyShadowStatement } from '../../ddl/settle-sql.js';
+import {
+  chunkDoneSql,
+  findMigration,
+  readChunks,
+  setCopyStart,
+  type MigrationRecord,
+  type SourceMark,
+} from '../../state/migrations.js';
+import type { RunContext } from '../context.js';
+import type { Transition } from '../phase-table.js';
+import { followSource } from '../follow.js';
+import { SourceAltered, sourceCheck, SourceMoved } from '../source-check.js';
+
+export async function copy(context: RunContext): Promise<Transition> {
+  for (;;) {
+    const { mark, blocksTotal } = await stored(context);
+    if (mark === null || blocksTotal === null) throw new Error('the copy was never started');
+    const { resized } = context.steering;
+    try {
+      await context.sessions.use(
+        'copy',
+        context.settings.workers,
+        async (workers) => {
+          await copyWith(context, workers, { mark, blocksTotal, resized });
+        },
+        relaxedCommit,
+      );
+      return 'done';
+    } catch (error) {
+      // Another number of workers, or another size: what is done stays done.
+      if (resized.aborted && error === resized.reason) continue;
+      if (error instanceof SourceAltered) {
+        await followSource(context, 'bare heap', error);
+        continue;
+      }
+      if (!(error instanceof SourceMoved)) throw error;
+      await restart(context);
+      return 'source-moved';
+    }
+  }
+}
+
+async function copyWith(
+  context: RunContext,
+  workers: Parameters<typeof runCopy>[0]['sessions'],
+  start: { readonly mark: SourceMark; readonly blocksTotal: number; readonly resized: AbortSignal },
+): Promise<void> {
+  const { control, id, plan, schemas, settings, emit, signal } = context;
+  const chunks = await readChunks(control, id);
+  const source = sourceCheck(context, start.mark);
+  await runCopy({
+    plan: {
+      id,
+      source: plan.table,
+      shadow: { schema: schemas.shadow, name: plan.table.name },
+      projection: plan.projection,
+      settings: plan.settings,
+      key: plan.key,
+    },
+    sessions: workers,
+    totalBlocks: start.blocksTotal,
+    ...(await sizesOf(context)),
+    done: chunks.map(({ from, to }) => ({ from, to })),
+    rowsDone: chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
+    chunkTimeMs: settings.chunkTimeMs,
+    checkpoint: ({ blocks, rows }) => chunkDoneSql(id, blocks.from, blocks.to, rows),
+    checkSource: (session) => source.check(session),
+    onProgress: (progress) => emit('copy:progress', progress),
+    permission: async (stop) => await context.steering.throttle?.permission(stop),
+    afterChunk: async (chunkMs, stop) => await context.steering.throttle?.afterChunk(chunkMs, stop),
+    at: context.at,
+    signal: AbortSignal.any([signal, start.resized]),
+  });
+}
+
+/** TRUNCATE, VACUUM FULL or CLUSTER put the rows into another file: everything again, capture goes on meanwhile. */
+async function restart(context: RunContext): Promise<void> {
+  const { emit, at } = context;
+  await at('copy-restarting');
+  emit('copy:restarted', {
+    why: 'the table was rewritten or truncated meanwhile (VACUUM FULL, CLUSTER, TRUNCATE)',
+  });
+  for (;;) {
+    try {
+      return await beginAnew(context);
+    } catch (error) {
+      if (!(error instanceof SourceAltered)) throw error;
+      await followSource(context, 'bare heap', error);
+    }
+  }
+}
+
+async function beginAnew(context: RunContext): Promise<void> {
+  const { control, id, plan, schemas } = context;
+  const { mark: before } = await stored(context);
+  if (before === null) throw new Error('the copy was never started');
+  await control.transaction(async () => {
+    await control.execute(emptyShadowStatement({ schema: schemas.shadow, name: plan.table.name }));
+    // The chunks to come see the table as these left it; one that comes later moves the file again.
+    await control.execute(forgetTruncationsSql(id));
+    const mark = await sourceCheck(context, before).renewed(control);
+    await setCopyStart(control, id, mark, await readBlocks(control, plan.source.oid));
+  });
+}
+
+async function stored({ control, id }: RunContext): Promise<MigrationRecord> {
+  const record = await findMigration(control, id);
+  if (record === null) throw new Error(`migration ${id} is gone`);
+  return record;
+}
+
+async function sizesOf({ control, plan }: RunContext): Promise<{ blockBytes: number; toastBytes: number }> {
+  const { toastBytes } = await readSizes(control, plan.source.oid);
+  const { blockBytes } = await control.row<{ blockBytes: number }>(
+    `select current_setting('block_size')::int as "blockBytes"`,
+  );
+  return { blockBytes, toastBytes };
+}

@@ -1,0 +1,183 @@
+/**
+ * prepare: the shadow as a bare heap, the log, and capture switched on (invariants 1 and 2).
+ *
+ * Everything that needs no lock on the source is made first; the triggers come last, in a transaction of their own
+ * whose lock separates writers before from writers after. The copy's beginning is stored in that same transaction.
+ */
+import {
+  captureTriggerNames,
+  captureObjectStatements,
+  markCaptureStatements,
+  captureTriggerStatements,
+} from '../../capture/triggers/trigger-sql.js';
+import { changeLog } from '../../capture/change-log.js';
+import { setRightCapture } from '../../capture/set-right.js';
+import { readFingerprint } from '../../catalog/fingerprint.js';
+import { readBlocks } from '../../catalog/sizes.js';
+import type { TableShape } from '../../model/table-shape.js';
+import { FailedError } from '../../errors.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../../locks/describe-miss.js';
+import { LockNotObtained, underLock } from '../../locks/locked-transaction.js';
+import { withLateChecks } from '../../plan/checks/late-checks.js';
+import { bareHeapStatements } from '../../ddl/bare-heap-sql.js';
+import { setRightBareHeap } from '../../shadow/build-clone.js';
+import type { Session } from '../../db/session.js';
+import { displayName, qualified, sql } from '../../sql/quote.js';
+import { markOf } from '../../sql/marks.js';
+import { findMigration, forgetShadow, setCopyStart, setShadow, setTarget } from '../../state/migrations.js';
+import { createSchemaStatements } from '../../state/schema-sql.js';
+import { removeMigration } from '../cleanup.js';
+import { killing, shortLockLimits, type RunContext } from '../context.js';
+import type { Transition } from '../phase-table.js';
+import { buildChangedClone } from '../../plan/trial/changed-clone.js';
+import { followSource } from '../follow.js';
+import { compareDefinitions, readMark, SourceAltered, warmUp } from '../source-check.js';
+
+export async function prepare(context: RunContext): Promise<Transition> {
+  for (;;) {
+    try {
+      return await prepareOnce(context);
+    } catch (error) {
+      // Between the plan and the lock under which capture was to begin.
+      if (!(error instanceof SourceAltered)) throw error;
+      await followSource(context, 'none', error);
+    }
+  }
+}
+
+async function prepareOnce(context: RunContext): Promise<Transition> {
+  const { control, id, plan } = context;
+  // What an earlier attempt left half done.
+  await undoPrepare(context, (session) => forgetShadow(session, id));
+  const before = await readFingerprint(control, plan.source.oid, Object.values(captureTriggerNames(id)));
+  await compareDefinitions(control, context);
+  const target = await buildShadow(context);
+  await context.at('shadow-built');
+  await setTarget(control, id, target);
+  await context.at('target-stored');
+  await switchCaptureOn(context, before?.fingerprint ?? null);
+  await context.at('capture-on');
+  return 'done';
+}
+
+/** Removes whatever prepare may have made, and writes `written` in the same transaction. */
+export async function undoPrepare(
+  context: RunContext,
+  written: (session: Session) => Promise<void>,
+): Promise<void> {
+  const { sessions, id } = context;
+  const session = await sessions.open('cleanup');
+  try {
+    const record = await findMigration(session, id);
+    if (record === null) return;
+    await removeMigration(
+      {
+        session,
+        watcher: context.watcher,
+        limits: shortLockLimits(context),
+        emit: context.emit,
+        onLock: context.ledger.add,
+      },
+      record,
+      () => written(session),
+    );
+  } finally {
+    await sessions.release(session);
+  }
+}
+
+async function buildShadow(context: RunContext): Promise<TableShape> {
+  const { control, id, plan, schemas } = context;
+  return control.transaction(async () => {
+    await control.batch([
+      ...createSchemaStatements(schemas.shadow, markOf(context, 'shadow')),
+      ...createSchemaStatements(schemas.old, markOf(context, 'old table')),
+    ]);
+    const built = await buildChangedClone(control, plan, schemas.shadow);
+    const target = withLateChecks(built, plan.lateChecks ?? []);
+    await setShadow(control, id, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
+    await control.batch(bareHeapStatements(target, schemas.shadow));
+    await setRightBareHeap(control, target);
+    await control.batch(captureObjectStatements({ id, table: plan.table, key: plan.key }));
+    await control.batch(markCaptureStatements(context));
+    await setRightCapture(control, id);
+    if (plan.request.allowPublicationAll === true) await control.batch(publishable(context));
+    return target;
+  });
+}
+
+async function schemaOids(
+  session: Session,
+  { shadow, old }: RunContext['schemas'],
+): Promise<{ shadowSchema: number; oldSchema: number }> {
+  return await session.row<{ shadowSchema: number; oldSchema: number }>({
+    text: sql`
+      select
+        (select oid from pg_namespace where nspname = $1::name) as "shadowSchema",
+        (select oid from pg_namespace where nspname = $2::name) as "oldSchema"`,
+    values: [shadow, old],
+  });
+}
+
+/**
+ * A publication of all tables has these as well, and PostgreSQL deletes nothing from a published table that has no replica
+ * identity; the shadow has no key before its indexes.
+ */
+function publishable({ id, plan, schemas }: RunContext): string[] {
+  const { parts, truncations } = changeLog(id, plan.key);
+  const shadow = { schema: schemas.shadow, name: plan.table.name };
+  return [shadow, ...parts, truncations].map(
+    (name) => `alter table ${qualified(name)} replica identity full`,
+  );
+}
+
+async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {
+  const { sessions, id, plan, emit, signal } = context;
+  const session = await sessions.open('prepare');
+  const what = 'switching capture on';
+  try {
+    await underLock({
+      session,
+      watcher: context.watcher,
+      // Writers wait for us and we for them, readers do not.
+      request: {
+        what,
+        table: qualified(plan.table),
+        tableOid: plan.source.oid,
+        mode: 'SHARE ROW EXCLUSIVE',
+      },
+      limits: shortLockLimits(context),
+      prepare: (attempt) => (attempt === 1 ? warmUp(context, session) : Promise.resolve()),
+      work: async (hold) => {
+        const now = await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
+        if (now?.fingerprint !== expected) await compareDefinitions(session, context);
+        hold.check();
+        await session.batch(captureTriggerStatements({ id, table: plan.table }));
+        await setCopyStart(
+          session,
+          id,
+          await readMark(session, context),
+          await readBlocks(session, plan.source.oid),
+        );
+        return { last: [], value: undefined };
+      },
+      onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
+      onLock: context.ledger.add,
+      ...killing(context),
+      signal,
+    });
+  } catch (error) {
+    if (!(error instanceof LockNotObtained)) throw error;
+    throw new FailedError(
+      'lock-not-obtained',
+      `capture could not be switched on for ${displayName(plan.table)}: ${notObtainedText(error)}`,
+      {
+        details: notObtainedDetails(error),
+        state: 'nothing was changed',
+        hint: 'run the same command again when the blockers are gone, or with a longer --cutover-deadline',
+      },
+    );
+  } finally {
+    await sessions.release(session);
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * purge: rows that were written while the copy ran leave the shadow, which may have them twice or as they were; apply brings
+ * them back (invariant 4). Then VACUUM, now that it is cheapest: without indexes.
+ */
+import { purge as purgeKeys } from '../../apply/purge.js';
+import { relaxedCommit } from '../../db/settings.js';
+import { vacuumFreezeStatement } from '../../ddl/settle-sql.js';
+import { settleChunks } from '../../state/migrations.js';
+import { applyPlanOf } from '../apply-facts.js';
+import type { RunContext } from '../context.js';
+import type { Transition } from '../phase-table.js';
+
+export async function purge(context: RunContext): Promise<Transition> {
+  const { control, sessions, id, plan, schemas, emit } = context;
+  await settleChunks(control, id);
+  await context.at('copied');
+  const apply = await applyPlanOf(context);
+  await sessions.use(
+    'purge',
+    1,
+    async ([session]) => {
+      if (session === undefined) return;
+      emit('purge:done', { rows: await purgeKeys(session, apply, context.signal) });
+      await context.at('purged');
+      await session.execute(vacuumFreezeStatement({ schema: schemas.shadow, name: plan.table.name }));
+    },
+    relaxedCommit,
+  );
+  await context.at('purge-vacuumed');
+  return 'done';
+}

@@ -1,0 +1,117 @@
+/** verify: is every row of the shadow what the change makes of the source's row (invariant 10)? Apply goes on meanwhile. */
+import { relaxedCommit } from '../../db/settings.js';
+import { DifferentError } from '../../errors.js';
+import { setVerification } from '../../state/migrations.js';
+import { Verifier, type VerifyOptions, type VerifyResult } from '../../verify/verifier.js';
+import { verifySettings } from '../../verify/verify-sql.js';
+import { Applier } from '../applier.js';
+import { whileApplying } from '../background-apply.js';
+import { expectedTarget, type RunContext } from '../context.js';
+import type { Transition } from '../phase-table.js';
+import { differencesFound, verifyPlanOf } from '../verify-facts.js';
+import { findMigration } from '../../state/migrations.js';
+
+/** Rows that were lost to keys that collided for a while are brought back, and everything is compared again. */
+const maxLost = 5;
+
+export async function verify(context: RunContext): Promise<Transition> {
+  await using applier = await Applier.open(context);
+  // Pieces that are compared stay compared: what is followed changes no row.
+  await verifyWith(context, {
+    catchUp: () => applier.catchUpFollowing(),
+    audit: () => applier.audit(() => applier.catchUpFollowing()),
+  });
+  return 'done';
+}
+
+/** What is needed of it here. */
+type Applying = Pick<Applier, 'catchUp' | 'audit'>;
+
+/**
+ * Once more, while the swap is postponed, with the apply session that is there.
+ * @throws SourceAltered when `applier` does
+ */
+export async function verifyWith(context: RunContext, applier: Applying): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    // Two keys that became one explain a row that differs better than the difference does.
+    await applier.audit();
+    try {
+      return await compareAll(context, applier);
+    } catch (error) {
+      const isLost = error instanceof DifferentError && (await applier.audit()) > 0;
+      if (!isLost || tries >= maxLost) throw error;
+    }
+  }
+}
+
+async function compareAll(context: RunContext, applier: Applying): Promise<void> {
+  const { id, control, settings, emit, at, signal } = context;
+  const mode = settings.verify;
+  if (mode === 'off') {
+    emit('warning', {
+      code: 'not-verified',
+      message: 'the rows of the two tables are not compared: --verify off',
+    });
+    await setVerification(control, id, { mode, rows: 0, differences: 0 });
+    return;
+  }
+  const started = performance.now();
+  const plan = await verifyPlanOf(control, {
+    id,
+    plan: context.plan,
+    target: await expectedTarget(context),
+    tables: {
+      source: context.plan.table,
+      shadow: { schema: context.schemas.shadow, name: context.plan.table.name },
+    },
+    swap: null,
+  });
+  const rowsExpected = (await findMigration(control, id))?.rowsCopied ?? null;
+  const result = await whileApplying(applier, signal, async (applying) =>
+    compare(context, {
+      plan,
+      mode,
+      rowsExpected,
+      permission: async (stop) => await context.steering.throttle?.permission(stop),
+      afterPiece: async (ms, stop) => await context.steering.throttle?.afterChunk(ms, stop),
+      onProgress: (progress) => emit('verify:progress', progress),
+      at,
+      ...applying,
+    }),
+  );
+  const { rows, differences } = result;
+  emit('verify:done', {
+    mode,
+    rows,
+    differences: differences.length,
+    leftOut: plan.leftOut,
+    seconds: (performance.now() - started) / 1000,
+  });
+  await setVerification(control, id, { mode, rows, differences: differences.length });
+  if (differences.length > 0) {
+    throw differencesFound(
+      id,
+      plan,
+      result,
+      `nothing was swapped; the source is untouched, and migration ${id} keeps its state`,
+    );
+  }
+  await at('verified');
+}
+
+/** With as many sessions as are wanted now: when that changes, others go on where these were. */
+async function compare(context: RunContext, options: VerifyOptions): Promise<VerifyResult> {
+  const { sessions, steering } = context;
+  const verifier = new Verifier(options);
+  for (let isDone = false; !isDone;) {
+    const { resized: relieved } = steering;
+    const { workers, chunkTimeMs } = context.settings;
+    isDone = await sessions.use(
+      'verify',
+      workers,
+      async (opened) => await verifier.goOn({ sessions: opened, chunkTimeMs, relieved }),
+      { ...relaxedCommit, ...verifySettings },
+    );
+  }
+  return verifier.result;
+}

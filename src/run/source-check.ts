@@ -1,0 +1,183 @@
+/**
+ * Is the source still what it was when capture began (invariant 12)? Asked in each chunk's transaction and again under
+ * the cutover lock; both hold a lock that keeps the answer true until they end.
+ */
+import { readDependents } from '../catalog/dependents.js';
+import {
+  executeFingerprintStatement,
+  prepareFingerprintStatement,
+  readFingerprint,
+  type Fingerprint,
+} from '../catalog/fingerprint.js';
+import { readDefinitions } from '../catalog/read-definitions.js';
+import { readTableShape } from '../catalog/shape.js';
+import type { Session } from '../db/session.js';
+import { FailedError } from '../errors.js';
+import { describeDependent } from '../plan/checks/dependents.js';
+import { compareDefinitions as compareDefinitionsOf } from '../swap/compare-definitions.js';
+import { compareShapes } from '../ddl/compare-shapes.js';
+import { displayName, type QualifiedName } from '../sql/quote.js';
+import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
+import { findMigration, setFingerprint, type SourceMark } from '../state/migrations.js';
+import type { RunContext } from './context.js';
+
+/** The rows lie in another file now: TRUNCATE, VACUUM FULL, CLUSTER. Block numbers mean nothing any more. */
+export class SourceMoved extends Error {}
+
+/** The definition is not the one that was planned for. Whoever catches it may follow (follow.ts), or end the run. */
+export class SourceAltered extends Error {
+  constructor(readonly differences: readonly string[]) {
+    super('the source was altered');
+  }
+}
+
+/** What the source looks like now. @throws FailedError when it or its capture is gone */
+export async function readMark(session: Session, context: RunContext): Promise<SourceMark> {
+  const { id, plan } = context;
+  return toMark(
+    context,
+    await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id))),
+  );
+}
+
+/** @throws FailedError when the source or its capture is gone */
+export function toMark(context: RunContext, found: Fingerprint | null): SourceMark {
+  const { id, plan } = context;
+  if (found === null) {
+    throw new FailedError('table-gone', `the table ${displayName(plan.table)} was dropped`, {
+      state: `migration ${id} has nothing left to migrate`,
+      hint: `pg-ghost abort ${id} removes what is left of it`,
+    });
+  }
+  refuseRenamed(id, plan.table, found);
+  if (found.capture === null || found.filenode === null) throw captureBroken(context);
+  return { fingerprint: found.fingerprint, filenode: found.filenode, capture: found.capture };
+}
+
+/** @throws FailedError when the table is called something else than when the migration began */
+export function refuseRenamed(id: number, was: QualifiedName, now: QualifiedName): void {
+  if (was.schema === now.schema && was.name === now.name) return;
+  throw new FailedError(
+    'source-renamed',
+    `the table of migration ${id} was ${displayName(was)} when it began, and is ${displayName(now)} now`,
+    {
+      details: { was: displayName(was), now: displayName(now) },
+      state: `the source is untouched and goes on being captured under its new name; migration ${id} keeps its state`,
+      hint: `rename it back and run the same command again, or pg-ghost abort ${id} and begin anew under the new name`,
+    },
+  );
+}
+
+/**
+ * A fresh backend loads the catalog's caches with its first queries, and plans a prepared statement anew for its first five
+ * runs (https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES). Not while the application waits.
+ */
+export async function warmUp({ id, plan }: RunContext, session: Session): Promise<void> {
+  for (let run = 0; run <= 5; run += 1) {
+    await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
+  }
+}
+
+/** The same for a session that looks in one message with other statements, by `lookStatement`. */
+export async function prepareLook(context: RunContext, session: Session): Promise<void> {
+  await session.batch([prepareFingerprintStatement()]);
+  for (let run = 0; run <= 5; run += 1) await session.batch([lookStatement(context)]);
+}
+
+export function lookStatement({ id, plan }: RunContext): string {
+  return executeFingerprintStatement(plan.source.oid, Object.values(captureTriggerNames(id)));
+}
+
+export interface SourceCheck {
+  /** For a copy that begins again: what the source is now, if only its file is another. */
+  renewed(session: Session): Promise<SourceMark>;
+  /**
+   * @throws SourceMoved the copy must start again
+   * @throws SourceAltered the definition changed
+   * @throws FailedError capture was interrupted
+   */
+  check(session: Session, options?: CheckOptions): Promise<void>;
+}
+
+export interface CheckOptions {
+  readonly fileMayMove?: boolean;
+  /** Read already, in the same transaction. */
+  readonly now?: SourceMark;
+}
+
+export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCheck {
+  let mark = recorded;
+  return {
+    async renewed(session) {
+      const now = await readMark(session, context);
+      if (now.capture !== mark.capture) throw captureBroken(context);
+      await compareDefinitions(session, context);
+      return now;
+    },
+    async check(session, { fileMayMove = false, now: seen } = {}) {
+      const now = seen ?? (await readMark(session, context));
+      // First, and for good: writes may be missing from the log, and nobody can tell which.
+      if (now.capture !== mark.capture) throw captureBroken(context);
+      if (now.fingerprint !== mark.fingerprint) {
+        await compareDefinitions(session, context);
+        // Something in the catalog was rewritten (a REINDEX, say) that left the definition what it was.
+        await setFingerprint(context.control, context.id, now.fingerprint);
+        mark = { ...mark, fingerprint: now.fingerprint };
+      }
+      if (now.filenode !== mark.filenode && !fileMayMove) throw new SourceMoved();
+    },
+  };
+}
+
+/** @throws SourceAltered with the differences when the source's definition is not the one that was planned for */
+export async function compareDefinitions(session: Session, context: RunContext): Promise<void> {
+  const { id, plan } = context;
+  const read = await readTableShape(session, plan.source.oid);
+  refuseRenamed(id, plan.table, read.name);
+  // One that is being built, by REINDEX CONCURRENTLY say, is nobody's yet; the plan refuses those that stay like that.
+  const now = { ...read, indexes: read.indexes.filter(({ valid }) => valid) };
+  const differences = [
+    ...compareShapes(plan.source, now).map((difference) => difference.text),
+    ...compareDefinitionsOf(plan.definitions.source, await readDefinitions(session, plan.source.oid)),
+    ...(await otherDependents(session, plan)),
+  ];
+  if (differences.length > 0) throw new SourceAltered([...new Set(differences)]);
+}
+
+/** What came to hang on the table since it was planned for would stay with the old one. By identity: names are translated. */
+async function otherDependents(session: Session, plan: RunContext['plan']): Promise<string[]> {
+  const identity = (kind: string, catalog: string, oid: number): string => `${kind} ${catalog} ${oid}`;
+  const known = new Map(
+    plan.dependents.flatMap(({ kind, name, object }) =>
+      object === undefined ? [] : [[identity(kind, object.catalog, object.oid), name]],
+    ),
+  );
+  const now = new Map(
+    (await readDependents(session, plan.source.oid)).map((dependent) => [
+      identity(dependent.kind, dependent.catalog, dependent.oid),
+      describeDependent(dependent),
+    ]),
+  );
+  return [
+    ...[...now].filter(([key]) => !known.has(key)).map(([, name]) => `${name}: not there before`),
+    ...[...known].filter(([key]) => !now.has(key)).map(([, name]) => `${name}: is gone`),
+  ];
+}
+
+export function captureBroken(context: RunContext): FailedError {
+  return new FailedError(
+    'capture-interrupted',
+    `the capture triggers on ${displayName(context.plan.table)} were dropped, disabled or replaced: writes may be missing from the log`,
+    {
+      state: 'the source is untouched; the shadow cannot be trusted any more, nothing was swapped',
+      hint: `pg-ghost abort ${context.id}, then run again`,
+    },
+  );
+}
+
+/** Against what the state has recorded. */
+export async function recordedCheck(context: RunContext): Promise<SourceCheck> {
+  const record = await findMigration(context.control, context.id);
+  if (record?.mark == null) throw new Error(`migration ${context.id} has no capture on record`);
+  return sourceCheck(context, record.mark);
+}

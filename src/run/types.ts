@@ -1,0 +1,189 @@
+/** What the library's functions take and give. */
+import { defaultMaxHoldMs } from '../locks/request.js';
+import type { ConnectionOptions } from '../db/connection.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import type { ChangeRequest, Plan } from '../model/plan.js';
+import type { ProgressState } from '../model/progress.js';
+import type { Limits } from '../throttle/limits.js';
+import type { CutoverWindow } from './cutover-window.js';
+import type { EventListener, Phase } from '../model/event.js';
+import type { AtPoint } from './points.js';
+
+export interface CommonOptions {
+  readonly connection: ConnectionOptions;
+  /** First abort: finish the current chunk, keep the state, throw `InterruptedError`. */
+  readonly signal?: AbortSignal;
+  /** Second, harder stop: cancels the statements that run now. */
+  readonly cancelSignal?: AbortSignal;
+  readonly onEvent?: EventListener;
+  /** For tests: told, and awaited, between two durable steps. */
+  readonly onPoint?: AtPoint;
+}
+
+export interface PlanOptions extends CommonOptions {
+  readonly request: ChangeRequest;
+  /** Do the whole swap with an empty new table, and take it back. */
+  readonly rehearse?: boolean;
+}
+
+export interface RunSettings {
+  /** Connections that copy at the same time, and that build indexes at the same time. */
+  readonly workers: number;
+  /** Target duration of one chunk. */
+  readonly chunkTimeMs: number;
+  /** Longest wait for one lock in one try; the first tries are far shorter. */
+  readonly lockTimeoutMs: number;
+  /** Budget of the drain and swap transaction, from the lock to the commit. */
+  readonly maxHoldMs: number;
+  /** How long to go on trying for the swap. */
+  readonly cutoverDeadlineMs: number;
+  /** `auto`: metadata-only changes run as ALTER TABLE. `never`: always copy. `only`: refuse to copy. */
+  readonly native: 'auto' | 'never' | 'only';
+  /** How long to try to connect again after the connection was lost; 0: not at all. */
+  readonly retryForMs: number;
+  /** `sample`: a twentieth of the rows. `off`: the swap goes by the catalog alone. */
+  readonly verify: 'full' | 'sample' | 'off';
+  /** What to do about a transaction whose snapshot is older than the new table's rows: it would see rows missing. */
+  readonly oldSnapshot: 'wait' | 'warn' | 'abort';
+  /** What copy and verification may cost; apply is never held up. */
+  readonly limits: Limits;
+  /** Replicas that are asked themselves; those that stream from the server are seen without. */
+  readonly replicas: readonly ConnectionOptions[];
+  /** Keep the shadow in sync and do not swap until `cutover` is given. */
+  readonly postponeCutover: boolean;
+  /** When the swap may be tried; null: at any time. */
+  readonly cutoverWindow: CutoverWindow | null;
+  /** While the swap is postponed the tables are compared again so often. */
+  readonly reverifyEveryMs: number;
+  /** No try for a lock while a transaction older than this holds one that is in the way. */
+  readonly oldTransactionMs: number;
+  /** Blocked backends x milliseconds that one try may cost the application by waiting. */
+  readonly harmPerTryMs: number;
+  /** The same for all tries for one lock. */
+  readonly harmPerRunMs: number;
+  /** End who is in the way for longer than this; null: nobody is ever ended. */
+  readonly killBlockersAfterMs: number | null;
+  /** Do everything of the swap and take it back. */
+  readonly rehearse: boolean;
+}
+
+export const defaultRunSettings: RunSettings = {
+  // Two sessions saturate one disk on most servers, and leave the application its cores.
+  workers: 2,
+  // Short enough to stop, throttle and report within a second, long enough that the round trips vanish.
+  chunkTimeMs: 500,
+  // Applications queue behind a waiting ACCESS EXCLUSIVE: one second is the most that goes unnoticed.
+  lockTimeoutMs: 1000,
+  // A drain and swap takes 1-10 ms; ten times that is an exception that is better tried again.
+  maxHoldMs: defaultMaxHoldMs,
+  cutoverDeadlineMs: 10 * 60_000,
+  native: 'auto',
+  // A restart with crash recovery takes minutes on a big server; a failover, which we refuse, is over sooner.
+  retryForMs: 10 * 60_000,
+  verify: 'full',
+  oldSnapshot: 'wait',
+  limits: {},
+  replicas: [],
+  postponeCutover: false,
+  cutoverWindow: null,
+  reverifyEveryMs: 60 * 60_000,
+  // An idle transaction of five seconds is not about to end; waiting behind it would only queue others up.
+  oldTransactionMs: 5_000,
+  // Ten sessions for a tenth of a second: a hiccup that no user sees.
+  harmPerTryMs: 1_000,
+  harmPerRunMs: 30_000,
+  killBlockersAfterMs: null,
+  rehearse: false,
+};
+
+export interface MigrateOptions extends CommonOptions {
+  /** With `resume` it may be left out; when it is there it must be the migration's own. */
+  readonly request?: ChangeRequest;
+  /** The id of a migration to go on with. */
+  readonly resume?: number;
+  readonly settings?: Partial<RunSettings>;
+  /** Asked before the swap is tried: not ok postpones it. */
+  readonly beforeCutover?: (migration: {
+    readonly id: number;
+    readonly table: string;
+  }) => Promise<{ readonly ok: boolean; readonly said: string }>;
+}
+
+export interface VerifyOptions extends CommonOptions {
+  readonly settings?: Partial<Pick<RunSettings, 'workers' | 'chunkTimeMs'>> & {
+    readonly mode?: 'full' | 'sample';
+  };
+}
+
+export interface VerifyReport {
+  readonly id: number;
+  readonly table: string;
+  /** The source before the swap, the old table after it. */
+  readonly comparedWith: string;
+  readonly mode: 'full' | 'sample';
+  readonly rows: number;
+  readonly differences: number;
+  readonly leftOut: readonly { readonly column: string; readonly why: string }[];
+  readonly seconds: number;
+}
+
+export interface MigrationResult {
+  /** null for a native change: there is nothing to finalize or to abort. */
+  readonly id: number | null;
+  readonly table: string;
+  /** Where the old table is kept; null when the change was native. */
+  readonly old: string | null;
+  readonly native: boolean;
+  readonly rows: number;
+  readonly seconds: number;
+  readonly holdMs: number;
+  readonly plan: Plan;
+}
+
+export interface MigrationStatus {
+  readonly id: number;
+  readonly phase: Phase;
+  /** As it was called when the migration began. */
+  readonly table: string;
+  /** As it is called now, when that is something else; null otherwise, and when it is gone. */
+  readonly renamedTo: string | null;
+  /**
+   * `here`: the migration was begun in this database. `copied`, `restored`: in one that this was made from, as a whole or from
+   * a dump; it can only be aborted or finalized here.
+   */
+  readonly origin: 'here' | 'copied' | 'restored';
+  /** null once it is swapped in or gone. */
+  readonly shadow: string | null;
+  /** null before the swap and after finalize. */
+  readonly old: string | null;
+  readonly capture: 'triggers';
+  /** Of the copy, 0-100. */
+  readonly percent: number;
+  readonly rowsCopied: number;
+  /** Log entries not yet applied; an estimate. */
+  readonly backlog: number;
+  /** Backend that runs it now; null when nobody does. */
+  readonly runnerPid: number | null;
+  readonly paused: boolean;
+  readonly throttledBy: string | null;
+  /** What `set` can change, by its names, as it is in the run now; null when nobody runs it. Of a limit null is off. */
+  readonly settings: Readonly<Record<string, number | string | boolean | null>> | null;
+  /** The error that stopped the last run. */
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  /** The last comparison of the tables that came to its end. */
+  readonly verification: {
+    readonly mode: 'full' | 'sample' | 'off';
+    readonly rows: number;
+    readonly differences: number;
+    readonly at: string;
+  } | null;
+  readonly request: ChangeRequest;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  /** What its run does, and how long ago it said so; null when no run has said anything yet. */
+  readonly progress: { readonly ageSeconds: number; readonly state: ProgressState } | null;
+  /** Every lock on a user's table, and what it cost. */
+  readonly locks: readonly (LedgerEntry & { readonly at: string })[];
+  /** The next command for whoever looks at this. */
+  readonly next: string;
+}

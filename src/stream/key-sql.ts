@@ -1,0 +1,16 @@
+/** Keys of the source as keys of the shadow, in SQL. */
+import type { Key } from '../model/plan.js';
+import { typeOnAnyPath } from '../sql/any-path.js';
+import { projectionSql } from '../sql/projection.js';
+import { ident } from '../sql/quote.js';
+
+/** Maps keys of the source to keys of the shadow, in the shadow's types: the projection may leave the last cast to INSERT. */
+export function keysOf(key: Key, keys: string): string {
+  const mapped = projectionSql(key.projection, { from: `(\n${keys}\n)` });
+  if (key.columns.every((column) => column.type === column.targetType)) return mapped;
+  const columns = key.columns.map(
+    ({ targetName, targetType }) =>
+      `${ident(targetName)}::${typeOnAnyPath(targetType)} as ${ident(targetName)}`,
+  );
+  return `select ${columns.join(', ')}\nfrom (\n${mapped}\n) as mapped`;
+}

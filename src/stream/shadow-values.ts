@@ -1,0 +1,25 @@
+/** The values of the shadow's columns for a row of the source. Pure. */
+import type { TableShape } from '../model/table-shape.js';
+import type { ProjectedColumn, Projection } from '../model/plan.js';
+import { onAnyPath, typeOnAnyPath } from '../sql/any-path.js';
+import { projectedColumns } from '../sql/projection.js';
+import { ident } from '../sql/quote.js';
+
+/**
+ * The projection leaves conversions of a plain ALTER TYPE to INSERT; comparing has to make them itself. Generated columns can
+ * be unique too, and are computed only when the row is in.
+ */
+export function shadowValues(projection: Projection, target: TableShape): ProjectedColumn[] {
+  const given = new Set(projectedColumns(projection));
+  return target.columns.map(({ name, type, generated, default: expression }) => {
+    if (given.has(name)) return { name, expression: `${ident(name)}::${typeOnAnyPath(type)}` };
+    // Anything else that is not given gets its default, which no row of the source can ask for.
+    return {
+      name,
+      expression:
+        generated === 'none' || expression === null
+          ? `null::${typeOnAnyPath(type)}`
+          : `(${onAnyPath(expression)})`,
+    };
+  });
+}

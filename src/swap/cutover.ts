@@ -1,0 +1,145 @@
+/**
+ * The swap. One transaction holds the lock, looks at the source once more, drains the last writes, exchanges the
+ * tables and commits (invariants 9, 10, 11, 12); it has a budget, and on overrun lets the application through.
+ */
+import type { Session } from '../db/session.js';
+import { CutoverNotObtainedError } from '../errors.js';
+import {
+  LockNotObtained,
+  underLock,
+  type EndBlockers,
+  type LockLimits,
+  type LockStep,
+  type LockedResult,
+} from '../locks/locked-transaction.js';
+import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import type { Killed } from '../locks/kill-blockers.js';
+import type { LedgerEntry } from '../locks/ledger.js';
+import type { Emit } from '../model/event.js';
+
+export interface CutoverWork {
+  readonly id: number;
+  /** For people. */
+  readonly displayTable: string;
+  /** Quoted, qualified. */
+  readonly table: string;
+  readonly tableOid: number;
+  readonly session: Session;
+  readonly watcher: Session;
+  /** Relations that are locked before and after the table. */
+  readonly locks: { readonly before: readonly LockStep[]; readonly after: readonly LockStep[] };
+  readonly limits: LockLimits;
+  /** Brings the backlog down, so that the drain under the lock is short. */
+  readonly catchUp: (endBlockers: EndBlockers) => Promise<void>;
+  /**
+   * Under the lock: looks whether the source and its capture are what they were, and applies what is left in the log.
+   * Throws when they are not; returns the number of keys applied.
+   */
+  readonly finish: () => Promise<number>;
+  /** After `finish`. */
+  readonly swap: () => readonly string[];
+  /** After the swap's statements and before the commit: throws when the result is not what it must be. Costs the hold its time. */
+  readonly inspect?: () => Promise<void>;
+  /** Why there should be no try now, or null. */
+  readonly ready?: () => Promise<string | null>;
+  readonly killBlockers?: { readonly afterMs: number };
+  readonly onKill?: (killed: Killed) => void;
+  readonly onLock?: (entry: LedgerEntry) => void;
+  /** Told before each try, and after one that did not succeed. */
+  readonly onTrying?: (isTrying: boolean) => void;
+  /** All of it, and then it is taken back. */
+  readonly rehearse?: boolean;
+  readonly emit: Emit;
+  readonly signal?: AbortSignal;
+}
+
+/** A rehearsal that came to its end; it is thrown so that the transaction is rolled back. */
+class Rehearsed extends Error {
+  constructor(
+    readonly entries: number,
+    readonly holdMs: number,
+    readonly attempts: number,
+  ) {
+    super('rehearsed');
+  }
+}
+
+/**
+ * @throws CutoverNotObtainedError after the deadline: nothing was swapped, the shadow is still in sync.
+ * @throws CommitOutcomeUnknown when the connection broke at the commit.
+ */
+export async function cutover(work: CutoverWork): Promise<LockedResult<number>> {
+  const { emit } = work;
+  let attempt = 0;
+  try {
+    const result = await underLock<number>({
+      session: work.session,
+      watcher: work.watcher,
+      request: {
+        what: work.rehearse === true ? 'the rehearsal of the swap' : 'the swap',
+        table: work.table,
+        tableOid: work.tableOid,
+        mode: 'ACCESS EXCLUSIVE',
+        ...work.locks,
+      },
+      limits: work.limits,
+      prepare: (_, endBlockers) => work.catchUp(endBlockers),
+      work: async () => {
+        const started = performance.now();
+        const entries = await work.finish();
+        if (work.rehearse !== true && work.inspect === undefined)
+          return { value: entries, last: work.swap() };
+        await work.session.batch(work.swap());
+        await work.inspect?.();
+        if (work.rehearse !== true) return { value: entries, last: [] };
+        throw new Rehearsed(entries, performance.now() - started, attempt);
+      },
+      onTry: (step) => {
+        attempt = step.attempt;
+        work.onTrying?.(true);
+        emit('cutover:try', { attempt, lockTimeoutMs: step.lockTimeoutMs ?? 0 });
+      },
+      onMiss: (miss) => {
+        work.onTrying?.(false);
+        emit('cutover:missed', missedTry(miss));
+      },
+      ...(work.onKill === undefined ? {} : { onKill: work.onKill }),
+      ...(work.ready === undefined ? {} : { ready: work.ready }),
+      ...(work.killBlockers === undefined ? {} : { killBlockers: work.killBlockers }),
+      ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
+      ...(work.signal === undefined ? {} : { signal: work.signal }),
+    });
+    emit('cutover:done', { attempts: result.attempts, holdMs: result.holdMs, drainedKeys: result.value });
+    return result;
+  } catch (error) {
+    work.onTrying?.(false);
+    if (error instanceof LockNotObtained) throw notObtained(work, error);
+    if (error instanceof Rehearsed) {
+      const { entries, holdMs, attempts } = error;
+      emit('cutover:rehearsed', { holdMs, attempts, drainedKeys: entries });
+      return { value: entries, attempts, holdMs };
+    }
+    throw error;
+  }
+}
+
+/** A quieter moment makes no swap shorter whose time goes for what hangs on the table. */
+function wayOn({ limits: { maxHoldMs } }: CutoverWork, { miss }: LockNotObtained): string {
+  if (miss.why !== 'hold')
+    return 'run the same command again at a quieter moment, or with a longer --cutover-deadline';
+  const held = miss.heldMs == null ? '' : ` after ${Math.round(miss.heldMs)} ms`;
+  return `the last try was rolled back${held} with --max-hold ${maxHoldMs}: run the same command again with --max-hold ${Math.min(60_000, maxHoldMs * 2)} or more (plan says how long the swap should take, plan --rehearse in staging measures it)`;
+}
+
+function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObtainedError {
+  return new CutoverNotObtainedError(
+    'cutover-not-obtained',
+    `${work.displayTable} was not swapped: ${notObtainedText(missed)}`,
+    {
+      details: notObtainedDetails(missed),
+      state:
+        'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
+      hint: `${wayOn(work, missed)}; pg-ghost abort ${work.id} undoes`,
+    },
+  );
+}

@@ -1,0 +1,58 @@
+/** The plan's lock set as the swap takes it. */
+import type { Session } from '../db/session.js';
+import type { OwnedSequence } from '../model/table-shape.js';
+import type { LockStep } from '../locks/locked-transaction.js';
+import { ident, qualified } from '../sql/quote.js';
+import type { Plan } from '../model/plan.js';
+
+export interface LockSteps {
+  readonly before: readonly LockStep[];
+  readonly after: readonly LockStep[];
+}
+
+/**
+ * LOCK TABLE takes a view's tables along, also those that are nobody's business; changing a view's owner to its owner locks
+ * the view alone. A role may reference a table that it may not lock: dropping the foreign key locks that one, later in
+ * the same transaction and under the same timeout.
+ */
+export async function lockSteps(session: Session, plan: Plan): Promise<LockSteps> {
+  const rows = await session.rows<{ oid: number }>({
+    text: `select o as oid from unnest($1::oid[]) as o where has_table_privilege(o, 'update, delete, truncate')`,
+    values: [plan.lockSet.map(({ oid }) => oid)],
+  });
+  const lockable = new Set(rows.map(({ oid }) => oid));
+  const steps = plan.lockSet.map(({ oid, name, kind, mode }): LockStep[] => {
+    if (kind === 'table') {
+      return [{ kind: lockable.has(oid) ? 'table' : 'implicit', oid, table: qualified(name), mode }];
+    }
+    const view = plan.definitions?.target.views.find((each) => each.oid === oid);
+    const type = view?.materialized === true ? 'materialized view' : 'view';
+    const owner = ident(view?.owner ?? '');
+    const statement = `alter ${type} ${qualified(name)} owner to ${owner}`;
+    return [{ kind: 'statement', oid, statement, table: qualified(name), mode }];
+  });
+  const own = plan.lockSet.findIndex(({ oid }) => oid === plan.source?.oid);
+  return {
+    before: steps.slice(0, Math.max(0, own)).flat(),
+    after: [
+      // A native change moves no sequence.
+      ...(plan.verdict === 'copy' ? (plan.source?.sequences ?? []) : []).map(sequenceStep),
+      ...steps.slice(own + 1).flat(),
+    ],
+  };
+}
+
+/**
+ * Moving a table or its sequence locks the sequence, and a transaction that has drawn a number from it holds a lock on that to
+ * its end. An INSERT takes it behind the table's. LOCK TABLE knows no sequences; changing its owner to its owner locks it.
+ */
+function sequenceStep({ oid, name, owner }: OwnedSequence): LockStep {
+  const sequence = qualified(name);
+  return {
+    kind: 'statement',
+    oid,
+    statement: `alter sequence ${sequence} owner to ${ident(owner)}`,
+    table: sequence,
+    mode: 'ACCESS EXCLUSIVE',
+  };
+}
