@@ -39,7 +39,6 @@ const layerRules = layers.flatMap((names, depth) =>
           .slice(depth + 1)
           .flat()
           .map(folder),
-        ...(name === 'model' ? ['^src/sql/quote\\.ts$'] : []),
       ],
     },
   })),

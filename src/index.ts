@@ -34,6 +34,9 @@ export type {
 } from './run/types.js';
 export { migrationPoints, type AtPoint, type Point } from './run/points.js';
 export type { ConnectionOptions } from './db/connection.js';
+export type { ChangeRequest } from './model/change-request.js';
+export type { Key, KeyColumn } from './model/key.js';
+export type { ProjectedColumn, Projection } from './model/projection.js';
 export type * from './model/plan.js';
 export type {
   Column,
@@ -45,8 +48,10 @@ export type {
   OwnedSequence,
   TableShape,
 } from './model/table-shape.js';
-export type { Blocker, EventListener, EventMap, EventName, MigrationEvent, Phase } from './model/event.js';
-export type { QualifiedName } from './sql/quote.js';
+export type { EventListener, EventMap, EventName, MigrationEvent } from './model/event.js';
+export type { Blocker } from './model/blocker.js';
+export type { Phase } from './model/phase.js';
+export type { QualifiedName } from './model/name.js';
 export {
   CutoverNotObtainedError,
   DifferentError,

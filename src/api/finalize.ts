@@ -7,7 +7,7 @@ import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { LockNotObtained } from '../locks/locked-transaction.js';
-import type { Phase } from '../model/event.js';
+import type { Phase } from '../model/phase.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
 import { dropSchemaStatements, findRelation } from '../state/own-objects.js';

@@ -1,7 +1,8 @@
 /** `plan`: what a run would do. */
 import { Session } from '../db/session.js';
 import { makePlan } from '../plan/plan.js';
-import type { ChangeRequest, Plan } from '../model/plan.js';
+import type { Plan } from '../model/plan.js';
+import type { ChangeRequest } from '../model/change-request.js';
 import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../ddl/rebind-sql.js';
 import { rehearseObjects } from '../run/rehearse-objects.js';

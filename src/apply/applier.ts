@@ -11,7 +11,8 @@ import type { Session } from '../db/session.js';
 import { isRowError, isServerError } from '../db/sqlstate.js';
 import { localSettings, ownSettings } from '../db/settings.js';
 import type { EventMap } from '../model/event.js';
-import { qualified, type QualifiedName } from '../sql/quote.js';
+import { qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import type { ApplyPlan } from './apply-plan.js';
 import type { Balance } from './balance.js';
 import {

@@ -2,9 +2,11 @@
 import type { Index, TableShape } from '../model/table-shape.js';
 import { isOn, keyMatches, targetNames, type KeyMatch } from '../stream/key-match.js';
 import { shadowValues } from '../stream/shadow-values.js';
-import type { Key, KeyColumn, PinnedSettings, Plan, ProjectedColumn, Projection } from '../model/plan.js';
+import type { PinnedSettings, Plan } from '../model/plan.js';
+import type { Key, KeyColumn } from '../model/key.js';
+import type { ProjectedColumn, Projection } from '../model/projection.js';
 import { onAnyPath } from '../sql/any-path.js';
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 /** The change log as capture made it. */
 export interface LogTables {

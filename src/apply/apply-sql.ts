@@ -11,15 +11,8 @@
  */
 import { blocksSql } from '../catalog/sizes.js';
 import { projectedColumns, projectionSql } from '../sql/projection.js';
-import {
-  ident,
-  identList,
-  literal,
-  qualified,
-  sql,
-  type QualifiedName,
-  type SqlQuery,
-} from '../sql/quote.js';
+import { ident, identList, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { equals } from '../stream/key-match.js';
 import { keysOf } from '../stream/key-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';

@@ -7,7 +7,8 @@
  */
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
-import { displayName, qualified, type QualifiedName } from '../sql/quote.js';
+import { displayName, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import type { ApplyPlan } from './apply-plan.js';
 import { lockTablesSql } from './apply-sql.js';
 import { balanceSql, collisionsSql, extraRowsSql, requeueMissingSql, type Collision } from './audit-sql.js';

@@ -5,7 +5,7 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
 import { isRowError, type ServerError } from '../db/sqlstate.js';
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {
   collectKeysSql,

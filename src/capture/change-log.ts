@@ -6,8 +6,9 @@
  * applied, or moved into `pending`, which has each key once, and truncated. So the log is bounded by the number of different
  * keys, and gives its disk back at once: TRUNCATE does not care for old snapshots, VACUUM would.
  */
-import type { Key } from '../model/plan.js';
-import { ident, literal, qualified, sql, type QualifiedName, type SqlQuery } from '../sql/quote.js';
+import type { Key } from '../model/key.js';
+import { ident, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export const captureSchema = 'ghost';
 

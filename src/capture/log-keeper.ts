@@ -7,8 +7,9 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
-import type { Key } from '../model/plan.js';
-import { qualified, type QualifiedName } from '../sql/quote.js';
+import type { Key } from '../model/key.js';
+import { qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { changeLog, compactStatements, type ChangeLog } from './change-log.js';
 import { switchSegmentStatements } from './triggers/trigger-sql.js';
 

@@ -6,7 +6,7 @@
  */
 import type { Session } from '../db/session.js';
 import type { Obstacle } from '../model/plan.js';
-import type { Blocker } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
 import { frozen } from './freeze.js';
 
 /** A prepared transaction has no process; PostgreSQL gives 0 for it where it must give a number. */

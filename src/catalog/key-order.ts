@@ -1,6 +1,7 @@
 /** The order in which an index keeps a key, with the operators that walk along it. */
 import type { Session } from '../db/session.js';
-import { qualified, sql, type QualifiedName } from '../sql/quote.js';
+import { qualified, sql } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export interface KeyOrderColumn {
   readonly column: string;

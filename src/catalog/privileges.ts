@@ -1,6 +1,6 @@
 /** What a role would have to be granted before it can migrate a table: the least that helps, and what helps instead. */
 import type { Session } from '../db/session.js';
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { withDeparseSettings } from './deparse-settings.js';
 import { frozen } from './freeze.js';
 import type { Definitions } from '../model/definitions.js';

@@ -1,6 +1,7 @@
 /** How large a table is. */
 import type { Session } from '../db/session.js';
-import { literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { frozen } from './freeze.js';
 
 export interface TableSizes {

@@ -15,7 +15,7 @@
 import type { Session } from '../db/session.js';
 import { maintenanceOf, type Maintenance } from '../sql/maintenance.js';
 import { sql } from '../sql/quote.js';
-import type { Blocker } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
 import { frozen } from './freeze.js';
 
 export interface SnapshotHolder extends Blocker {

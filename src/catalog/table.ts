@@ -2,7 +2,7 @@
 import type { Session } from '../db/session.js';
 import { UsageError } from '../errors.js';
 import { parseName } from '../sql/parse.js';
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { frozen } from './freeze.js';
 
 export interface FoundTable extends QualifiedName {

@@ -1,6 +1,7 @@
 /** How the exact value of a column is told: its bytes, where "equal" is less than that (1.0 and 1.00, 0 and -0, json). */
 import type { Session } from '../db/session.js';
-import { qualified, sql, type QualifiedName } from '../sql/quote.js';
+import { qualified, sql } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export interface ValueImage {
   readonly column: string;

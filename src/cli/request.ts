@@ -1,7 +1,7 @@
 /** The asked change, as the library takes it. Reads the files: the library is given texts. */
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
-import type { ChangeRequest } from '../model/plan.js';
+import type { ChangeRequest } from '../model/change-request.js';
 import type { SetExpression } from './values.js';
 
 export interface ShapeValues {

@@ -1,7 +1,7 @@
 /** Migrations for people: a table of all, everything about one, or what its locks have cost. Pure. */
 import { summarizeLedger } from '../locks/ledger.js';
 import type { MigrationStatus } from '../run/types.js';
-import type { ChangeRequest } from '../model/plan.js';
+import type { ChangeRequest } from '../model/change-request.js';
 import { count, duration, milliseconds } from '../report/format.js';
 import type { Look } from '../report/paint.js';
 import { grid } from '../report/table.js';

@@ -1,6 +1,8 @@
 /** What the copy is told about the table; facts only, no policy. */
-import type { Key, PinnedSettings, Projection } from '../model/plan.js';
-import type { QualifiedName } from '../sql/quote.js';
+import type { PinnedSettings } from '../model/plan.js';
+import type { Key } from '../model/key.js';
+import type { Projection } from '../model/projection.js';
+import type { QualifiedName } from '../model/name.js';
 
 export interface CopyPlan {
   /** Migration id, for messages. */

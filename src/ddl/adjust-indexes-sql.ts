@@ -2,7 +2,8 @@
 import type { Constraint, Index, TableShape } from '../model/table-shape.js';
 import { optionChanges } from './option-sql.js';
 import { parseStatement } from '../sql/parse.js';
-import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { treesEqual } from '../sql/syntax-tree.js';
 import { dropConstraint } from './constraint-sql.js';
 import { dependsOnExtension, indexBuilds, useIndex } from './index-build-sql.js';

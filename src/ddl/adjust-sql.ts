@@ -15,7 +15,8 @@ import { ownMoves } from './own-names.js';
 import { optionChanges, splitOption } from './option-sql.js';
 import { sequenceOptions } from './serial-sequences.js';
 import { createStatistics } from './statistics-sql.js';
-import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { adjustIndexes, type IndexAdjustments } from './adjust-indexes-sql.js';
 import { autovacuumOff } from './bare-heap-sql.js';
 import {

@@ -9,7 +9,8 @@
  * What stays out: foreign keys (invariant 14), triggers, policies, publications. They come in the swap.
  */
 import type { OwnedSequence, TableShape } from '../model/table-shape.js';
-import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified, sql } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { retargetNames } from '../sql/retarget-names.js';
 import { inStoredForm } from '../sql/stored-form.js';
 import { columnComments, columnDefinition, columnSettings, ownDefaults } from './column-sql.js';

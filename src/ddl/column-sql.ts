@@ -1,6 +1,7 @@
 /** Columns of the clone. */
 import type { Column, TableShape } from '../model/table-shape.js';
-import { ident, literal, qualified, sql, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified, sql } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { optionList } from './option-sql.js';
 import { cloneMoves, ownMoves, selfNamingDefaults } from './own-names.js';
 import { sequenceOptions } from './serial-sequences.js';

@@ -1,6 +1,7 @@
 /** Constraints of the clone and the shadow. Which of them are in place when, is decided by their class. */
 import type { Constraint } from '../model/table-shape.js';
-import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { inStoredForm } from '../sql/stored-form.js';
 
 /** PRIMARY KEY, UNIQUE, EXCLUDE. */

@@ -1,6 +1,7 @@
 /** Statements that give an object exactly the grants of another, whoever granted them. */
 import type { Grant } from '../model/table-shape.js';
-import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export interface Grantable {
   readonly kind: 'table' | 'sequence';

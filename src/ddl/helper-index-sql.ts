@@ -2,7 +2,7 @@
  * An index of our own on the shadow, for changes that leave it without one that finds rows by the migration's key.
  * Unique: two source rows whose keys become the same in the shadow cannot be kept apart, and that must come out.
  */
-import type { Key } from '../model/plan.js';
+import type { Key } from '../model/key.js';
 import { ident, identList, qualified } from '../sql/quote.js';
 import type { IndexBuild } from './index-build-sql.js';
 

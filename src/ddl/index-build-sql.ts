@@ -1,6 +1,7 @@
 /** Indexes of the clone, and of the shadow once it is full: what can be built at the same time, and what comes after. */
 import type { Constraint, Index, TableShape } from '../model/table-shape.js';
-import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { constraintComment } from './constraint-sql.js';
 import { createExclusion, createIndex } from './index-definition.js';
 import { inStoredForm } from '../sql/stored-form.js';

@@ -1,7 +1,8 @@
 /** PostgreSQL's own index definitions, pointed at another table and with their tablespace. */
 import type { Constraint, Index, TableShape } from '../model/table-shape.js';
 import { parseStatement } from '../sql/parse.js';
-import { ident, type QualifiedName } from '../sql/quote.js';
+import { ident } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { retargetRelation } from '../sql/retarget.js';
 import { retargetNames } from '../sql/retarget-names.js';
 import { ownMoves } from './own-names.js';

@@ -1,6 +1,7 @@
 /** A table's membership in a publication. */
 import type { PublicationMember } from '../model/definitions.js';
-import { ident, identList, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, identList, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export function addToPublication(member: PublicationMember, table: QualifiedName): string {
   return `alter publication ${ident(member.publication)} add table ${publishedTable(member, table)}`;

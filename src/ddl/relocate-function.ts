@@ -1,7 +1,8 @@
 /** A function's definition under another name. */
 import type { SqlFunction } from '../model/definitions.js';
 import { parseStatement } from '../sql/parse.js';
-import { qualified, type QualifiedName } from '../sql/quote.js';
+import { qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { byteSlice, byteSplice, tokens } from '../sql/tokens.js';
 
 /** `CREATE OR REPLACE FUNCTION schema.name(` is how `pg_get_functiondef` begins. */

@@ -1,6 +1,7 @@
 /** Definitions as they are for other relations: every name and every text pointed at where these have moved. */
 import type { Definitions, ForeignKey, Policy, Rule, Trigger, View } from '../model/definitions.js';
-import { displayName, type QualifiedName } from '../sql/quote.js';
+import { displayName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { retargetExpression, retargetNames, type NameMove } from '../sql/retarget-names.js';
 
 export function relocateDefinitions<D extends Definitions>(definitions: D, moves: readonly NameMove[]): D {

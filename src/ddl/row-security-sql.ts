@@ -1,6 +1,7 @@
 /** Row level security and its policies. */
 import type { Policy, RowSecurity } from '../model/definitions.js';
-import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export function createPolicy(policy: Policy): string[] {
   const { name, table, permissive, command, roles, comment } = policy;

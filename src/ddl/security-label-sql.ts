@@ -1,6 +1,7 @@
 /** Labels of a table and its columns; their provider must be loaded in the session. */
 import type { SecurityLabel } from '../model/definitions.js';
-import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export function securityLabelStatements(table: QualifiedName, labels: readonly SecurityLabel[]): string[] {
   return labels.map(({ provider, column, label }) => {

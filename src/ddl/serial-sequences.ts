@@ -4,7 +4,8 @@
  */
 import type { OwnedSequence, TableShape } from '../model/table-shape.js';
 import type { ColumnMapping, SerialFate } from '../model/plan.js';
-import { ident, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { namesAny, retargetExpression } from '../sql/retarget-names.js';
 import { inStoredForm } from '../sql/stored-form.js';
 import { selfNamingDefaults, serialMoves } from './own-names.js';

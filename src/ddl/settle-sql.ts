@@ -1,5 +1,6 @@
 /** Maintenance of the shadow. Nobody else sees it yet, so nothing here can make anybody wait. */
-import { qualified, type QualifiedName } from '../sql/quote.js';
+import { qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 /**
  * After the purge and before the indexes: the rows that the purge left dead go while there is no index to clean, and

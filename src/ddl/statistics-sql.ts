@@ -1,6 +1,7 @@
 /** Extended statistics on another table. */
 import type { ExtendedStatistics } from '../model/table-shape.js';
-import { ident, literal, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, literal, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { retargetNames, type NameMove } from '../sql/retarget-names.js';
 import { byteSlice, byteSplice, tokens } from '../sql/tokens.js';
 

@@ -4,7 +4,8 @@
  * a policy a constant, a function an empty body. The rest is dropped and made again.
  */
 import type { Definitions, Policy, Rule, TargetDefinitions, Trigger, View } from '../model/definitions.js';
-import { ident, identList, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, identList, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { inStoredForm } from '../sql/stored-form.js';
 import { replaceFunction, stubFunction } from './function-sql.js';
 import { addToPublication, dropFromPublication } from './publication-sql.js';

@@ -5,7 +5,7 @@
 import { lockHolders } from '../catalog/activity.js';
 import type { Session } from '../db/session.js';
 import { jittered, sleep } from '../db/wait.js';
-import type { Blocker } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
 import { Census, type CensusEntry } from './census.js';
 import { blockerOf, inTheWay, reluctant, vetoed, type InTheWay } from './in-the-way.js';
 import { BlockerKiller, type KillBlockers, type Killed } from './kill-blockers.js';

@@ -1,5 +1,5 @@
 /** Who was in the way over all tries and looks, how often, and for how long. Pure: times are handed in. */
-import type { Blocker } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
 import { blockerOf, isPrepared, sessionOf, transactionOf, type InTheWay } from './in-the-way.js';
 
 /** One session (with all of its transactions), or one prepared transaction. Its facts are those of the last time it was seen. */

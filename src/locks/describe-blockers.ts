@@ -1,5 +1,5 @@
 /** Who was in the way, for people: never the text of their SQL. */
-import type { Blocker } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
 import type { CensusEntry } from './census.js';
 
 /** Enough to act upon; the error's details have all of them. */

@@ -1,7 +1,7 @@
 /** Who is in the way: pure decisions over the holders that were seen. */
 import type { LockHolder } from '../catalog/activity.js';
 import { preparedTransactionPid } from '../catalog/activity.js';
-import type { Blocker } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
 import { conflicts } from '../model/lock-mode.js';
 import type { Lock } from './request.js';
 

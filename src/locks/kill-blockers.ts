@@ -7,7 +7,7 @@
  */
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { Session } from '../db/session.js';
-import type { Blocker } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
 import { autovacuumWorker, blockerOf, isPrepared, transactionOf, type InTheWay } from './in-the-way.js';
 
 export interface KillBlockers {

@@ -5,7 +5,7 @@
  * All SQL texts were produced by PostgreSQL under the deparse settings: every name in them is qualified, so that they
  * mean the new table as soon as it has the old one's name.
  */
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from './name.js';
 import type { Grant, Index } from './table-shape.js';
 
 /** `pg_trigger.tgenabled`, `pg_rewrite.ev_enabled`. */

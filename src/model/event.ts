@@ -4,24 +4,9 @@
  *
  * On the command line's `--json` each is one line, with `id` (the migration) and `at` (ISO time) added.
  */
+import type { Phase } from './phase.js';
+import type { Blocker } from './blocker.js';
 import type { Plan } from './plan.js';
-
-export const phases = [
-  'prepare',
-  'copy',
-  'purge',
-  'index',
-  'catch-up',
-  'settle',
-  'verify',
-  'cutover',
-  'validate',
-  'swapped',
-  'finalized',
-  'aborted',
-] as const;
-/** Where a migration stands; `validate` is never stored: the swap's own commit says `swapped`. The last three are ends: `swapped` still keeps the old table. */
-export type Phase = (typeof phases)[number];
 
 /** A try for a lock that did not succeed, or was not even made. */
 export interface MissedTry {
@@ -170,17 +155,6 @@ export interface EventMap {
     readonly seconds: number;
     readonly holdMs: number;
   };
-}
-
-/** Who holds what we wait for; never the text of their SQL. */
-export interface Blocker {
-  readonly pid: number;
-  readonly backendType: string;
-  readonly user: string | null;
-  readonly application: string | null;
-  readonly state: string | null;
-  readonly transactionSeconds: number | null;
-  readonly lockModes: readonly string[];
 }
 
 export type EventName = keyof EventMap;

@@ -1,26 +1,11 @@
 /** What `plan` decides, as data. Plain JSON: it is printed, kept in the state, and handed to every phase. */
+import type { ChangeRequest } from './change-request.js';
+import type { Projection } from './projection.js';
+import type { Key } from './key.js';
 import type { Refusal } from '../errors.js';
 import type { Definitions, TargetDefinitions } from './definitions.js';
 import type { OwnedSequence, TableShape } from './table-shape.js';
-import type { QualifiedName } from '../sql/quote.js';
-
-/** What the user asked for, as they wrote it. Kept in the state: a later `run` must ask for the same. */
-export interface ChangeRequest {
-  /** `[SCHEMA.]NAME` as given; quoted parts allowed, as in SQL. */
-  readonly table: string;
-  /** Each is what follows `ALTER TABLE name`. */
-  readonly alter: readonly string[];
-  /** Whole statements (the contents of `--file`). */
-  readonly statements: readonly string[];
-  /** `--set COLUMN=EXPRESSION`: computed from the source row. */
-  readonly set: readonly { readonly column: string; readonly expression: string }[];
-  /** Rebuild even when nothing else asks for it. */
-  readonly rewrite: boolean;
-  /** `recreate`: drop materialized views in the swap, make them again empty, refresh them afterwards. */
-  readonly matviews?: 'refuse' | 'recreate';
-  /** Go on though a publication of all tables, or of the schema, publishes the shadow and the new table by itself. */
-  readonly allowPublicationAll?: boolean;
-}
+import type { QualifiedName } from './name.js';
 
 /** What a relation that is locked has to do with the change. */
 export type LockRole =
@@ -67,45 +52,6 @@ export interface SerialFate {
   readonly type: string | null;
   /** SET LOGGED and SET UNLOGGED take it along; null when it stays. */
   readonly persistence: 'logged' | 'unlogged' | null;
-}
-
-/**
- * A select over the source's rows that yields the shadow's rows. Layers apply one after the other, the first to the
- * source row; each is the whole list of columns that the next one sees. See `sql/projection.ts`.
- */
-export interface Projection {
-  /** The source's name, so that expressions may say `orders.total`. */
-  readonly alias: string;
-  readonly layers: readonly (readonly ProjectedColumn[])[];
-}
-
-export interface ProjectedColumn {
-  readonly name: string;
-  readonly expression: string;
-}
-
-export interface KeyColumn {
-  /** In the source and in the change log. */
-  readonly name: string;
-  readonly type: string;
-  readonly collation: string | null;
-  /** In the shadow. */
-  readonly targetName: string;
-  readonly targetType: string;
-  /** How the new type is compared where no unique index of the new shape says so, and it is not as usual (citext). */
-  readonly equality?: { readonly operator: string; readonly collation: string | null };
-}
-
-/** The row identity: a unique, complete, NOT NULL key of the source. */
-export interface Key {
-  readonly index: string;
-  readonly columns: readonly KeyColumn[];
-  /** From rows that have the source's key columns to the shadow's; output columns are the `targetName`s. */
-  readonly projection: Projection;
-  /** The shadow has no index that finds rows by this key, so one of our own is needed until the swap. */
-  readonly needsHelperIndex: boolean;
-  /** For all that is known two keys of the source may become one: it is to be found when they do. */
-  readonly mayCollide?: boolean;
 }
 
 /** A CHECK that the rows which exist need not satisfy any more, though it is marked as valid. */

@@ -1,5 +1,6 @@
 /** Where a run stands, as data: events in, view state out. What a display shows is decided here, how it looks elsewhere. */
-import { type EventMap, type MigrationEvent, type Phase, phases } from './event.js';
+import type { EventMap, MigrationEvent } from './event.js';
+import { type Phase, phases } from './phase.js';
 
 /** The phases a run goes through; `swapped` and what follows are ends, not work. */
 export const workPhases = phases.slice(0, phases.indexOf('cutover') + 1);

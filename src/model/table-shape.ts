@@ -5,7 +5,7 @@
  * All SQL texts (types, defaults, definitions) were produced by PostgreSQL itself with an empty `search_path`,
  * so every name in them is qualified and they mean the same in any session.
  */
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from './name.js';
 
 /** One granted privilege (an exploded `aclitem`). */
 export interface Grant {

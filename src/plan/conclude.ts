@@ -6,7 +6,7 @@ import type { TableSizes } from '../catalog/sizes.js';
 import type { Dependent, TableShape } from '../model/table-shape.js';
 import { putBackStatements, takeOffStatements, type TakenOff } from '../ddl/take-off-sql.js';
 import type { Refusal } from '../errors.js';
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { fewNames } from '../sql/few-names.js';
 import { serialFates } from '../ddl/serial-sequences.js';
 import { carriedObjects } from './inventory/carried.js';
@@ -35,7 +35,6 @@ import { copyRollback, nativeRollback } from './inventory/rollback.js';
 import { copyLocks, copySteps, nativeLocks, nativeSteps, stepsAfterSwap } from './inventory/steps.js';
 import type { Trial } from './trial/types.js';
 import type {
-  ChangeRequest,
   Estimates,
   Obstacle,
   PinnedSettings,
@@ -43,6 +42,7 @@ import type {
   PlannedDependent,
   PlannedStep,
 } from '../model/plan.js';
+import type { ChangeRequest } from '../model/change-request.js';
 import { decide, type Verdict } from './verdict.js';
 import { warningsFor } from './inventory/warnings.js';
 

@@ -5,7 +5,8 @@
 import type { Column, TableShape } from '../model/table-shape.js';
 import { displayName } from '../sql/quote.js';
 import { targetInSchema } from './trial/target-in-schema.js';
-import type { ColumnMapping, Key, Plan } from '../model/plan.js';
+import type { ColumnMapping, Plan } from '../model/plan.js';
+import type { Key } from '../model/key.js';
 
 export interface Followed {
   /** The new plan, with what the copy has fixed for good; null when it cannot be followed. */

@@ -24,7 +24,8 @@ import { checkRelations, resolveRelations } from './checks/relations.js';
 import { checkServer } from './checks/server.js';
 import { conclude, type Facts } from './conclude.js';
 import { tryChange, type CloneBuilder, type CloneRebinder, type ObjectRehearsal } from './trial/trial.js';
-import type { ChangeRequest, Plan } from '../model/plan.js';
+import type { Plan } from '../model/plan.js';
+import type { ChangeRequest } from '../model/change-request.js';
 import { fixednessOf, repeatabilityOf } from './mapping/volatility.js';
 
 export interface PlanDependencies {

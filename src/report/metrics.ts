@@ -6,7 +6,8 @@
  * does too, which is a reset that `rate()` and `increase()` understand.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { type EventListener, type EventMap, type MigrationEvent, phases } from '../model/event.js';
+import type { EventListener, EventMap, MigrationEvent } from '../model/event.js';
+import { phases } from '../model/phase.js';
 
 export interface Metrics {
   /** The text format of a scrape, as it is now. */

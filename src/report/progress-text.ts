@@ -1,5 +1,6 @@
 /** The view state as text: a block of lines for a terminal, one line for everything else. Pure. */
-import type { Blocker, Phase } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
+import type { Phase } from '../model/phase.js';
 import { bytes, clock, count, counted, duration, percent } from './format.js';
 import type { Look } from './paint.js';
 import { currentPhase, type LockWait, type PhaseView, type ProgressState } from '../model/progress.js';

@@ -2,7 +2,7 @@
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
-import type { Phase } from '../model/event.js';
+import type { Phase } from '../model/phase.js';
 import { displayName } from '../sql/quote.js';
 import { TakenOver } from '../state/fence.js';
 import { deleteMigration, findMigration, setError } from '../state/migrations.js';

@@ -5,7 +5,8 @@
 import type { ForeignKey } from '../model/definitions.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
-import { displayName, sql, type QualifiedName } from '../sql/quote.js';
+import { displayName, sql } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { orphansSql, type OrphanSearch } from '../verify/orphans-sql.js';
 import type { Applier } from './applier.js';
 import { whileApplying, type Applying } from './background-apply.js';

@@ -10,7 +10,7 @@ import { sleep } from '../db/wait.js';
 import { CutoverNotObtainedError } from '../errors.js';
 import { blockerLines } from '../locks/describe-blockers.js';
 import type { EndBlockers } from '../locks/locked-transaction.js';
-import type { Blocker } from '../model/event.js';
+import type { Blocker } from '../model/blocker.js';
 import { displayName } from '../sql/quote.js';
 import type { RunContext } from './context.js';
 

@@ -8,7 +8,7 @@
  *    starts at `purge`, which takes them out.
  *  - `settle`, `verify`, `cutover`: the backlog has grown, so they start at `catch-up`.
  */
-import type { Phase } from '../model/event.js';
+import type { Phase } from '../model/phase.js';
 
 export type Transition = 'done' | 'resumed' | 'source-moved' | 'abort' | 'finalize';
 

@@ -21,7 +21,7 @@ import { conflictStates, isServerError } from '../db/sqlstate.js';
 import type { Session } from '../db/session.js';
 import { RefusedError, type Refusal } from '../errors.js';
 import type { RehearsedTable } from '../plan/trial/trial.js';
-import type { Key } from '../model/plan.js';
+import type { Key } from '../model/key.js';
 import { autovacuumRestoreStatements, bareHeapStatements } from '../ddl/bare-heap-sql.js';
 import { shapeIntruders } from '../shadow/shape-intruders.js';
 import { ident, qualified } from '../sql/quote.js';

@@ -2,11 +2,13 @@
 import { defaultMaxHoldMs } from '../locks/request.js';
 import type { ConnectionOptions } from '../db/connection.js';
 import type { LedgerEntry } from '../locks/ledger.js';
-import type { ChangeRequest, Plan } from '../model/plan.js';
+import type { Plan } from '../model/plan.js';
+import type { ChangeRequest } from '../model/change-request.js';
 import type { ProgressState } from '../model/progress.js';
 import type { Limits } from '../throttle/limits.js';
 import type { CutoverWindow } from './cutover-window.js';
-import type { EventListener, Phase } from '../model/event.js';
+import type { EventListener } from '../model/event.js';
+import type { Phase } from '../model/phase.js';
 import type { AtPoint } from './points.js';
 
 export interface CommonOptions {

@@ -4,7 +4,8 @@
  * what they mean is the object, and not the name, from the moment on in which they are read.
  */
 import { parseName } from './parse.js';
-import { qualified, type QualifiedName } from './quote.js';
+import { qualified } from './quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { isTreeObject, stringList, type TreeObject } from './syntax-tree.js';
 
 export interface ObjectConstant {

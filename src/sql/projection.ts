@@ -1,5 +1,5 @@
 /** Turns a `Projection` into SQL. Subqueries this simple are pulled up by the planner: layers cost nothing. */
-import type { Projection } from '../model/plan.js';
+import type { Projection } from '../model/projection.js';
 import { ident, sql } from './quote.js';
 
 export interface RowSource {

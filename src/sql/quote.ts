@@ -1,4 +1,5 @@
 /** Quoting and small SQL pieces. The one place where a name becomes SQL text. */
+import type { QualifiedName } from '../model/name.js';
 import pg from 'pg';
 
 /** A query with its parameters; built by pure functions, run by `Session`. */
@@ -7,12 +8,6 @@ export interface SqlQuery {
   readonly values?: readonly unknown[];
   /** Prepared in the session under this name: for long texts that run often, whose planning costs more than their run. */
   readonly name?: string;
-}
-
-/** A schema-qualified name, unquoted, exactly as the catalog has it. */
-export interface QualifiedName {
-  readonly schema: string;
-  readonly name: string;
 }
 
 /** An identifier, always quoted: reserved words, capitals and emoji need no special case. */

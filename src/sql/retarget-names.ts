@@ -5,7 +5,8 @@
  */
 import { objectConstant, renamedConstant } from './object-constants.js';
 import { parseStatement } from './parse.js';
-import { literal, qualified, type QualifiedName } from './quote.js';
+import { literal, qualified } from './quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { stringList, treesEqual, walkTree, type TreeObject } from './syntax-tree.js';
 import { byteSplice, tokens } from './tokens.js';
 

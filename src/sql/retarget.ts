@@ -6,7 +6,8 @@
 import { isTreeObject, stringList, treesEqual, walkTree, type TreeObject } from './syntax-tree.js';
 import type { RangeVar } from 'libpg-query';
 import { parseStatement } from './parse.js';
-import { qualified, type QualifiedName } from './quote.js';
+import { qualified } from './quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { byteSplice, tokenType, tokens, type Token } from './tokens.js';
 
 /** A name as a statement has it: without schema when it has none. */

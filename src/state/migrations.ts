@@ -1,11 +1,13 @@
 /** Rows of `ghost.migrations`: what is known of each migration, and the only place that changes it. */
 import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
-import type { ChangeRequest, Plan } from '../model/plan.js';
-import type { Phase } from '../model/event.js';
+import type { Plan } from '../model/plan.js';
+import type { ChangeRequest } from '../model/change-request.js';
+import type { Phase } from '../model/phase.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import type { ServerIdentity } from './server-identity.js';
-import type { QualifiedName, SqlQuery } from '../sql/quote.js';
+import type { SqlQuery } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { literal, sql } from '../sql/quote.js';
 import { takenIdsSql } from './schema-sql.js';
 

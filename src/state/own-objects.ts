@@ -3,7 +3,8 @@
  * something of ours asks here, and drops what this says.
  */
 import type { Session } from '../db/session.js';
-import { ident, qualified, type QualifiedName } from '../sql/quote.js';
+import { ident, qualified } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import { capturesOfSql, markedMigrationsSql, ownObjectsSql } from './own-objects-sql.js';
 

@@ -4,7 +4,7 @@
  * OID; a copy of the whole database (a template, pg_upgrade) has the same OIDs under another identity of the database.
  */
 import type { Session } from '../db/session.js';
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import type { MigrationRecord } from './migrations.js';
 import {
   findRelation,

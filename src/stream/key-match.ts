@@ -1,6 +1,6 @@
 /** How a row of one table is found in the other: the comparisons that the indexes of both can serve. Pure. */
 import type { Index, TableShape } from '../model/table-shape.js';
-import type { Key, KeyColumn } from '../model/plan.js';
+import type { Key, KeyColumn } from '../model/key.js';
 import { ident } from '../sql/quote.js';
 
 export interface KeyMatch {

@@ -1,5 +1,5 @@
 /** Keys of the source as keys of the shadow, in SQL. */
-import type { Key } from '../model/plan.js';
+import type { Key } from '../model/key.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import { projectionSql } from '../sql/projection.js';
 import { ident } from '../sql/quote.js';

@@ -1,6 +1,6 @@
 /** The values of the shadow's columns for a row of the source. Pure. */
 import type { TableShape } from '../model/table-shape.js';
-import type { ProjectedColumn, Projection } from '../model/plan.js';
+import type { ProjectedColumn, Projection } from '../model/projection.js';
 import { onAnyPath, typeOnAnyPath } from '../sql/any-path.js';
 import { projectedColumns } from '../sql/projection.js';
 import { ident } from '../sql/quote.js';

@@ -1,7 +1,8 @@
 /** Is what hangs on the table what it was when the migration was planned? Each difference as one line for people. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Definitions } from '../model/definitions.js';
-import { displayName, type QualifiedName } from '../sql/quote.js';
+import { displayName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 /** Empty when they are the same. OIDs do not count: what was dropped and made again as it was is the same. */
 export function compareDefinitions(expected: Definitions, actual: Definitions): string[] {

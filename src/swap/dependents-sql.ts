@@ -13,7 +13,7 @@ import { createRule, replaceRule } from '../ddl/rule-sql.js';
 import { securityLabelStatements } from '../ddl/security-label-sql.js';
 import { createTrigger } from '../ddl/trigger-sql.js';
 import { createView, dropView, replaceView } from '../ddl/view-sql.js';
-import type { QualifiedName } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 import { inStoredForm } from '../sql/stored-form.js';
 
 export interface DependentFacts {

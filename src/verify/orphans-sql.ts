@@ -1,7 +1,8 @@
 /** Rows that a foreign key does not allow: asked before there is one. */
 import type { ForeignKey } from '../model/definitions.js';
 import type { CheckedForeignKey } from '../model/plan.js';
-import { ident, qualified, sql, type QualifiedName, type SqlQuery } from '../sql/quote.js';
+import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export interface OrphanSearch {
   /** The rows are looked for in here. */

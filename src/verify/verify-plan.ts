@@ -4,12 +4,15 @@ import type { TableShape } from '../model/table-shape.js';
 import type { ValueImage } from '../catalog/value-images.js';
 import { keyMatches, type KeyMatch } from '../stream/key-match.js';
 import { shadowValues } from '../stream/shadow-values.js';
-import type { ColumnMapping, Key, PinnedSettings, Plan, Projection } from '../model/plan.js';
+import type { ColumnMapping, PinnedSettings, Plan } from '../model/plan.js';
+import type { Key } from '../model/key.js';
+import type { Projection } from '../model/projection.js';
 import { parseExpression } from '../sql/parse.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import { projectedColumns } from '../sql/projection.js';
 import { columnReferences } from '../sql/references.js';
-import { ident, type QualifiedName } from '../sql/quote.js';
+import { ident } from '../sql/quote.js';
+import type { QualifiedName } from '../model/name.js';
 
 export type VerifyMode = 'full' | 'sample';
 

@@ -6,7 +6,7 @@ import {
   forgetTruncationsSql,
 } from '../../src/capture/change-log.js';
 import { captureStatements, dropCaptureStatements } from '../../src/capture/triggers/trigger-sql.js';
-import type { Key } from '../../src/model/plan.js';
+import type { Key } from '../../src/model/key.js';
 import { sql } from '../../src/sql/quote.js';
 
 const key: Key = {

@@ -5,7 +5,8 @@ import type { TableShape } from '../../src/model/table-shape.js';
 import { Session } from '../../src/db/session.js';
 import { cloneStatements } from '../../src/ddl/clone-sql.js';
 import { rebindStatements } from '../../src/ddl/rebind-sql.js';
-import { ident, type QualifiedName } from '../../src/sql/quote.js';
+import { ident } from '../../src/sql/quote.js';
+import type { QualifiedName } from '../../src/model/name.js';
 import type { TestDatabase, TestRole } from '../support/database.js';
 import { maximalTable, oddName, type MaximalRoles } from './maximal-table.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../src/errors.js';
 import { readChange } from '../../src/plan/change/change.js';
-import type { ChangeRequest } from '../../src/model/plan.js';
+import type { ChangeRequest } from '../../src/model/change-request.js';
 
 function request(parts: Partial<ChangeRequest>): ChangeRequest {
   return { table: 'app.orders', alter: [], statements: [], set: [], rewrite: false, ...parts };

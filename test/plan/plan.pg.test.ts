@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { UsageError, RefusedError } from '../../src/errors.js';
 import { makePlan } from '../../src/plan/plan.js';
-import type { ChangeRequest, Plan } from '../../src/model/plan.js';
+import type { Plan } from '../../src/model/plan.js';
+import type { ChangeRequest } from '../../src/model/change-request.js';
 import { buildClone } from '../../src/shadow/build-clone.js';
 import { rebindStatements } from '../../src/ddl/rebind-sql.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { makePlan } from '../../src/plan/plan.js';
 import { changeStatementsIn } from '../../src/plan/change/retarget-statement.js';
-import type { ChangeRequest } from '../../src/model/plan.js';
+import type { ChangeRequest } from '../../src/model/change-request.js';
 import { buildClone } from '../../src/shadow/build-clone.js';
 import { cloneStatements } from '../../src/ddl/clone-sql.js';
 import { rebindStatements } from '../../src/ddl/rebind-sql.js';

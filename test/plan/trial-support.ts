@@ -9,7 +9,7 @@ import { readChange } from '../../src/plan/change/change.js';
 import type { Change } from '../../src/plan/change/types.js';
 import { tryChange } from '../../src/plan/trial/trial.js';
 import type { Trial } from '../../src/plan/trial/types.js';
-import type { ChangeRequest } from '../../src/model/plan.js';
+import type { ChangeRequest } from '../../src/model/change-request.js';
 import { buildClone } from '../../src/shadow/build-clone.js';
 import { rebindStatements } from '../../src/ddl/rebind-sql.js';
 import type { TestDatabase } from '../support/database.js';

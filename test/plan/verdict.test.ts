@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readChange } from '../../src/plan/change/change.js';
 import type { Trial, TrialStep } from '../../src/plan/trial/types.js';
-import type { ChangeRequest } from '../../src/model/plan.js';
+import type { ChangeRequest } from '../../src/model/change-request.js';
 import { decide } from '../../src/plan/verdict.js';
 import { column, trialOf } from './shapes.js';
 

@@ -5,8 +5,9 @@
  * (SECURITY DEFINER: the application has no rights on our schema), carry the migration's id (two migrations never share
  * one), look nothing up on the caller's `search_path`, and use no operator of the key's types.
  */
-import type { Key } from '../../model/plan.js';
-import { ident, literal, qualified, sql, type QualifiedName } from '../../sql/quote.js';
+import type { Key } from '../../model/key.js';
+import { ident, literal, qualified, sql } from '../../sql/quote.js';
+import type { QualifiedName } from '../../model/name.js';
 import { commentStatement, markOf, type MigrationIdentity } from '../../sql/marks.js';
 import {
   captureSchema,

@@ -11,7 +11,7 @@ import { type Check, prove } from '../../lab/proof.js';
 import { seed, shop } from '../../lab/seed.js';
 import { Workload } from '../../lab/workload.js';
 import type { MigrationResult } from '../../run/types.js';
-import type { ChangeRequest } from '../../model/plan.js';
+import type { ChangeRequest } from '../../model/change-request.js';
 import { combineListeners } from '../../run/emitter.js';
 import { count, counted, duration } from '../../report/format.js';
 import type { Look } from '../../report/paint.js';

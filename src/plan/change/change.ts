@@ -9,7 +9,7 @@ import type { RelationReference } from '../../sql/retarget.js';
 import { ident } from '../../sql/quote.js';
 import type { Change, UserExpression } from './types.js';
 import { readStatement } from './statement.js';
-import type { ChangeRequest } from '../../model/plan.js';
+import type { ChangeRequest } from '../../model/change-request.js';
 
 /**
  * @throws UsageError `syntax-error`, `bad-name`, `several-statements`, `empty-change`, `set-twice`

@@ -1,9 +1,9 @@
 /** The user's statements, pointed at a table of the same name in another schema. */
 import { retargetRelation, type RelationReference } from '../../sql/retarget.js';
-import type { QualifiedName } from '../../sql/quote.js';
+import type { QualifiedName } from '../../model/name.js';
 import { readChange } from './change.js';
 import type { ChangeStatement } from './types.js';
-import type { ChangeRequest } from '../../model/plan.js';
+import type { ChangeRequest } from '../../model/change-request.js';
 
 /** The whole request, as it is run on a clone in this schema (or, with the source's own schema, natively). */
 export function changeStatementsIn(request: ChangeRequest, schema: string): string[] {

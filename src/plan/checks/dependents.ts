@@ -8,7 +8,8 @@ import type { Refusal } from '../../errors.js';
 import type { Failed } from '../trial/definitions/attach-to-clone.js';
 import { namedObjects } from '../trial/definitions/taken-off.js';
 import type { NativeTrial } from '../trial/definitions/try-native.js';
-import type { ChangeRequest, PlannedDependent, SerialFate } from '../../model/plan.js';
+import type { PlannedDependent, SerialFate } from '../../model/plan.js';
+import type { ChangeRequest } from '../../model/change-request.js';
 
 export interface DependentFacts {
   readonly request: ChangeRequest;

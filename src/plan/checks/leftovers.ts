@@ -1,7 +1,8 @@
 /** Capture that a migration has left on the table, of which the state knows nothing: each write still pays for it. */
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
-import { displayName, ident, qualified, type QualifiedName } from '../../sql/quote.js';
+import { displayName, ident, qualified } from '../../sql/quote.js';
+import type { QualifiedName } from '../../model/name.js';
 import { readCaptures } from '../../state/own-objects.js';
 import { readActiveIdentities } from '../../state/migrations.js';
 

@@ -2,7 +2,8 @@
 import type { TableShape } from '../../model/table-shape.js';
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
-import { displayName, type QualifiedName } from '../../sql/quote.js';
+import { displayName } from '../../sql/quote.js';
+import type { QualifiedName } from '../../model/name.js';
 
 /** Names that come into the source's schema with the new table. */
 export function arrivingNames(target: TableShape): string[] {

@@ -5,7 +5,8 @@
  */
 import type { ForeignKey, TargetDefinitions } from '../../model/definitions.js';
 import type { NativeTrial } from '../trial/definitions/try-native.js';
-import { displayName, type QualifiedName } from '../../sql/quote.js';
+import { displayName } from '../../sql/quote.js';
+import type { QualifiedName } from '../../model/name.js';
 import type { LockRole, LockTarget } from '../../model/plan.js';
 
 export function lockSet(

@@ -1,5 +1,6 @@
 /** How to undo it, for people. */
-import { displayName, ident, qualified, type QualifiedName } from '../../sql/quote.js';
+import { displayName, ident, qualified } from '../../sql/quote.js';
+import type { QualifiedName } from '../../model/name.js';
 
 export function copyRollback(table: QualifiedName): string[] {
   const old = `ghost_old_<id>`;

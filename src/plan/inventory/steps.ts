@@ -1,11 +1,13 @@
 /** What would happen, in order, with the locks it takes. */
 import type { ForeignKey } from '../../model/definitions.js';
 import type { OwnedSequence } from '../../model/table-shape.js';
-import { displayIdent, displayName, type QualifiedName } from '../../sql/quote.js';
+import { displayIdent, displayName } from '../../sql/quote.js';
+import type { QualifiedName } from '../../model/name.js';
 import type { ChangeStatement } from '../change/types.js';
 import { withNames } from '../../sql/few-names.js';
 import { strongestLock } from './native-locks.js';
-import type { Key, LockRole, LockTarget, PlannedLock, PlannedStep } from '../../model/plan.js';
+import type { LockRole, LockTarget, PlannedLock, PlannedStep } from '../../model/plan.js';
+import type { Key } from '../../model/key.js';
 
 const nativePhase = 'native';
 

@@ -9,7 +9,8 @@ import { describeDependent, isUntried } from '../checks/dependents.js';
 import { advisedMaxHoldMs, isTight } from './hold-estimate.js';
 import type { NativeTrial } from '../trial/definitions/try-native.js';
 import { withNames } from '../../sql/few-names.js';
-import type { ColumnMapping, Key, LateCheck, Warning } from '../../model/plan.js';
+import type { ColumnMapping, LateCheck, Warning } from '../../model/plan.js';
+import type { Key } from '../../model/key.js';
 
 export interface WarningInput {
   readonly verdict: 'native' | 'copy';

@@ -11,7 +11,7 @@ import { collisionOf } from './injective.js';
 import type { MappingInput } from './input.js';
 import { isNotNull } from './not-null-proof.js';
 import { project } from './project.js';
-import type { Key, KeyColumn } from '../../model/plan.js';
+import type { Key, KeyColumn } from '../../model/key.js';
 import { typeWidth } from './type-width.js';
 
 export interface KeyInput extends Pick<MappingInput, 'table' | 'trial'> {

@@ -1,6 +1,6 @@
 /** Projections in the making: lists of columns, each a plain reference to the list before or an expression over it. */
 import { ident } from '../../sql/quote.js';
-import type { Projection } from '../../model/plan.js';
+import type { Projection } from '../../model/projection.js';
 
 export type LayerValue =
   /** A column of the layer before, or of the source row. */

@@ -3,7 +3,7 @@ import type { ColumnSource } from './column-source.js';
 import { toProjection, type Layer, type LayerColumn } from './layers.js';
 import type { MappingInput } from './input.js';
 import type { TrialColumn, TrialStep } from '../trial/types.js';
-import type { Projection } from '../../model/plan.js';
+import type { Projection } from '../../model/projection.js';
 
 /**
  * The select that yields these columns. Each statement of the change is a layer, so that a USING expression sees the

@@ -3,7 +3,7 @@ import { eventTriggerRefusal } from '../../catalog/event-trigger-errors.js';
 import type { EventTrigger } from '../../catalog/event-triggers.js';
 import { RefusedError, FailedError } from '../../errors.js';
 import { SqlState, isConnectionLost, isServerError, sqlState } from '../../db/sqlstate.js';
-import type { QualifiedName } from '../../sql/quote.js';
+import type { QualifiedName } from '../../model/name.js';
 
 export interface TrialNames {
   readonly clone: QualifiedName;

@@ -26,7 +26,8 @@ import { securityLabelStatements } from '../../../ddl/security-label-sql.js';
 import { createTrigger } from '../../../ddl/trigger-sql.js';
 import { createView } from '../../../ddl/view-sql.js';
 import type { Refusal } from '../../../errors.js';
-import { displayName, ident, qualified, type QualifiedName } from '../../../sql/quote.js';
+import { displayName, ident, qualified } from '../../../sql/quote.js';
+import type { QualifiedName } from '../../../model/name.js';
 import { inStoredForm } from '../../../sql/stored-form.js';
 import { otherTables, type CloneNames } from './clone-names.js';
 

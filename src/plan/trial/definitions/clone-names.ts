@@ -3,7 +3,7 @@
  * names which are unique there are unique here.
  */
 import type { Definitions } from '../../../model/definitions.js';
-import type { QualifiedName } from '../../../sql/quote.js';
+import type { QualifiedName } from '../../../model/name.js';
 import type { NameMove } from '../../../sql/retarget-names.js';
 
 export type Move = NameMove;

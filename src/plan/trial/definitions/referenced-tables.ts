@@ -2,7 +2,8 @@
 import { withDeparseSettings } from '../../../catalog/deparse-settings.js';
 import type { Session } from '../../../db/session.js';
 import { RefusedError } from '../../../errors.js';
-import { ident, qualified, sql, type QualifiedName } from '../../../sql/quote.js';
+import { ident, qualified, sql } from '../../../sql/quote.js';
+import type { QualifiedName } from '../../../model/name.js';
 import type { RelationReference } from '../../../sql/retarget.js';
 
 export interface ReferencedTable {
