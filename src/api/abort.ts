@@ -17,6 +17,7 @@ import { withLedger } from '../run/ledger-book.js';
 import { next } from '../run/phase-table.js';
 import { connectingSignal, explained } from './server-errors.js';
 import { defaultRunSettings, type CommonOptions } from '../run/types.js';
+import { watchState } from '../run/watch-state.js';
 
 /**
  * Stops the run if one is under way, then removes trigger, log, shadow and schemas.
@@ -77,7 +78,7 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
  * old table among it is nobody's to drop but the user's.
  */
 async function unknownToState(session: Session, id: number): Promise<MigrationIdentity[]> {
-  if ((await hasState(session)) && (await findMigration(session, id)) !== null) return [];
+  if ((await hasState(session, watchState)) && (await findMigration(session, id)) !== null) return [];
   const found = (await readMarkedMigrations(session)).filter((marked) => marked.id === id);
   for (const marked of found) {
     const { schemas } = await readOwnObjects(session, marked);

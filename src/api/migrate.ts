@@ -37,7 +37,7 @@ import { userSignal } from '../run/interrupt.js';
 import { staleSeconds } from '../run/pulse.js';
 import { refuseAnotherServer } from '../run/reconnect.js';
 import { explained } from './server-errors.js';
-import { setRightState } from '../run/set-right-state.js';
+import { watchState } from '../run/watch-state.js';
 import { isEnded } from '../run/phase-table.js';
 import { refuseRenamed } from '../run/source-check.js';
 
@@ -139,7 +139,7 @@ interface Earlier {
 
 /** What this table has to do with migrations already. Another change than the one that it is in is refused. */
 async function findEarlier(control: Session, request: ChangeRequest): Promise<Earlier> {
-  if (!(await hasState(control))) return { unfinished: null, swapped: null, stale: null };
+  if (!(await hasState(control, watchState))) return { unfinished: null, swapped: null, stale: null };
   const table = await findSource(control, request.table);
   const { active, swapped } = await migrationsOf(control, table);
   if (swapped !== null && active === null && swapped.found.origin !== 'here')
@@ -298,7 +298,7 @@ function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecor
 
 async function begin(control: Session, plan: Plan, server: ServerIdentity): Promise<MigrationRecord> {
   if (plan.source === null) throw new Error('a plan to copy has a source');
-  await ensureState(control, setRightState);
+  await ensureState(control, watchState);
   try {
     return await insertMigration(control, plan, plan.source.oid, server);
   } catch (error) {

@@ -15,6 +15,7 @@ import { resolveMigration } from '../run/find-table.js';
 import { isEnded } from '../run/phase-table.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import type { CommonOptions, MigrationStatus } from '../run/types.js';
+import { watchState } from '../run/watch-state.js';
 
 /** All migrations of the database, or the one. */
 export async function status(options: CommonOptions, id?: number): Promise<MigrationStatus[]> {
@@ -40,7 +41,7 @@ async function read(options: CommonOptions, id: number | undefined): Promise<Mig
 
 async function look(session: Session, id: number | undefined): Promise<MigrationStatus[]> {
   if (id !== undefined) return [await describe(session, await resolveMigration(session, id))];
-  if (!(await hasState(session))) return [];
+  if (!(await hasState(session, watchState))) return [];
   const records = await listMigrations(session);
   const statuses: MigrationStatus[] = [];
   for (const record of records) statuses.push(await describe(session, record));

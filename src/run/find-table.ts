@@ -4,6 +4,7 @@ import type { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
 import { hasState } from '../state/schema.js';
 import { findMigration, type MigrationRecord } from '../state/migrations.js';
+import { watchState } from './watch-state.js';
 
 /** @throws RefusedError when there is no such table in the search path. */
 export async function resolveTable(session: Session, name: string): Promise<FoundTable> {
@@ -20,7 +21,7 @@ export async function resolveTable(session: Session, name: string): Promise<Foun
 
 /** @throws RefusedError when there is no such migration. */
 export async function resolveMigration(session: Session, id: number): Promise<MigrationRecord> {
-  const record = (await hasState(session)) ? await findMigration(session, id) : null;
+  const record = (await hasState(session, watchState)) ? await findMigration(session, id) : null;
   if (record !== null) return record;
   throw new RefusedError([
     {

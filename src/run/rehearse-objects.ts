@@ -26,7 +26,7 @@ import { autovacuumRestoreStatements, bareHeapStatements } from '../ddl/bare-hea
 import { shapeIntruders } from '../shadow/shape-intruders.js';
 import { ident, qualified } from '../sql/quote.js';
 import { createState, dropState } from '../state/schema.js';
-import { setRightState } from './set-right-state.js';
+import { watchState } from './watch-state.js';
 
 /** In the trial's transaction, which it may leave failed. Empty where there are no event triggers. */
 export async function rehearseObjects(session: Session, table: RehearsedTable): Promise<Refusal[]> {
@@ -70,7 +70,7 @@ async function rehearse(
   if (state === 'closed') return;
   if (state === 'none') {
     await step('making the state (schema "ghost")', async () => {
-      await createState(session, setRightState);
+      await createState(session, watchState);
     });
   }
   await step('making the change log (schema "ghost")', async () => {

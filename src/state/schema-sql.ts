@@ -131,33 +131,44 @@ export const createStateSchemaSql: readonly string[] = [
   `revoke all on all tables in schema ghost from public`,
 ];
 
+export interface Upgrade {
+  readonly tables: readonly string[];
+  /** When what event triggers have added to the tables is off again: see `stateKeysSql`. */
+  readonly rest: readonly string[];
+}
+
 /** What makes each version from the one before it. */
-const upgrades: Readonly<Record<number, readonly string[]>> = {
-  2: [
-    sql`
-    alter table ghost.migrations
-      add column run_no integer not null default 0,
-      add column run_owner text,
-      add column server jsonb,
-      add column active_segment smallint not null default 0,
-      add column verification jsonb,
-      add column swap_xid text,
-      add column swap_snapshot text`,
-    createProgressSql,
-    createCommandsSql,
-    createLocksSql,
-    ...['progress', 'commands', 'locks'].map(belongsToMigration),
-    `revoke all on all tables in schema ghost from public`,
-  ],
-  3: [
-    sql`
-      alter table ghost.migrations
-        add column identity uuid not null default gen_random_uuid(),
-        add column shadow_oid oid,
-        add column shadow_schema_oid oid,
-        add column old_schema_oid oid`,
+const upgrades: Readonly<Record<number, Upgrade>> = {
+  2: {
+    tables: [
+      sql`
+        alter table ghost.migrations
+          add column run_no integer not null default 0,
+          add column run_owner text,
+          add column server jsonb,
+          add column active_segment smallint not null default 0,
+          add column verification jsonb,
+          add column swap_xid text,
+          add column swap_snapshot text`,
+      createProgressSql,
+      createCommandsSql,
+      createLocksSql,
+      `revoke all on all tables in schema ghost from public`,
+    ],
+    rest: ['progress', 'commands', 'locks'].map(belongsToMigration),
+  },
+  3: {
+    tables: [
+      sql`
+        alter table ghost.migrations
+          add column identity uuid not null default gen_random_uuid(),
+          add column shadow_oid oid,
+          add column shadow_schema_oid oid,
+          add column old_schema_oid oid`,
+    ],
     // What is kept of swapped ones is recognised by the OID of the old table in it, the last time by names.
-    sql`
+    rest: [
+      sql`
       update ghost.migrations as m
       set old_schema_oid = old.relnamespace, shadow_oid = (
         select new.oid
@@ -171,17 +182,19 @@ const upgrades: Readonly<Record<number, readonly string[]>> = {
         and old.oid = m.source_oid
         and n.nspname = 'ghost_old_' || m.id
         and obj_description(n.oid, 'pg_namespace') = 'pg-ghost'`,
-  ],
+    ],
+  },
 };
 
-export function upgradeStatements(from: number): string[] {
-  const versions = Object.keys(upgrades)
+export function upgradeStatements(from: number): Upgrade {
+  const steps = Object.keys(upgrades)
     .map(Number)
-    .filter((version) => version > from);
-  return [
-    ...versions.flatMap((version) => upgrades[version] ?? []),
-    `comment on schema ghost is '${stateComment}'`,
-  ];
+    .filter((version) => version > from)
+    .flatMap((version) => upgrades[version] ?? []);
+  return {
+    tables: steps.flatMap(({ tables }) => tables),
+    rest: [...steps.flatMap(({ rest }) => rest), `comment on schema ghost is '${stateComment}'`],
+  };
 }
 
 /** The marks of what versions before 3 have left of their swapped migrations, as statements. */

@@ -33,10 +33,18 @@ async function findSchema(session: Session): Promise<FoundSchema | null> {
 }
 
 /**
+ * Looks at the state's tables before they are made or altered; what it gives back is called after that, in the same transaction,
+ * and takes off whatever came on them that nobody meant.
+ */
+export type Watch = (session: Session) => Promise<() => Promise<void>>;
+
+const noWatch: Watch = async () => async () => {};
+
+/**
  * True when there is a state schema that we can use.
  * @throws RefusedError when a schema of that name is somebody else's, closed to this role, or not whole.
  */
-export async function hasState(session: Session): Promise<boolean> {
+export async function hasState(session: Session, watch: Watch = noWatch): Promise<boolean> {
   const found = await findSchema(session);
   if (found === null) return false;
   const layout = layoutOf(found.comment);
@@ -81,12 +89,12 @@ export async function hasState(session: Session): Promise<boolean> {
       },
     ]);
   }
-  if (layout < stateVersion) await upgradeState(session);
+  if (layout < stateVersion) await upgradeState(session, watch);
   return true;
 }
 
 /** @throws RefusedError while a migration of a former version is under way: this one would not know its objects. */
-async function upgradeState(session: Session): Promise<void> {
+async function upgradeState(session: Session, watch: Watch): Promise<void> {
   await session.transaction(async () => {
     await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
     const layout = layoutOf((await findSchema(session))?.comment ?? null);
@@ -105,23 +113,24 @@ async function upgradeState(session: Session): Promise<void> {
         },
       ]);
     }
-    await session.batch(upgradeStatements(layout));
+    const { tables, rest } = upgradeStatements(layout);
+    const setRight = await watch(session);
+    await session.batch(tables);
+    await setRight();
+    await session.batch(rest);
+    await setRight();
     const marks = await session.rows<{ statement: string }>(marksOfFormerVersionsSql);
     await session.batch(marks.map(({ statement }) => statement));
   });
 }
 
-/** @param created looks at what was made, in the same transaction */
-export async function ensureState(
-  session: Session,
-  created: (session: Session) => Promise<void> = async () => {},
-): Promise<void> {
-  if (await hasState(session)) return;
+export async function ensureState(session: Session, watch: Watch = noWatch): Promise<void> {
+  if (await hasState(session, watch)) return;
   try {
     await session.transaction(async () => {
       await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
-      if (await hasState(session)) return;
-      await createState(session, created);
+      if (await hasState(session, watch)) return;
+      await createState(session, watch);
     });
   } catch (error) {
     if (sqlState(error) !== SqlState.insufficientPrivilege) throw error;
@@ -141,18 +150,13 @@ export async function ensureState(
   }
 }
 
-/**
- * In the caller's transaction.
- *
- * @param created looks at the tables that were made
- */
-export async function createState(
-  session: Session,
-  created: (session: Session) => Promise<void> = async () => {},
-): Promise<void> {
+/** In the caller's transaction. */
+export async function createState(session: Session, watch: Watch = noWatch): Promise<void> {
+  const setRight = await watch(session);
   await session.batch(createStateSchemaSql);
-  await created(session);
+  await setRight();
   await session.batch(stateKeysSql);
+  await setRight();
 }
 
 /** In the caller's transaction, which knows that it holds no migration. */

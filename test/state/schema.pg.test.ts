@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
 import { ensureState, hasState } from '../../src/state/schema.js';
+import { watchState } from '../../src/run/watch-state.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 
 /** What version 1 made: tables without the columns and tables that came later. */
@@ -77,6 +78,45 @@ test('a state of version 1 without anything under way becomes the present one, a
   expect(rows).toEqual([{ id: 1, phase: 'finalized', run_no: 0 }]);
   await ensureState(second);
   expect(await layout(former)).toEqual(await layout(fresh));
+});
+
+test('what event triggers add to the tables of an upgrade comes off again, what hung on them before stays', async () => {
+  await using former = await createDatabase();
+  await former.query(versionOne);
+  await former.query(insert('finalized'));
+  await former.query(`
+    create view watched as select id, phase from ghost.migrations;
+    create function audit() returns trigger language plpgsql as 'begin return null; end';
+    create function zeal() returns event_trigger language plpgsql as $body$
+      declare r record;
+      begin
+        if current_setting('event.busy', true) = 'yes' then return; end if;
+        perform set_config('event.busy', 'yes', true);
+        for r in select distinct object_identity, command_tag from pg_event_trigger_ddl_commands() where object_type = 'table' loop
+          if r.command_tag = 'CREATE TABLE' then
+            execute format('alter table %1$s enable row level security, force row level security', r.object_identity);
+          elsif not exists (select from pg_trigger where tgname = 'audit' and tgrelid = r.object_identity::regclass) then
+            execute format('create trigger audit after insert on %s for each row execute function public.audit()', r.object_identity);
+          end if;
+        end loop;
+        perform set_config('event.busy', '', true);
+      end $body$;
+    create event trigger zealous on ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE') execute function zeal();`);
+  await using session = await open(former);
+  expect(await hasState(session, watchState)).toBe(true);
+  const { rows } = await former.query(`
+    select c.relname, c.relrowsecurity, c.relforcerowsecurity,
+      array(select tgname::text from pg_trigger where tgrelid = c.oid and not tgisinternal) as triggers
+    from pg_class as c where c.relnamespace = 'ghost'::regnamespace and c.relkind = 'r' order by c.relname`);
+  expect(rows).toEqual(
+    ['chunks', 'commands', 'locks', 'migrations', 'progress'].map((relname) => ({
+      relname,
+      relrowsecurity: false,
+      relforcerowsecurity: false,
+      triggers: [],
+    })),
+  );
+  expect((await former.query('select * from watched')).rows).toEqual([{ id: 1, phase: 'finalized' }]);
 });
 
 /** What it made of that. */
