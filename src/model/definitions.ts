@@ -168,6 +168,8 @@ export interface RowTypeFunction extends SqlFunction {
   readonly labels: readonly { readonly provider: string; readonly label: string }[];
   /** Views over the table that call it. */
   readonly views: readonly number[];
+  /** Parts of the table's own definition (CHECKs, defaults, indexes) that call it, or an operator of it. */
+  readonly ownParts: readonly string[];
   /** What else depends on it, and would have to be made again with it. */
   readonly users: readonly string[];
 }

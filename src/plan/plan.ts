@@ -21,6 +21,7 @@ import { checkLeftovers } from './checks/leftovers.js';
 import { checkPrivileges } from './checks/privileges.js';
 import { checkRelationKind } from './checks/relation-kind.js';
 import { checkRelations, resolveRelations } from './checks/relations.js';
+import { checkRowTypeParts } from './checks/row-type-parts.js';
 import { checkServer } from './checks/server.js';
 import { conclude, type Facts } from './conclude.js';
 import { tryChange, type CloneBuilder, type CloneRebinder, type ObjectRehearsal } from './trial/trial.js';
@@ -105,6 +106,7 @@ async function lookAndTry(
   const others = [
     ...facts.refusals,
     ...(await checkLeftovers(session, table)),
+    ...checkRowTypeParts(seen.definitions),
     // Without USAGE on their schemas names cannot be looked up.
     ...(lacking.own.length > 0
       ? []

@@ -48,7 +48,7 @@ describe('what cannot follow is refused by its name', () => {
     name: string;
     setup: string;
     code: string;
-    says: RegExp;
+    says: RegExp | readonly RegExp[];
     /** What would keep the database from being dropped. */
     teardown?: string;
     minMajor?: number;
@@ -104,6 +104,23 @@ describe('what cannot follow is refused by its name', () => {
       ),
       code: 'function-row-type',
       says: /of_row.*operator public\.@@@/,
+    },
+    {
+      name: 'functions of the row type in its own CHECK, default and indexes, each by name',
+      setup: `create function of_row(orders) returns text language sql immutable as 'select $1.note';
+        create function of_rows(orders[]) returns bigint language sql immutable as 'select 1::bigint';
+        create function is_row(orders, integer) returns boolean language sql immutable as 'select true';
+        create operator @@@ (leftarg = orders, rightarg = integer, function = is_row);
+        alter table orders add constraint "Has a note" check (of_row(orders) is not null or true),
+          add constraint is_one check (orders @@@ 1), alter total set default of_rows(null::orders[]);
+        create index by_rows on orders ((note || of_row(null::orders)));`,
+      code: 'function-row-type',
+      says: [
+        /constraint "Has a note" on .* function public\.of_row\(public\.orders\),/,
+        /constraint is_one on .* function public\.is_row\(public\.orders,/,
+        /default value for column total .* function public\.of_rows\(public\.orders\[\]\),/,
+        /index public\.by_rows calls function public\.of_row\(/,
+      ],
     },
     {
       name: 'a column of the row type',
@@ -258,7 +275,7 @@ describe('what cannot follow is refused by its name', () => {
       const refused = await plan({ connection: { url: db.url }, request: request(input) });
       expect(refused.verdict).toBe('refused');
       const texts = refused.reasons.map((reason) => `${reason.code}: ${reason.message} ${reason.hint ?? ''}`);
-      expect(texts).toContainEqual(expect.stringMatching(says));
+      for (const each of [says].flat()) expect(texts).toContainEqual(expect.stringMatching(each));
       expect(refused.reasons.map((reason) => reason.code)).toContain(code);
       const error = await failure(runChange(db, input));
       expect(error['exitCode']).toBe(3);

@@ -51,6 +51,15 @@ const rowTypeFunctionsSql = `
       and array[p.prorettype] || p.proargtypes::oid[] || coalesce(p.proallargtypes, '{}') && array(select oid from own)
       and ${notOfExtension('pg_proc', 'p.oid')}
   ),
+  own_parts (classid, objid) as (
+    select 'pg_constraint'::regclass::oid, con.oid from pg_constraint as con where con.conrelid = $1
+    union all
+    select 'pg_attrdef'::regclass, x.oid from pg_attrdef as x where x.adrelid = $1
+    union all
+    select 'pg_class'::regclass, i.indexrelid from pg_index as i where i.indrelid = $1
+    union all
+    select 'pg_statistic_ext'::regclass, s.oid from pg_statistic_ext as s where s.stxrelid = $1
+  ),
   used as (
     select d.refobjid as fn, d.classid, d.objid, d.objsubid, r.ev_class, r.rulename
     from pg_depend as d
@@ -83,6 +92,14 @@ const rowTypeFunctionsSql = `
       where u.fn = p.oid and u.rulename = '_RETURN' and u.ev_class = any ($2::oid[])
       order by 1
     )::oid[] as views,
+    array(
+      select distinct pg_describe_object(part.classid, part.objid, 0)
+      from own_parts as part
+      join pg_depend as d on d.classid = part.classid and d.objid = part.objid
+      left join pg_operator as o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+      where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid or o.oprcode = p.oid
+      order by 1
+    ) as "ownParts",
     array(
       select distinct pg_describe_object(u.classid, u.objid, u.objsubid)
       from used as u
