@@ -1,0 +1,52 @@
+/** Seeded choices: the same seed chooses the same. */
+
+export class Random {
+  #state;
+
+  constructor(seed: number) {
+    this.#state = seed | 0;
+  }
+
+  /** From 0 up to 1. https://prng.di.unimi.it/ calls it splitmix32. */
+  next() {
+    this.#state = (this.#state + 0x9e3779b9) | 0;
+    let mixed = this.#state ^ (this.#state >>> 16);
+    mixed = Math.imul(mixed, 0x21f0aaad);
+    mixed ^= mixed >>> 15;
+    mixed = Math.imul(mixed, 0x735a2d97);
+    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
+  }
+
+  /** Both ends included. */
+  int(from: number, to: number) {
+    return from + Math.floor(this.next() * (to - from + 1));
+  }
+
+  chance(probability: number) {
+    return this.next() < probability;
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[Math.floor(this.next() * list.length)] as T;
+  }
+
+  shuffled<T>(list: readonly T[]): T[] {
+    const copy = [...list];
+    for (let i = copy.length - 1; i > 0; i -= 1) {
+      const j = this.int(0, i);
+      const kept = copy[i] as T;
+      copy[i] = copy[j] as T;
+      copy[j] = kept;
+    }
+    return copy;
+  }
+
+  /** A generator of its own: how often one part asks must not change what another part gets. */
+  fork() {
+    return new Random(this.int(0, 2 ** 31));
+  }
+}
+
+export function roundSeed(seed: number, round: number) {
+  return new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(round, 0x85ebca6b)).int(1, 2 ** 31 - 1);
+}
