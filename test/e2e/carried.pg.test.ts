@@ -116,7 +116,7 @@ describe('what cannot follow is refused by its name', () => {
         create index by_rows on orders ((note || of_row(null::orders)));`,
       code: 'function-row-type',
       says: [
-        /constraint "Has a note" on .* function public\.of_row\(public\.orders\),/,
+        /constraint Has a note on .* function public\.of_row\(public\.orders\),/,
         /constraint is_one on .* function public\.is_row\(public\.orders,/,
         /default value for column total .* function public\.of_rows\(public\.orders\[\]\),/,
         /index public\.by_rows calls function public\.of_row\(/,

@@ -106,6 +106,15 @@ test('stored generated values whose function was replaced are never computed ane
   );
   expect(await failure(runChange(db, change))).toMatchObject({ code: 'generated-stale' });
 
+  // Only the verification can know the others: with --verify off nothing would.
+  await db.query(
+    `create or replace function f(n int) returns text immutable language sql as $$ select 'old ' || n $$`,
+  );
+  const { warnings } = await plan({ connection: { url: db.url }, request: request(change) });
+  expect(warnings.filter(({ code }) => code === 'generated-sampled')).toMatchObject([
+    { message: expect.stringMatching(/column Low calls functions .*--verify off nothing does/) as unknown },
+  ]);
+
   // One row in the middle, where the plan does not look.
   await db.query(`create or replace function f(n int) returns text immutable language sql
     as $$ select case n when 1500 then 'new ' else 'old ' end || n $$`);

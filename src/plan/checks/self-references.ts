@@ -73,7 +73,7 @@ function isComputed({ keys, predicate }: Index, moves: readonly NameMove[]): boo
 }
 
 /** Under an empty `search_path` all names but those of pg_catalog have their schema. */
-function callsUserCode(expression: string): boolean {
+export function callsUserCode(expression: string): boolean {
   const { tree } = parseStatement(`select ${expression}`);
   let operators = false;
   walkTree(tree, ({ A_Expr: operation }) => {

@@ -5,6 +5,7 @@ import type { Dependent, TableShape } from '../../model/table-shape.js';
 import { defaultMaxHoldMs } from '../../locks/request.js';
 import { displayIdent, displayName } from '../../sql/quote.js';
 import type { Change } from '../change/types.js';
+import { callsUserCode } from '../checks/self-references.js';
 import { describeDependent, isUntried } from '../checks/dependents.js';
 import { advisedMaxHoldMs, isTight } from './hold-estimate.js';
 import type { NativeTrial } from '../trial/definitions/try-native.js';
@@ -88,6 +89,7 @@ function resultWarnings({ source, target, server, rows }: WarningInput): Warning
 
 function copyWarnings({
   change,
+  source,
   target,
   columns,
   key,
@@ -104,6 +106,7 @@ function copyWarnings({
     ...(key?.mayCollide === true ? [collisionWarning(key)] : []),
     ...(definitions === null ? [] : referencingTypeWarnings(definitions, target, baseTypes)),
     ...lateCheckWarnings(lateChecks),
+    ...generatedWarnings(source, columns),
     ...(definitions === null ? [] : matviewWarnings(definitions)),
     ...(definitions === null ? [] : partitionWarnings(definitions, server)),
   ];
@@ -203,6 +206,27 @@ function lateCheckWarnings(checks: readonly LateCheck[]): Warning[] {
     code: 'late-check',
     message: `CHECK ${name} ${why === 'not immutable' ? 'depends on the moment or on a setting' : 'calls a function that may have been replaced since'}, and PostgreSQL has never looked again at the rows that were written under it: it is made NOT VALID in the swap, checks every write from then on, and is validated after it; where a row does not hold any more it stays NOT VALID, as ALTER TABLE would not leave it`,
   }));
+}
+
+/** What is stored was computed when each row was written; a function of PostgreSQL's own is never another one. */
+function generatedWarnings(source: TableShape, columns: readonly ColumnMapping[]): Warning[] {
+  const names = columns.flatMap(({ source: name, keepsValues }) => {
+    const expression = source.columns.find((column) => column.name === name)?.default ?? null;
+    return keepsValues === true && name !== null && expression !== null && callsUserCode(expression)
+      ? [name]
+      : [];
+  });
+  if (names.length === 0) return [];
+  return [
+    {
+      code: 'generated-sampled',
+      ...told(
+        names,
+        (listed) =>
+          `stored generated column ${listed} calls functions that may have been replaced since its values were stored, and a copy computes them anew: here only the first and last blocks were compared. The verification compares every row; with --verify off nothing does, and with --verify sample not all`,
+      ),
+    },
+  ];
 }
 
 function matviewWarnings({ views }: TargetDefinitions): Warning[] {
