@@ -24,7 +24,7 @@ import type { RehearsedTable } from '../plan/trial/trial.js';
 import type { Key } from '../model/key.js';
 import { autovacuumRestoreStatements, bareHeapStatements } from '../ddl/bare-heap-sql.js';
 import { shapeIntruders } from '../shadow/shape-intruders.js';
-import { ident, qualified } from '../sql/quote.js';
+import { displayName, ident, qualified } from '../sql/quote.js';
 import { createState, dropState } from '../state/schema.js';
 import { watchState } from './watch-state.js';
 
@@ -73,6 +73,12 @@ async function rehearse(
       await createState(session, watchState);
     });
   }
+  await step('locking its sequences', async () => {
+    await session.batch(
+      shape.sequences.map(({ name, owner }) => `alter sequence ${qualified(name)} owner to ${ident(owner)}`),
+    );
+    await compareSequences(session, clone, source, triggers);
+  });
   await step('making the change log (schema "ghost")', async () => {
     await session.batch(captureObjectStatements({ id, table: clone, key }));
     await setRightCapture(session, id);
@@ -106,6 +112,46 @@ async function rehearse(
   await step('dropping the change log', () => session.batch(dropCaptureObjectStatements(id)));
   if (state === 'none') await step('dropping the state (schema "ghost")', () => dropState(session));
 }
+
+/** The swap locks them by such a statement (lock-steps): what an event trigger makes of them then would be a change of the source, at each try. */
+async function compareSequences(
+  session: Session,
+  clone: RehearsedTable['clone'],
+  source: TableShape,
+  triggers: readonly EventTrigger[],
+): Promise<void> {
+  const found = source.sequences.length === 0 ? null : await findTable(session, clone);
+  if (found === null) return;
+  const { sequences } = await readTableShape(session, found.oid);
+  const altered = source.sequences.flatMap((was) => {
+    const now = sequences.find(({ name }) => name.name === was.name.name);
+    return now === undefined
+      ? []
+      : properties
+          .filter((property) => now[property] !== was[property])
+          .map(
+            (property) =>
+              `sequence ${displayName(was.name)}: ${property}: was ${String(was[property])}, is ${String(now[property])}`,
+          );
+  });
+  if (altered.length === 0) return;
+  const left = altered.map((what) => ({ what, remove: [] }));
+  const behind = firingAt(triggers, ['ALTER SEQUENCE']);
+  const what = 'what is locked for the swap (ALTER SEQUENCE ... OWNER TO its owner)';
+  throw addedByEventTrigger(what, left, behind, session.serverVersion);
+}
+
+const properties = [
+  'type',
+  'start',
+  'increment',
+  'min',
+  'max',
+  'cache',
+  'cycle',
+  'owner',
+  'unlogged',
+] as const;
 
 /** An empty table goes where the new one will go, under a name that is nobody's. */
 async function compareMoved(

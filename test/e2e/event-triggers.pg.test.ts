@@ -214,6 +214,34 @@ describe('what event triggers forbid', () => {
       );
       await db.query(`drop event trigger ${name}`);
     }
+    // What it does at the statement that locks a sequence would take back each try of the swap.
+    await db.query(`
+      create sequence drawn owned by orders.id; alter table orders alter id set default nextval('drawn');
+      create function cached_fn() returns event_trigger language plpgsql as $body$
+        declare r record;
+        begin
+          if current_setting('event.busy', true) = 'yes' then return; end if;
+          perform set_config('event.busy', 'yes', true);
+          for r in select object_identity from pg_event_trigger_ddl_commands() loop
+            execute format('alter sequence %s cache 20', r.object_identity);
+          end loop;
+          perform set_config('event.busy', '', true);
+        end $body$;
+      create event trigger cached on ddl_command_end when tag in ('ALTER SEQUENCE') execute function cached_fn()`);
+    const asked = { connection: { url: db.url }, request: request(change) };
+    const { verdict, reasons } = await plan(asked);
+    expect({ verdict, codes: reasons.map(({ code }) => code) }).toEqual({
+      verdict: 'refused',
+      codes: ['event-trigger'],
+    });
+    expect(reasons[0]?.message).toMatch(
+      /sequence public\.drawn: cache: was 1, is 20; .*event trigger "cached"/,
+    );
+    // As it is in its end no statement changes anything.
+    await db.query('alter sequence drawn cache 2');
+    expect((await runChange(db, change)).result).toMatchObject({ native: false });
+    await finalize({ connection: { url: db.url } }, 1);
+    await db.query('drop schema ghost cascade');
     expect(await leftovers(db)).toEqual([]);
   });
 
