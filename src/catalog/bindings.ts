@@ -3,6 +3,7 @@
  * CASE compare by an operator that their text does not show. Those of PostgreSQL itself are not in pg_depend.
  */
 import type { Session } from '../db/session.js';
+import { catalogQuery } from './catalog-query.js';
 import { sql } from '../sql/quote.js';
 
 export interface Binding {
@@ -14,7 +15,7 @@ export interface Binding {
 
 /** Run under `ownSettings`. */
 export async function readBindings(session: Session, oid: number): Promise<Binding[]> {
-  return await session.rows<Binding>({ text: bindingsSql, values: [oid] });
+  return await session.rows<Binding>(catalogQuery(bindingsSql, [oid]));
 }
 
 const bindingsSql = sql`

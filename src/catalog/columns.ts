@@ -1,11 +1,12 @@
 /** The columns of a table. */
 import type { Session } from '../db/session.js';
+import { catalogQuery } from './catalog-query.js';
 import { grantsJsonSql } from './acl-sql.js';
 import type { Column } from '../model/table-shape.js';
 
 /** Run under `withDeparseSettings`. */
 export async function readColumns(session: Session, oid: number): Promise<Column[]> {
-  return await session.rows<Column>({ text: columnsSql, values: [oid] });
+  return await session.rows<Column>(catalogQuery(columnsSql, [oid]));
 }
 
 // Some builds keep keys of their own in attoptions: only the two that ALTER COLUMN ... SET knows are a user's.

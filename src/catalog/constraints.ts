@@ -1,10 +1,11 @@
 /** The constraints of a table. */
 import type { Session } from '../db/session.js';
 import type { Constraint } from '../model/table-shape.js';
+import { catalogQuery } from './catalog-query.js';
 
 /** Run under `withDeparseSettings`. In order of creation. */
 export async function readConstraints(session: Session, oid: number): Promise<Constraint[]> {
-  return await session.rows<Constraint>({ text: constraintsSql, values: [oid] });
+  return await session.rows<Constraint>(catalogQuery(constraintsSql, [oid]));
 }
 
 // conenforced exists from 18 on; a row as JSON has what the server has.

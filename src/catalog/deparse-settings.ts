@@ -4,45 +4,33 @@
  * not depend on the reader's settings. pg_dump uses the same.
  */
 import type { Session } from '../db/session.js';
-import { ownSettings } from '../db/settings.js';
+import { localSettings, ownSettings } from '../db/settings.js';
 import { literal } from '../sql/quote.js';
 
-const deparseSettings: Readonly<Record<string, string>> = { ...ownSettings, quote_all_identifiers: 'off' };
+const deparseSettings: Readonly<Record<string, string>> = {
+  ...ownSettings,
+  quote_all_identifiers: 'off',
+  // The catalog queries are asked again and again, by name. Planning one costs several times what its answer does, and its plan is
+  // the same for every table.
+  plan_cache_mode: 'force_generic_plan',
+};
 const names = Object.keys(deparseSettings);
+const saveSql = `select array[${names.map((name) => `pg_catalog.current_setting(${literal(name)})`).join(', ')}] as values`;
 
 /**
  * Runs catalog queries under these settings. Inside a transaction of the caller it stays in that transaction and
  * puts the settings back afterwards; outside of one it opens its own, so that all queries see one snapshot.
  */
 export async function withDeparseSettings<T>(session: Session, work: () => Promise<T>): Promise<T> {
-  const saved = await session.row<{ values: string[] }>({
-    text: `select array(select pg_catalog.current_setting(name) from unnest($1::text[]) with ordinality as n (name, i) order by i) as values`,
-    values: [names],
-  });
-  // A local setting lasts until the next statement only where there is a transaction around both.
-  await setLocal(session, Object.values({ ...deparseSettings, ...probe }), [...names, ...Object.keys(probe)]);
-  const { inside } = await session.row<{ inside: boolean }>(
-    `select coalesce(current_setting('pg_ghost.transaction', true), '') = 'open' as inside`,
-  );
-  if (!inside)
+  if (!session.isInTransaction)
     return await session.transaction(work, { isolation: 'repeatable read', settings: deparseSettings });
+  const [saved] = await session.results([saveSql, ...localSettings(deparseSettings)]);
+  const values = saved?.rows[0]?.['values'] as readonly string[];
   try {
     return await work();
   } finally {
     // In an aborted transaction this fails, and the rollback puts everything back anyway.
-    await setLocal(session, [...saved.values, ''], [...names, ...Object.keys(probe)]).catch(() => undefined);
+    const former = Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']));
+    await session.batch(localSettings(former)).catch(() => undefined);
   }
-}
-
-const probe = { 'pg_ghost.transaction': 'open' } as const;
-
-async function setLocal(
-  session: Session,
-  values: readonly string[],
-  settings: readonly string[],
-): Promise<void> {
-  await session.rows({
-    text: `select ${settings.map((name, index) => `pg_catalog.set_config(${literal(name)}, $${index + 1}, true)`).join(', ')}`,
-    values,
-  });
 }

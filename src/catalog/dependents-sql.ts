@@ -1,5 +1,6 @@
 /** Queries for `readDependents`. */
 import type { SqlQuery } from '../sql/quote.js';
+import { catalogQuery } from './catalog-query.js';
 import { isMarkSql } from '../sql/marks.js';
 
 /**
@@ -107,16 +108,16 @@ const dependentsText = `
 /** What the table is part of, and its own flags: not in pg_depend, or not as a dependency on the table. */
 export function membershipsSql(tableOid: number, serverVersion: number): SqlQuery {
   const parts = [...memberships, ...(serverVersion >= schemaPublicationsSince ? [schemaPublications] : [])];
-  return {
-    text: `
+  return catalogQuery(
+    `
       select m.kind, m.catalog, m.oid, m.name, null as via, null as extension
       from pg_class as t
       cross join lateral (
       ${parts.join('\nunion all\n')}
       ) as m (kind, catalog, oid, name)
       where t.oid = $1`,
-    values: [tableOid],
-  };
+    [tableOid],
+  );
 }
 
 const schemaPublicationsSince = 150000;

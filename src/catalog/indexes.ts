@@ -1,11 +1,12 @@
 /** The indexes of a table. */
 import type { Session } from '../db/session.js';
+import { catalogQuery } from './catalog-query.js';
 import { extensionMarksSql } from './definitions-of/pieces-sql.js';
 import type { Index } from '../model/table-shape.js';
 
 /** Run under `withDeparseSettings`. In order of creation. */
 export async function readIndexes(session: Session, oid: number): Promise<Index[]> {
-  return await session.rows<Index>({ text: indexesSql, values: [oid] });
+  return await session.rows<Index>(catalogQuery(indexesSql, [oid]));
 }
 
 /**

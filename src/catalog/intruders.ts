@@ -3,6 +3,7 @@
  * triggers, publications and the like to every new table. Looked for in the catalog whoever made it.
  */
 import type { Session } from '../db/session.js';
+import { catalogQuery } from './catalog-query.js';
 import { isServerError } from '../db/sqlstate.js';
 
 export interface Intruder {
@@ -25,7 +26,7 @@ export async function readIntruders(
   session: Session,
   { oid, owner, foreignKeys = false }: OwnTable,
 ): Promise<Intruder[]> {
-  return await session.rows<Intruder>({ text: intrudersSql, values: [oid, owner, foreignKeys] });
+  return await session.rows<Intruder>(catalogQuery(intrudersSql, [oid, owner, foreignKeys]));
 }
 
 /** Taking one off is DDL too, at which an event trigger may put it on again: not for ever. */

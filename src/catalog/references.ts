@@ -3,6 +3,7 @@
  * swap such a reference means the old table.
  */
 import type { Session } from '../db/session.js';
+import { catalogQuery } from './catalog-query.js';
 
 export interface Reference {
   readonly catalog: string;
@@ -24,7 +25,7 @@ export async function readReferences(
   session: Session,
   { tableOid, staying }: ReferenceQuestion,
 ): Promise<Reference[]> {
-  return await session.rows<Reference>({ text: referencesSql('true'), values: [tableOid, staying] });
+  return await session.rows<Reference>(catalogQuery(referencesSql('true'), [tableOid, staying]));
 }
 
 /** Only those of another table's definition. */
@@ -32,10 +33,13 @@ export async function readReferencesFrom(
   session: Session,
   { tableOid, staying, from }: ReferenceQuestion & { readonly from: number },
 ): Promise<Reference[]> {
-  return await session.rows<Reference>({
-    text: referencesSql(`(d.classid, d.objid) in (${definitionSql('$3')})`),
-    values: [tableOid, staying, from],
-  });
+  return await session.rows<Reference>(
+    catalogQuery(referencesSql(`(d.classid, d.objid) in (${definitionSql('$3')})`), [
+      tableOid,
+      staying,
+      from,
+    ]),
+  );
 }
 
 const referencesSql = (condition: string): string => `

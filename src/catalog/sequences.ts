@@ -1,12 +1,13 @@
 /** The sequences that columns of a table own: serial and identity. */
 import type { Session } from '../db/session.js';
+import { catalogQuery } from './catalog-query.js';
 import { qualified } from '../sql/quote.js';
 import { grantsJsonSql } from './acl-sql.js';
 import type { OwnedSequence, TableShape } from '../model/table-shape.js';
 
 /** In order of the columns. */
 export async function readOwnedSequences(session: Session, oid: number): Promise<OwnedSequence[]> {
-  return await session.rows<OwnedSequence>({ text: sequencesSql(session.serverVersion), values: [oid] });
+  return await session.rows<OwnedSequence>(catalogQuery(sequencesSql(session.serverVersion), [oid]));
 }
 
 const sequencesSql = (serverVersion: number): string => `

@@ -1,5 +1,6 @@
 /** Reads what a table is. */
 import type { Session } from '../db/session.js';
+import { catalogQuery } from './catalog-query.js';
 import { FailedError } from '../errors.js';
 import { readColumns } from './columns.js';
 import { readConstraints } from './constraints.js';
@@ -32,7 +33,7 @@ export async function readTableShape(session: Session, oid: number): Promise<Tab
 type TableProperties = Omit<TableShape, 'columns' | 'constraints' | 'indexes' | 'sequences' | 'statistics'>;
 
 async function readTableProperties(session: Session, oid: number): Promise<TableProperties> {
-  const [table] = await session.rows<TableProperties>({ text: tableSql, values: [oid] });
+  const [table] = await session.rows<TableProperties>(catalogQuery(tableSql, [oid]));
   if (table === undefined) {
     throw new FailedError('table-gone', `there is no table with OID ${oid} any more`, {
       state: 'it was dropped meanwhile; nothing was changed by this command',

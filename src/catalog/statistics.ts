@@ -1,10 +1,11 @@
 /** Extended statistics of a table. */
 import type { Session } from '../db/session.js';
 import type { ExtendedStatistics } from '../model/table-shape.js';
+import { catalogQuery } from './catalog-query.js';
 
 /** Run under `withDeparseSettings`. */
 export async function readStatistics(session: Session, oid: number): Promise<ExtendedStatistics[]> {
-  return await session.rows<ExtendedStatistics>({ text: statisticsSql, values: [oid] });
+  return await session.rows<ExtendedStatistics>(catalogQuery(statisticsSql, [oid]));
 }
 
 const statisticsSql = `

@@ -61,10 +61,20 @@ interface Place {
   readonly attrs: SessionAttrs;
 }
 
+/**
+ * Servers that have said that they speak no TLS. Who does not insist on it (`prefer`) asks them without first, or each of
+ * its connections would be made twice.
+ */
+const withoutTls = new Set<string>();
+
 async function connectTo(options: ConnectOptions, place: Place): Promise<Connected> {
-  const { tries, attrs } = place;
+  const { tries, host, attrs } = place;
+  const server = describeHost(host);
+  const inOrder = withoutTls.has(server)
+    ? tries.toSorted((one, other) => Number(one.ssl !== false) - Number(other.ssl !== false))
+    : tries;
   let failure: unknown;
-  for (const attempt of tries) {
+  for (const attempt of inOrder) {
     try {
       const connected = await connectOnce(options, place, attempt);
       await refuseUnsuitable(connected.client, attrs);
@@ -72,10 +82,18 @@ async function connectTo(options: ConnectOptions, place: Place): Promise<Connect
     } catch (error) {
       options.signal?.throwIfAborted();
       failure = error;
+      if (speaksNoTls(error)) withoutTls.add(server);
+      // It may have learnt it since.
+      else if (attempt.ssl === false) withoutTls.delete(server);
       if (!isAboutTls(error)) break;
     }
   }
   throw failure;
+}
+
+/** pg has no code for it; the text is its own. */
+function speaksNoTls(error: unknown): boolean {
+  return error instanceof Error && error.message === 'The server does not support SSL connections';
 }
 
 /**
@@ -89,7 +107,7 @@ function isAboutTls(error: unknown): boolean {
   if (code !== undefined) return !unreachable.has(code);
   // pg has no codes for these; the texts are its own. What has none and is ours is final.
   return (
-    message === 'The server does not support SSL connections' ||
+    speaksNoTls(error) ||
     message === 'There was an error establishing an SSL connection' ||
     message.startsWith('Connection terminated')
   );

@@ -22,15 +22,17 @@ export interface Sight {
   readonly clientPort: number | null;
 }
 
-/** A simple query: with parameters it would be a prepared statement. */
+/**
+ * A simple query: with parameters it would be a prepared statement. Not by the view pg_stat_activity, for whose joins a new
+ * backend would have to load half of its catalog caches first.
+ */
 const sightSql = `
   select
     a.pid,
     pg_catalog.current_setting('server_version_num')::pg_catalog.int4 as "serverVersion",
     a.backend_start::pg_catalog.text as "startedAt",
     a.client_port as "clientPort"
-  from pg_catalog.pg_stat_activity as a
-  where a.pid operator(pg_catalog.=) pg_catalog.pg_backend_pid()`;
+  from pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) as a`;
 
 export async function look(client: pg.Client): Promise<Sight> {
   const { rows } = await client.query<Sight>(sightSql);

@@ -87,6 +87,8 @@ export class Session implements AsyncDisposable {
   #ended = false;
   /** What was set for the whole session. */
   #settings: Readonly<Record<string, string>> = {};
+  /** What `asUser` means; read once, since the role's and the database's settings are those of the session's beginning. */
+  #user: Readonly<Record<string, string>> | null;
   readonly #lost = new AbortController();
 
   private constructor(
@@ -97,11 +99,12 @@ export class Session implements AsyncDisposable {
     readonly serverVersion: number,
     /** It has settings of ours where the role has others; see `asUser`. */
     readonly own: boolean,
-    private readonly user: Readonly<Record<string, string>> | null,
+    user: Readonly<Record<string, string>> | null,
     private readonly backend: string,
     /** Somebody else gets the server's session after us. */
     private readonly pooled: boolean,
   ) {
+    this.#user = user;
     backendsInUse.add(backend);
     client.on('error', (error: unknown) => this.#lost.abort(error));
     client.on('end', () => this.#lost.abort(new Error('connection ended')));
@@ -132,16 +135,20 @@ export class Session implements AsyncDisposable {
         backendOf(sight),
         isPooled(connected, sight),
       );
-      await session.set({
+      const settings = {
         application_name: applicationName,
         ...baseSettings,
         ...(options.own === true ? ownSettings : {}),
         ...(sight.serverVersion >= 170000 ? { transaction_timeout: '0' } : {}),
         ...options.settings,
-      });
-      await session
-        .set({ client_connection_check_interval: clientCheckInterval })
-        .catch((error: unknown) => rethrowUnless(isServerError, error));
+      };
+      try {
+        await session.set({ ...settings, client_connection_check_interval: clientCheckInterval });
+      } catch (error) {
+        // Nothing was set. What else could be wrong is said again.
+        if (!isServerError(error)) throw error;
+        await session.set(settings);
+      }
       return session;
     } catch (error) {
       await client.end().catch(() => undefined);
@@ -203,12 +210,21 @@ export class Session implements AsyncDisposable {
   /** Under the settings that the role, the database and `PGOPTIONS` give: for names and expressions that the user wrote. */
   async asUser<T>(work: () => Promise<T>): Promise<T> {
     if (!this.own) return await work();
-    if (this.user !== null) return await this.under(this.user, work);
+    this.#user ??= await this.#readUser();
+    return await this.under(this.#user, work);
+  }
+
+  async #readUser(): Promise<Readonly<Record<string, string>>> {
     const rows = await this.rows<{ name: string; value: string }>({
       text: `select name, reset_val as value from pg_catalog.pg_settings where name = any ($1)`,
       values: [Object.keys(ownSettings)],
     });
-    return await this.under(Object.fromEntries(rows.map(({ name, value }) => [name, value])), work);
+    return Object.fromEntries(rows.map(({ name, value }) => [name, value]));
+  }
+
+  /** As the server said with its last answer: is a transaction open (or failed) around the next statement? */
+  get isInTransaction(): boolean {
+    return this.client.getTransactionStatus() !== 'I';
   }
 
   /** Runs one statement and returns its rows. */
@@ -339,10 +355,6 @@ function toConfig(query: SqlQuery | string): pg.QueryConfig {
     ...(values === undefined ? {} : { values: [...values] }),
     ...(name === undefined ? {} : { name }),
   };
-}
-
-function rethrowUnless(isExpected: (error: unknown) => boolean, error: unknown): void {
-  if (!isExpected(error)) throw error;
 }
 
 const int8 = 20;

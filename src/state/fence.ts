@@ -37,9 +37,12 @@ export async function tryBecomeRunner(session: Session, id: number): Promise<boo
  * @throws TakenOver when the stored number is another one, or the migration is gone
  */
 export async function joinRun(session: Session, id: number, runNo: number): Promise<void> {
-  await session.rows({ text: `select pg_advisory_lock_shared($1, $2)`, values: [sessionLock, id] });
-  // After the lock: whoever stored another number before this look waits for this session to be gone.
-  if ((await currentRun(session, id))?.runNo !== runNo) throw new TakenOver(id);
+  // After the lock, with a snapshot of its own: whoever stored another number before this look waits for this session to be gone.
+  const [, current] = await session.results([
+    `select pg_advisory_lock_shared(${sessionLock}, ${id})`,
+    `select run_no as "runNo" from ghost.migrations where id = ${id}`,
+  ]);
+  if (current?.rows[0]?.['runNo'] !== runNo) throw new TakenOver(id);
 }
 
 export interface CurrentRun {

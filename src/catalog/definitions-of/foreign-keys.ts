@@ -1,19 +1,19 @@
 /** Foreign keys of a table and to it, in all their properties: they are made anew from these, not from their text. */
 import type { Session } from '../../db/session.js';
 import type { ForeignKey } from '../../model/definitions.js';
+import { catalogQuery } from '../catalog-query.js';
 import { nameJson } from './pieces-sql.js';
 
 /** To other tables, and to itself. */
 export async function readForeignKeysOut(session: Session, tableOid: number): Promise<ForeignKey[]> {
-  return await session.rows<ForeignKey>({ text: foreignKeysSql('con.conrelid = $1'), values: [tableOid] });
+  return await session.rows<ForeignKey>(catalogQuery(foreignKeysSql('con.conrelid = $1'), [tableOid]));
 }
 
 /** Of other tables. */
 export async function readForeignKeysIn(session: Session, tableOid: number): Promise<ForeignKey[]> {
-  return await session.rows<ForeignKey>({
-    text: foreignKeysSql('con.confrelid = $1 and con.conrelid <> $1'),
-    values: [tableOid],
-  });
+  return await session.rows<ForeignKey>(
+    catalogQuery(foreignKeysSql('con.confrelid = $1 and con.conrelid <> $1'), [tableOid]),
+  );
 }
 
 const columnsSql = (relation: string, numbers: string, what: string): string => `

@@ -4,6 +4,7 @@
  */
 import type { Session } from '../../db/session.js';
 import type { SqlFunction } from '../../model/definitions.js';
+import { catalogQuery } from '../catalog-query.js';
 import { notOfExtension } from './pieces-sql.js';
 
 export async function readFunctions(
@@ -11,7 +12,7 @@ export async function readFunctions(
   tableOid: number,
   relations: readonly number[],
 ): Promise<SqlFunction[]> {
-  return await session.rows<SqlFunction>({ text: functionsSql, values: [tableOid, relations] });
+  return await session.rows<SqlFunction>(catalogQuery(functionsSql, [tableOid, relations]));
 }
 
 const functionsSql = `

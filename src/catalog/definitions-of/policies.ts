@@ -1,17 +1,20 @@
 /** Row security: the table's flags and policies, and other tables' policies that read it. */
 import type { Session } from '../../db/session.js';
 import type { Policy, RowSecurity } from '../../model/definitions.js';
+import { catalogQuery } from '../catalog-query.js';
 import { nameJson } from './pieces-sql.js';
 
 export async function readRowSecurity(session: Session, tableOid: number): Promise<RowSecurity> {
-  return await session.row<RowSecurity>({
-    text: `select relrowsecurity as enabled, relforcerowsecurity as forced from pg_class where oid = $1`,
-    values: [tableOid],
-  });
+  return await session.row<RowSecurity>(
+    catalogQuery(
+      `select relrowsecurity as enabled, relforcerowsecurity as forced from pg_class where oid = $1`,
+      [tableOid],
+    ),
+  );
 }
 
 export async function readPolicies(session: Session, tableOid: number): Promise<Policy[]> {
-  return await session.rows<Policy>({ text: policiesSql('p.polrelid = $1'), values: [tableOid] });
+  return await session.rows<Policy>(catalogQuery(policiesSql('p.polrelid = $1'), [tableOid]));
 }
 
 export async function readPoliciesElsewhere(session: Session, tableOid: number): Promise<Policy[]> {
@@ -24,7 +27,7 @@ export async function readPoliciesElsewhere(session: Session, tableOid: number):
         and d.refclassid = 'pg_class'::regclass
         and d.refobjid = $1
     )`;
-  return await session.rows<Policy>({ text: policiesSql(reads), values: [tableOid] });
+  return await session.rows<Policy>(catalogQuery(policiesSql(reads), [tableOid]));
 }
 
 const policiesSql = (condition: string): string => `

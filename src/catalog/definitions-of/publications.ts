@@ -1,13 +1,15 @@
 /** Publications that name the table. Column lists and row filters exist from 15 on. */
 import type { Session } from '../../db/session.js';
 import type { PublicationMember } from '../../model/definitions.js';
+import { catalogQuery } from '../catalog-query.js';
 
 const columnListsSince = 150000;
 
 export async function readPublications(session: Session, tableOid: number): Promise<PublicationMember[]> {
   const detailed = session.serverVersion >= columnListsSince;
-  return await session.rows<PublicationMember>({
-    text: `
+  return await session.rows<PublicationMember>(
+    catalogQuery(
+      `
       select
         pr.oid,
         p.pubname::text as publication,
@@ -18,8 +20,9 @@ export async function readPublications(session: Session, tableOid: number): Prom
       join pg_publication as p on p.oid = pr.prpubid
       where pr.prrelid = $1
       order by p.pubname collate "C"`,
-    values: [tableOid],
-  });
+      [tableOid],
+    ),
+  );
 }
 
 const columnListSql = `

@@ -3,6 +3,7 @@
  * the type's OID: the new table has another one, so they can only be dropped and made again, with what is bound to them.
  */
 import type { Session } from '../../db/session.js';
+import { catalogQuery } from '../catalog-query.js';
 import { grantsJsonSql } from '../acl-sql.js';
 import type { RowTypeFunction } from '../../model/definitions.js';
 import { extensionMarksSql, notOfExtension } from './pieces-sql.js';
@@ -15,10 +16,9 @@ export async function readRowTypeFunctions(
   tableOid: number,
   carried: { readonly views: readonly number[]; readonly functions: readonly number[] },
 ): Promise<RowTypeFunction[]> {
-  const rows = await session.rows<Row>({
-    text: rowTypeFunctionsSql,
-    values: [tableOid, carried.views, carried.functions],
-  });
+  const rows = await session.rows<Row>(
+    catalogQuery(rowTypeFunctionsSql, [tableOid, carried.views, carried.functions]),
+  );
   return calledFirst(rows).map(({ calls: _, ...fn }) => fn);
 }
 

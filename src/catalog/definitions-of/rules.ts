@@ -1,11 +1,12 @@
 /** Rules other than those that make a view. */
 import type { Session } from '../../db/session.js';
 import type { Rule } from '../../model/definitions.js';
+import { catalogQuery } from '../catalog-query.js';
 import { firingStateSql, nameJson, notOfExtension } from './pieces-sql.js';
 
 /** Of these tables and views. */
 export async function readRules(session: Session, relations: readonly number[]): Promise<Rule[]> {
-  return await session.rows<Rule>({ text: rulesSql('r.ev_class = any ($1::oid[])'), values: [relations] });
+  return await session.rows<Rule>(catalogQuery(rulesSql('r.ev_class = any ($1::oid[])'), [relations]));
 }
 
 /** Of other relations, and using this table. */
@@ -23,7 +24,7 @@ export async function readRulesElsewhere(
         and d.refclassid = 'pg_class'::regclass
         and d.refobjid = $1
     )`;
-  return await session.rows<Rule>({ text: rulesSql(uses), values: [tableOid, [tableOid, ...except]] });
+  return await session.rows<Rule>(catalogQuery(rulesSql(uses), [tableOid, [tableOid, ...except]]));
 }
 
 const rulesSql = (condition: string): string => `

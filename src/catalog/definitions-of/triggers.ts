@@ -2,10 +2,11 @@
 import { isMarkSql } from '../../sql/marks.js';
 import type { Session } from '../../db/session.js';
 import type { Trigger } from '../../model/definitions.js';
+import { catalogQuery } from '../catalog-query.js';
 import { firingStateSql, nameJson, notOfExtension } from './pieces-sql.js';
 
 export async function readTriggers(session: Session, relations: readonly number[]): Promise<Trigger[]> {
-  return await session.rows<Trigger>({ text: triggersSql, values: [relations] });
+  return await session.rows<Trigger>(catalogQuery(triggersSql, [relations]));
 }
 
 const triggersSql = `

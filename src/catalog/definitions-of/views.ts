@@ -1,5 +1,6 @@
 /** Views and materialized views over a table, directly or through others, each after those that it reads. */
 import type { Session } from '../../db/session.js';
+import { catalogQuery } from '../catalog-query.js';
 import { grantsJsonSql } from '../acl-sql.js';
 import type { View } from '../../model/definitions.js';
 import { readIndexes } from '../indexes.js';
@@ -10,7 +11,7 @@ import { readTriggers } from './triggers.js';
 type ViewRow = Omit<View, 'triggers' | 'rules' | 'indexes'>;
 
 export async function readViews(session: Session, tableOid: number): Promise<View[]> {
-  const rows = await session.rows<ViewRow>({ text: viewsSql, values: [tableOid] });
+  const rows = await session.rows<ViewRow>(catalogQuery(viewsSql, [tableOid]));
   if (rows.length === 0) return [];
   const oids = rows.map(({ oid }) => oid);
   const triggers = await readTriggers(session, oids);

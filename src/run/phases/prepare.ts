@@ -25,13 +25,14 @@ import type { Session } from '../../db/session.js';
 import { displayName, qualified, sql } from '../../sql/quote.js';
 import { markOf } from '../../sql/marks.js';
 import { findMigration, forgetShadow, setCopyStart, setShadow, setTarget } from '../../state/migrations.js';
+import { readOwnObjects } from '../../state/own-objects.js';
 import { createSchemaStatements } from '../../state/schema-sql.js';
 import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../phase-table.js';
 import { buildChangedClone } from '../../plan/trial/changed-clone.js';
 import { followSource } from '../follow.js';
-import { compareDefinitions, readMark, SourceAltered, warmUp } from '../source-check.js';
+import { compareDefinitions, plannedOnce, readMark, SourceAltered, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {
   for (;;) {
@@ -66,6 +67,10 @@ export async function undoPrepare(
   written: (session: Session) => Promise<void>,
 ): Promise<void> {
   const { sessions, id } = context;
+  if (await isUntouched(context.control, id)) {
+    await written(context.control);
+    return;
+  }
   const session = await sessions.open('cleanup');
   try {
     const record = await findMigration(session, id);
@@ -84,6 +89,18 @@ export async function undoPrepare(
   } finally {
     await sessions.release(session);
   }
+}
+
+/** Nothing was made for it yet, as far as both the state and the marks in the database say: the usual beginning. */
+async function isUntouched(session: Session, id: number): Promise<boolean> {
+  const record = await findMigration(session, id);
+  if (record === null || record.target !== null || record.shadowOid !== null) return false;
+  const { schemas, functions, tables, types, triggers } = await readOwnObjects(
+    session,
+    record,
+    record.schemaOids,
+  );
+  return [schemas, functions, tables, types, triggers].every((objects) => objects.length === 0);
 }
 
 async function buildShadow(context: RunContext): Promise<TableShape> {
@@ -133,7 +150,7 @@ function publishable({ id, plan, schemas }: RunContext): string[] {
 
 async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {
   const { sessions, id, plan, emit, signal } = context;
-  const session = await sessions.open('prepare');
+  const session = await sessions.open('prepare', plannedOnce);
   const what = 'switching capture on';
   try {
     await underLock({
