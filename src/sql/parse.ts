@@ -2,7 +2,7 @@
 import { SqlError, parseSync, type Node } from 'libpg-query';
 import { UsageError } from '../errors.js';
 import './parser-module.js';
-import { isTreeObject, stringList, treesEqual } from './syntax-tree.js';
+import { isTreeObject, stringList, treesEqual, walkTree } from './syntax-tree.js';
 import { byteSlice, tokens } from './tokens.js';
 
 export type { Node };
@@ -22,9 +22,11 @@ export interface Statement {
  */
 export function parseStatements(text: string, { prefix = '' }: { prefix?: string } = {}): Statement[] {
   const whole = prefix + text;
-  return parseTrees(whole, prefix).map(({ start, end }) => {
+  return parseTrees(whole, prefix).map(({ tree, start, end }) => {
     const own = tokens(byteSlice(whole, start, end));
     const statement = byteSlice(whole, start + (own[0]?.start ?? 0), start + (own.at(-1)?.end ?? 0));
+    // Its positions are those in the whole.
+    if (statement === whole) return { text: statement, tree };
     const [only] = parseTrees(statement, '');
     if (only === undefined) throw new Error('a statement without a tree');
     return { text: statement, tree: only.tree };
@@ -45,11 +47,32 @@ interface ParsedTree {
   readonly end: number | undefined;
 }
 
-function parseTrees(text: string, prefix: string): ParsedTree[] {
+/** The texts that were parsed last: a table's expressions and indexes are asked for again and again. */
+const parsed = new Map<string, readonly ParsedTree[]>();
+const remembered = 200;
+const longestRemembered = 4_000;
+
+/** Frozen: whoever changes a tree changes a copy. */
+function parseTrees(text: string, prefix: string): readonly ParsedTree[] {
   if (text.trim() === '') return [];
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
+  const trees = freshTrees(text, prefix);
+  if (text.length > longestRemembered) return trees;
+  // The first of a map's keys is the oldest.
+  for (const oldest of parsed.keys()) {
+    if (parsed.size < remembered) break;
+    parsed.delete(oldest);
+  }
+  parsed.set(text, trees);
+  return trees;
+}
+
+function freshTrees(text: string, prefix: string): readonly ParsedTree[] {
   try {
     return (parseSync(text).stmts ?? []).flatMap((raw) => {
       if (raw.stmt === undefined) return [];
+      walkTree(raw.stmt, Object.freeze);
       const start = raw.stmt_location ?? 0;
       return [{ tree: raw.stmt, start, end: raw.stmt_len ? start + raw.stmt_len : undefined }];
     });

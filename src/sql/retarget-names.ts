@@ -58,7 +58,8 @@ export function namesAny(expression: string, moves: readonly NameMove[]): boolea
 /** Whether one of these stands in the expression as a value (`'app.orders'::regclass`), and not as a type or in a query. */
 export function hasConstantOf(expression: string, moves: readonly NameMove[]): boolean {
   let found = false;
-  walkTree(parseStatement(beforeExpression + expression).tree, (object) => {
+  // A copy, since the places that are found are renamed at once.
+  walkTree(structuredClone(parseStatement(beforeExpression + expression).tree), (object) => {
     if (constantPlace(object, moves) !== null) found = true;
   });
   return found;

@@ -211,3 +211,27 @@ test('an index that a failed CREATE INDEX CONCURRENTLY left behind is not valid'
     ['broken', false],
   ]);
 });
+
+test('a second table costs no second plan, and the settings of a transaction are what they were', async () => {
+  await using db = await createDatabase(setup);
+  await using session = await Session.open({ connection: { url: db.url } });
+  const settings = { search_path: 'app', DateStyle: 'SQL, DMY', plan_cache_mode: 'force_custom_plan' };
+  const now = (): Promise<object> =>
+    session.row(
+      `select current_setting('search_path') as search_path, current_setting('DateStyle') as "DateStyle",
+         current_setting('plan_cache_mode') as plan_cache_mode`,
+    );
+  await read(session);
+  await session.transaction(
+    async () => {
+      await read(session);
+      expect(await now()).toEqual(settings);
+    },
+    { settings },
+  );
+  expect(
+    await session.rows(
+      `select distinct generic_plans, custom_plans from pg_prepared_statements where name like 'ghost_%'`,
+    ),
+  ).toEqual([{ generic_plans: 2, custom_plans: 0 }]);
+});

@@ -1,6 +1,6 @@
 /** To whom it connects, and how: hosts, TLS with certificates, what is said where it fails. */
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -208,4 +208,36 @@ test('a database that is read-only by default is no read-write one', async () =>
     Session.open({ connection: { url: `${db.url}?target_session_attrs=${attrs}`, environment: {} } });
   expect((await failure(open('read-write'))).message).toContain('a primary that is read-only');
   await using _ = await open('read-only');
+});
+
+test('a server that speaks no TLS is asked for it once, and one that has learnt it since is spoken to as it wants', async () => {
+  await using db = await createDatabase();
+  const { hostname, port, username, password, pathname } = new URL(db.url);
+  let to = { host: hostname, port: Number(port) };
+  let connections = 0;
+  const between = createServer((socket) => {
+    connections += 1;
+    const other = connect(to);
+    socket.pipe(other).pipe(socket);
+    for (const end of [socket, other])
+      end.on('error', () => [socket, other].forEach((each) => each.destroy()));
+  });
+  await once(between.listen(0, '127.0.0.1'), 'listening');
+  try {
+    const at = `host=127.0.0.1 port=${(between.address() as AddressInfo).port}`;
+    const url = `${at} user=${username} password=${password} dbname=${pathname.slice(1)}`;
+    const opened = async (): Promise<number> => {
+      const before = connections;
+      await using _ = await Session.open({ connection: { url, environment: { HOME: folder } } });
+      return connections - before;
+    };
+    // With TLS, without, and one beside it to see that there is no pooler.
+    expect(await opened()).toBe(3);
+    expect(await opened()).toBe(1);
+    to = { host: '127.0.0.1', port: server.port };
+    expect(await way(`${at} user=encrypted password=secret`)).toBe('encrypted TLS');
+    expect(await way(`${at} user=postgres password=${server.password}`)).toBe('postgres TLS');
+  } finally {
+    between.close();
+  }
 });
