@@ -427,7 +427,15 @@ function expectSameCatalog(actual: Map<string, string>, expected: Map<string, st
 }
 
 async function expectSequenceFrom(client: pg.Client, from: number) {
-  const { rows } = await client.query(`select nextval(pg_get_serial_sequence('public.t', 'k'))::int as next`);
+  // A column that became an identity still owns its serial's sequence; pg_get_serial_sequence names whichever it finds first.
+  const { rows } = await client.query(
+    `select nextval(objid::regclass)::int as next
+     from pg_depend
+     join pg_attribute on attrelid = refobjid and attnum = refobjsubid
+     where classid = 'pg_class'::regclass and refobjid = 'public.t'::regclass and attname = 'k' and deptype in ('a', 'i')
+     order by deptype desc
+     limit 1`,
+  );
   if (rows[0].next < from)
     throw new BrokenPromise(`the key's sequence is at ${rows[0].next}, not from ${from} on`);
 }
