@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { EmbeddedMajor } from '../src/lab/embedded-binaries.js';
 import { startEmbeddedServer, type EmbeddedServer } from '../src/lab/embedded-server.js';
+import { Random } from '../src/lab/random.js';
 import { readServerLog } from '../src/lab/server-process.js';
 import { readOptions } from './lib/options.js';
-import { roundSeed } from './lib/random.js';
 import { Round } from './lib/round.js';
 import { oddRole } from './lib/surroundings.js';
 import { copyTool } from './lib/tool.js';
@@ -136,6 +136,10 @@ async function report(round: Round, number: number, seed: number, error: unknown
 async function serverLog() {
   const log = await readServerLog(join(server.dataDirectory, '..')).catch((error) => String(error));
   return log.split('\n').slice(-400).join('\n');
+}
+
+function roundSeed(seed: number, round: number) {
+  return new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(round, 0x85ebca6b)).int(1, 2 ** 31 - 1);
 }
 
 function timelineOf({ world }: Round) {

@@ -2,7 +2,7 @@
  * A random change of one to four actions: as pg-ghost is told it, and as PostgreSQL makes it natively on a clone (for the
  * catalog) and on the mirror (for the rows).
  */
-import type { Random } from './random.js';
+import type { Random } from '../../src/lab/random.js';
 import { kinds, literal, quoted, type Column, type KeyKind, type Shape } from './shape.js';
 
 export interface Change {

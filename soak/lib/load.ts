@@ -7,7 +7,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Change } from './change.js';
-import type { Random } from './random.js';
+import { runConnectionLoop } from '../../src/lab/connection-loop.js';
+import type { Random } from '../../src/lab/random.js';
 import {
   fillExpression,
   insertedColumns,
@@ -114,21 +115,20 @@ export class Load {
   /** A loop over one connection, which is made again when the server was away. */
   async loop(name: string, signal: AbortSignal, step: (client: pg.Client) => Promise<void>) {
     const { world } = this;
-    let client: pg.Client | null = null;
     let crashes = world.crashes;
-    while (!signal.aborted) {
-      try {
-        if (client === null) {
-          crashes = world.crashes;
-          client = await world.connect(name);
-        }
-        await step(client);
-      } catch (error) {
-        if (error instanceof Finished) break;
+    await runConnectionLoop({
+      signal,
+      connect: async () => {
+        crashes = world.crashes;
+        return await world.connect(name);
+      },
+      step,
+      failed: async (error, client) => {
+        if (error instanceof Finished) return 'end';
         // TRUNCATE, and whoever reads the two tables in the other order.
         if (this.isConflictOfOurs(error)) {
           await client?.query('rollback').catch(() => undefined);
-          continue;
+          return 'go on';
         }
         if (!isConnectionLoss(error)) throw error;
         // Nobody but us makes the server go away, so it must have been us.
@@ -137,12 +137,9 @@ export class Load {
             `${name} lost its connection though the server was there: ${textOf(error)}`,
           );
         }
-        await client?.end().catch(() => undefined);
-        client = null;
-        await sleep(50);
-      }
-    }
-    await client?.end().catch(() => undefined);
+        return 'reconnect';
+      },
+    });
   }
 
   /** One statement sees both tables at one moment. */

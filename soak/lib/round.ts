@@ -8,7 +8,8 @@ import type { EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { catalogDifferences, catalogOf, leftovers } from '../catalog.js';
 import { changeArguments, randomChange, viewStatements, type Change } from './change.js';
 import { Load } from './load.js';
-import { Random } from './random.js';
+import { differences } from '../../src/lab/proof.js';
+import { Random } from '../../src/lab/random.js';
 import { describeShape, quoted, randomShape, type Shape } from './shape.js';
 import { oddRole, randomSurroundings } from './surroundings.js';
 import { ToolRun, type Ended, type ToolEvent } from './tool.js';
@@ -422,8 +423,8 @@ export class Round {
 }
 
 function expectSameCatalog(actual: Map<string, string>, expected: Map<string, string>, what: string) {
-  const differences = catalogDifferences(actual, expected);
-  if (differences.length > 0) throw new BrokenPromise(`${what}:\n  ${differences.slice(0, 20).join('\n  ')}`);
+  const found = catalogDifferences(actual, expected);
+  if (found.length > 0) throw new BrokenPromise(`${what}:\n  ${found.slice(0, 20).join('\n  ')}`);
 }
 
 async function expectSequenceFrom(client: pg.Client, from: number) {
@@ -453,14 +454,14 @@ async function expectSameRows(client: pg.Client): Promise<number> {
   const names = namesOf('t').map(quoted).join(', ');
   const others = namesOf('m.mirror').map(quoted).join(', ');
   if (names !== others) throw new BrokenPromise(`other columns: ${names}; expected ${others}`);
-  const text = (table: string) => `select row(${names})::text as row from only ${table}`;
-  const { rows } = await client.query(`
-    (select 'only in the table: ' as side, left(row, 300) as row from (${text('public.t')} except all ${text('m.mirror')}) as x limit 5)
-    union all
-    (select 'only in the mirror: ', left(row, 300) from (${text('m.mirror')} except all ${text('public.t')}) as x limit 5)`);
-  if (rows.length > 0) {
+  const found = await differences(
+    client,
+    `select ${names} from only public.t`,
+    `select ${names} from only m.mirror`,
+  );
+  if (found.length > 0) {
     throw new BrokenPromise(
-      `the rows differ (${names}):\n  ${rows.map(({ side, row }) => `${side}${row}`).join('\n  ')}`,
+      `the rows differ (${names}):\n  ${found.map(({ side, row }) => `${side}: ${row.slice(0, 300)}`).join('\n  ')}`,
     );
   }
   const { rows: counted } = await client.query('select count(*)::int as count from public.t');

@@ -7,7 +7,7 @@
  * an error that one of them sees is not its own fault.
  */
 import { createHash } from 'node:crypto';
-import type { Random } from './random.js';
+import type { Random } from '../../src/lab/random.js';
 
 export interface Kind {
   readonly type: string;

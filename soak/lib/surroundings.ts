@@ -2,7 +2,7 @@
  * What a round's database has around the table, as other people's databases do: settings that read and print values in another
  * way, functions that stand in front of PostgreSQL's own, event triggers, a role with a name that must be quoted.
  */
-import type { Random } from './random.js';
+import type { Random } from '../../src/lab/random.js';
 
 export interface Surroundings {
   /** `name = value`, for ALTER DATABASE ... SET */

@@ -1,7 +1,7 @@
 /** What goes wrong while pg-ghost is at work: chosen beforehand, done when its moment has come. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ddlStatements } from './ddl.js';
-import type { Random } from './random.js';
+import type { Random } from '../../src/lab/random.js';
 import { ToolRun, type ToolEvent } from './tool.js';
 import { BrokenPromise, codeOf, isConnectionLoss, textOf, type World } from './world.js';
 

@@ -1,5 +1,5 @@
 /**
- * A PostgreSQL server that needs nothing but npm packages, for the demo, the tests and the benchmarks. It listens on a
+ * A PostgreSQL server that needs nothing but npm packages, for the demo, the tests, the benchmarks and the soak. It listens on a
  * free port of 127.0.0.1, keeps everything in one temporary directory, and never outlives our process (watchdog.ts).
  *
  * Passwords (scram), not trust: on a machine with other users, trust on the loopback address would make every one of

@@ -4,8 +4,8 @@
  */
 import { expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
+import { Random } from '../../src/lab/random.js';
 import { until } from '../support/database.js';
-import { seeded } from '../support/workload.js';
 import { SmallMigration } from './small-migration.js';
 
 const rows = 20_000;
@@ -51,8 +51,8 @@ test.each([1, 20_260_729])('seed %i', async (seed) => {
     seed: `insert into public.t select i, i, 0, repeat('x', 500) from generate_series(1, ${rows}) as i`,
   });
   await using second = await Session.open({ connection: { url: m.db.url } });
-  const numbers = seeded(seed);
-  const random = (below: number): number => Math.floor(numbers() * below);
+  const numbers = new Random(seed);
+  const random = (below: number): number => Math.floor(numbers.next() * below);
   let writes = 0;
   const failures = new Set<unknown>();
   const stop = new AbortController();

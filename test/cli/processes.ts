@@ -8,9 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { expect } from 'vitest';
+import { differences } from '../../src/lab/proof.js';
 import type { ProgressState } from '../../src/model/progress.js';
 import { type TestDatabase, until } from '../support/database.js';
-import { differences } from '../support/workload.js';
 
 const program = fileURLToPath(new URL('../../bin/pg-ghost.js', import.meta.url));
 

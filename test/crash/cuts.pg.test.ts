@@ -6,8 +6,8 @@
  * PG_GHOST_RUNS: how many (4). PG_GHOST_SEED: of the first; a failure names its own.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Random } from '../../src/lab/random.js';
 import { runChange } from '../support/migration.js';
-import { seeded } from '../support/workload.js';
 import { type Link, Proxy } from './proxy.js';
 import { change, expectSwapped, settings, Shop, Writer } from './shop.js';
 
@@ -31,20 +31,20 @@ describe('cut at random', { timeout: 120_000 }, () => {
       await using db = await shop.database();
       await using proxy = await Proxy.open(db.url);
       await using writer = new Writer(db, seed);
-      const random = seeded(seed);
+      const random = new Random(seed);
       const story: string[] = [];
       onTestFailed(() => console.error(`PG_GHOST_SEED=${seed} PG_GHOST_RUNS=1: ${story.join('; ')}`));
       let begun: boolean = false;
       let point = '';
       let seen = 0;
-      let next = Math.floor(random() * messages);
+      let next = Math.floor(random.next() * messages);
       proxy.onMessage = async (message, link) => {
         // Whoever cannot even begin is told so, and nothing else happens.
         if (!begun || story.length >= maxCuts || (seen += 1) < next) return;
         seen = 0;
-        next = Math.floor(random() * messages);
-        const after = random() < 0.5;
-        const all = random() < 0.5;
+        next = Math.floor(random.next() * messages);
+        const after = random.next() < 0.5;
+        const all = random.next() < 0.5;
         story.push(
           `${all ? 'all' : 'one'} ${after ? 'after' : 'before'} ${message.type} ${point}: ${message.text.slice(0, 60).replaceAll(/\s+/g, ' ')}`,
         );

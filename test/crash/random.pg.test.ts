@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { seeded } from '../support/workload.js';
+import { Random } from '../../src/lab/random.js';
 import { Runner } from './runner.js';
 import { change, expectSwapped, runnerIsGone, settings, Shop, Writer } from './shop.js';
 
@@ -39,14 +39,14 @@ describe('killed at random until it is through', () => {
       if (shop === undefined) throw new Error('no database to migrate');
       await using db = await shop.database();
       await using writer = new Writer(db, seed);
-      const random = seeded(seed);
+      const random = new Random(seed);
       const story: string[] = [];
       onTestFailed(() => console.error(`PG_GHOST_SEED=${seed} PG_GHOST_RUNS=1: ${story.join('; ')}`));
 
       let result;
       while (result === undefined && story.length < maxKills) {
         await using runner = new Runner({ url: db.url, change, settings });
-        const aliveMs = Math.round(random() * durationMs);
+        const aliveMs = Math.round(random.next() * durationMs);
         const killer = new AbortController();
         const kill = sleep(aliveMs, undefined, { signal: killer.signal }).then(
           () => runner.kill('SIGKILL'),

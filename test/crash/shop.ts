@@ -5,10 +5,11 @@
 import type pg from 'pg';
 import { expect } from 'vitest';
 import { finalize, type MigrationResult } from '../../src/index.js';
+import { differences } from '../../src/lab/proof.js';
 import { type CatalogSnapshot, catalogSnapshot } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
 import type { ChangeInput } from '../support/migration.js';
-import { differences, fillStatement, runWriter, type WriterReport } from '../support/workload.js';
+import { fillStatement, runWriter, type WriterReport } from '../support/workload.js';
 
 export const setup = `
   create table customers (id int primary key);

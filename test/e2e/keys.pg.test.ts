@@ -4,7 +4,7 @@
  * test another seed.
  */
 import { describe, expect, test } from 'vitest';
-import { createRandom } from '../../src/lab/random.js';
+import { Random } from '../../src/lab/random.js';
 import { abort } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -341,9 +341,9 @@ test('a key that cannot be converted, and is gone again, is no obstacle; one tha
 });
 
 test('whatever is written at random: the verdict is that of ALTER, and so is the table', async () => {
-  const next = createRandom(Number(process.env['PG_GHOST_SEED'] ?? 20_261));
-  const pick = (count: number): number => Math.floor(next() * count);
-  const key = (): string => `'${'0'.repeat(next() < 0.15 ? 1 + pick(2) : 0)}${1 + pick(400)}'`;
+  const random = new Random(Number(process.env['PG_GHOST_SEED'] ?? 20_261));
+  const pick = (count: number): number => random.int(0, count - 1);
+  const key = (): string => `'${'0'.repeat(random.chance(0.15) ? 1 + pick(2) : 0)}${1 + pick(400)}'`;
   const statement = (): string =>
     [
       `insert into t values (${key()}, 1) on conflict do nothing`,

@@ -2,10 +2,11 @@
  * Under load: writers do everything an application may do, each write mirrored in the same transaction. Afterwards the new
  * table must hold exactly what the mirror holds, and no writer may have seen an error (invariants 2 to 5 and 9).
  */
+import { differences } from '../../src/lab/proof.js';
 import { describe, expect, test } from 'vitest';
 import { createDatabase, until } from '../support/database.js';
 import { runChange } from '../support/migration.js';
-import { differences, fillStatement, runWriter, workloadSetup } from '../support/workload.js';
+import { fillStatement, runWriter, workloadSetup } from '../support/workload.js';
 
 const writers = 4;
 

@@ -6,9 +6,9 @@
 import { expect } from 'vitest';
 import type pg from 'pg';
 import type { MigrateOptions, MigrationEvent } from '../../src/index.js';
+import { differences } from '../../src/lab/proof.js';
 import { createDatabase, until, type TestDatabase } from '../support/database.js';
 import { runChange, type ChangeInput, type Recorded } from '../support/migration.js';
-import { differences } from '../support/workload.js';
 
 type Point = Parameters<NonNullable<MigrateOptions['onPoint']>>[0];
 export type { Point };

@@ -2,8 +2,9 @@
  * An application at work: writers that do everything an application may do to a table, each write mirrored into a second
  * table in the same transaction. Seeded: the same seed writes the same statements.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { once } from 'node:events';
+import type { Random } from '../../src/lab/random.js';
+import { type Transact, Workload } from '../../src/lab/workload.js';
 import type { TestDatabase } from './database.js';
 
 export const workloadSetup = `
@@ -33,19 +34,6 @@ export interface WriterReport {
   readonly errors: readonly Error[];
 }
 
-/** Small, fast and good enough: https://prng.di.unimi.it/ calls it splitmix32. */
-export function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x9e3779b9) | 0;
-    let mixed = state ^ (state >>> 16);
-    mixed = Math.imul(mixed, 0x21f0aaad);
-    mixed ^= mixed >>> 15;
-    mixed = Math.imul(mixed, 0x735a2d97);
-    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Writes until the signal is aborted. */
 export async function runWriter(
   db: Pick<TestDatabase, 'url'>,
@@ -53,59 +41,54 @@ export async function runWriter(
   seed: number,
   signal: AbortSignal,
 ): Promise<WriterReport> {
-  const client = new pg.Client({ connectionString: db.url });
-  client.on('error', () => {});
-  await client.connect();
-  const random = seeded(seed * 31 + writer);
-  const errors: Error[] = [];
+  await using workload = await Workload.start({
+    url: db.url,
+    writers: [writer],
+    seed,
+    writer: createWriter,
+    // Without a pause four of them write faster than any apply on two cores.
+    pauseMs: () => 2,
+  });
+  if (!signal.aborted) await once(signal, 'abort');
+  await workload.stop();
+  return { transactions: workload.transactions, errors: workload.errors };
+}
+
+function createWriter(writer: number, random: Random): Transact {
   let transactions = 0;
   let fresh = rowsPerWriter;
   const base = writer * 1_000_000;
-  const some = (): number => base + 1 + Math.floor(random() * fresh);
+  const some = (): number => base + random.int(1, fresh);
   const both = (statement: string): string[] => [
     statement.replaceAll('$T', 'orders'),
     statement.replaceAll('$T', 'mirror'),
   ];
-  try {
-    while (!signal.aborted) {
-      const statements = transaction();
-      try {
-        await client.query(['begin', ...statements, 'commit'].join(';\n'));
-        transactions += 1;
-        // An application thinks too; without a pause four of them write faster than any apply on two cores.
-        await sleep(2);
-      } catch (error) {
-        errors.push(error as Error);
-        await client.query('rollback').catch(() => {});
-        if (errors.length > 20) break;
-      }
-    }
-  } finally {
-    await client.end();
-  }
-  return { transactions, errors };
+  return async (client) => {
+    await client.query(['begin', ...transaction(), 'commit'].join(';\n'));
+    transactions += 1;
+  };
 
   function newRow(): string {
     fresh += 1;
     const id = base + fresh;
-    return `(${id}, 'c${id}x', ${id}, ${(random() * 1000).toFixed(2)}, null)`;
+    return `(${id}, 'c${id}x', ${id}, ${(random.next() * 1000).toFixed(2)}, null)`;
   }
 
   function transaction(): string[] {
     const [a, b, c] = [some(), some(), some()];
-    switch (Math.floor(random() * 12)) {
+    switch (Math.floor(random.next() * 12)) {
       case 0:
         return both(`insert into $T values ${newRow()}`);
       case 1:
         return both(
-          `update $T set total = total + 1, note = 'u${Math.floor(random() * 1e6)}' where id = ${a}`,
+          `update $T set total = total + 1, note = 'u${Math.floor(random.next() * 1e6)}' where id = ${a}`,
         );
       case 2:
         return both(`delete from $T where id = ${a}`);
       case 3: {
-        const total = (random() * 100).toFixed(2);
+        const total = (random.next() * 100).toFixed(2);
         return both(
-          `delete from $T where id = ${a}; insert into $T values (${a}, 'again-${a}-${Math.floor(random() * 1e9)}', ${base + 500_000 + transactions}, ${total}, 'reinserted')`,
+          `delete from $T where id = ${a}; insert into $T values (${a}, 'again-${a}-${Math.floor(random.next() * 1e9)}', ${base + 500_000 + transactions}, ${total}, 'reinserted')`,
         );
       }
       case 4: {
@@ -124,8 +107,8 @@ export async function runWriter(
         // A ring of three through a value that nobody has.
         return both(
           `update $T set code = 'tmp-' || code where id = ${a};
-           update $T set code = 'c-' || id || '-' || ${Math.floor(random() * 1e6)} where id = ${b};
-           update $T set code = 'r-' || id || '-' || ${Math.floor(random() * 1e6)} where id in (${a}, ${c})`,
+           update $T set code = 'c-' || id || '-' || ${Math.floor(random.next() * 1e6)} where id = ${b};
+           update $T set code = 'r-' || id || '-' || ${Math.floor(random.next() * 1e6)} where id in (${a}, ${c})`,
         );
       case 7:
         return both(
@@ -152,24 +135,11 @@ export async function runWriter(
         ];
       default: {
         // Unique values that change hands within one transaction.
-        const mark = `h${Math.floor(random() * 1e9)}`;
+        const mark = `h${Math.floor(random.next() * 1e9)}`;
         return both(
           `update $T set code = '${mark}' where id = ${a}; update $T set code = '${mark}-2' where id = ${a}; update $T set code = '${mark}' where id = ${b} and ${a} <> ${b}`,
         );
       }
     }
   }
-}
-
-/** Rows that are in one and not in the other, by the given select lists; empty when every write is there. */
-export async function differences(
-  client: pg.Client,
-  actual: string,
-  expected: string,
-): Promise<{ side: string; row: string }[]> {
-  const { rows } = await client.query<{ side: string; row: string }>(`
-    (select 'only in the table' as side, t::text as row from (${actual} except all ${expected}) t limit 5)
-    union all
-    (select 'only in the mirror', t::text from (${expected} except all ${actual}) t limit 5)`);
-  return rows;
 }

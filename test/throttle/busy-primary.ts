@@ -2,14 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import type { EmbeddedServer } from '../../src/lab/embedded-server.js';
+import { differences } from '../../src/lab/proof.js';
 import { until } from '../support/until.js';
-import {
-  differences,
-  fillStatement,
-  runWriter,
-  workloadSetup,
-  type WriterReport,
-} from '../support/workload.js';
+import { fillStatement, runWriter, workloadSetup, type WriterReport } from '../support/workload.js';
 
 const writers = 2;
 /** No writer's: a row to write to by hand. */

@@ -1,9 +1,10 @@
 /** `verify ID` at any time before finalize: while nobody runs the migration, while somebody does, and after the swap. */
 import { expect, test } from 'vitest';
 import { finalize, verify } from '../../src/index.js';
+import { differences } from '../../src/lab/proof.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { failure, runChange } from '../support/migration.js';
-import { differences, fillStatement, runWriter, workloadSetup } from '../support/workload.js';
+import { fillStatement, runWriter, workloadSetup } from '../support/workload.js';
 
 const setup = `create table t (id int primary key, v text, n numeric);
   insert into t select i, 'v' || i, i from generate_series(1, 5000) as i`;

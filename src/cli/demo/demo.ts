@@ -7,9 +7,6 @@ import { Session } from '../../db/session.js';
 import { FailedError } from '../../errors.js';
 import type { EmbeddedMajor } from '../../lab/embedded-binaries.js';
 import { type EmbeddedServer, startEmbeddedServer } from '../../lab/embedded-server.js';
-import { type Check, prove } from '../../lab/proof.js';
-import { seed, shop } from '../../lab/seed.js';
-import { Workload } from '../../lab/workload.js';
 import type { MigrationResult } from '../../run/types.js';
 import type { ChangeRequest } from '../../model/change-request.js';
 import { combineListeners } from '../../run/emitter.js';
@@ -17,7 +14,10 @@ import { count, counted, duration } from '../../report/format.js';
 import type { Look } from '../../report/paint.js';
 import { renderPlan } from '../../report/plan-text.js';
 import type { Reporter } from '../../report/reporter.js';
+import { ShopApplication } from './application.js';
 import { Stopwatch } from './figures.js';
+import { type Check, prove } from './proof.js';
+import { seed, shop } from './shop.js';
 
 /** As a small production server would have them; everything about durability stays on. */
 const serverSettings = {
@@ -71,7 +71,7 @@ async function show(options: DemoOptions, server: EmbeddedServer): Promise<void>
   const request = { table: shop.table, alter: [shop.change], statements: [], set: [], rewrite: false };
   const title = (text: string): void => print(`\n${look.paint('bold', text)}`);
 
-  await using workload = await Workload.start({
+  await using application = await ShopApplication.start({
     url: server.url(shop.database, shop.user, shop.password),
     writers,
     seededRows: rows,
@@ -84,20 +84,20 @@ async function show(options: DemoOptions, server: EmbeddedServer): Promise<void>
 
   title(`$ pg-ghost run --table ${shop.table} --alter "${shop.change}"`);
   const watch = new Stopwatch();
-  const result = await migrateShown(options, connection, request, watch, workload);
+  const result = await migrateShown(options, connection, request, watch, application);
   await sleep(afterMs, undefined, { signal });
-  await workload.stop();
+  await application.stop();
 
   title('Proof');
   await using session = await Session.open({ connection, signal });
-  const checks = [...(await prove(session, rows, workload.counts)), proveNoErrors(workload)];
+  const checks = [...(await prove(session, rows, application.counts)), proveNoErrors(application)];
   checks.forEach((check) => print(checkLine(check, look)));
 
   title('Figures');
-  watch.figures(workload, result.holdMs).forEach(print);
+  watch.figures(application, result.holdMs).forEach(print);
   if (checks.some(({ passed }) => !passed)) {
     throw new FailedError('demo-not-proved', 'the demo could not prove that every write arrived', {
-      details: { checks, errors: workload.errors },
+      details: { checks, errors: application.errors },
       state: 'the embedded server and its data are gone',
       hint: 'this is a bug in pg-ghost',
     });
@@ -110,12 +110,12 @@ async function migrateShown(
   connection: { url: string },
   request: ChangeRequest,
   watch: Stopwatch,
-  workload: Workload,
+  application: ShopApplication,
 ): Promise<MigrationResult> {
   const reporter = createReporter(() => [
     look.paint(
       'dim',
-      `the application: ${count(workload.writes)} writes, ${count(workload.writesPerSecond)}/s, ${counted(workload.errorCount, 'error')}`,
+      `the application: ${count(application.writes)} writes, ${count(application.writesPerSecond)}/s, ${counted(application.errorCount, 'error')}`,
     ),
   ]);
   try {
@@ -126,11 +126,11 @@ async function migrateShown(
   }
 }
 
-function proveNoErrors(workload: Workload): Check {
-  const seen = workload.errors.length === 0 ? '' : `: ${workload.errors.join('; ')}`;
+function proveNoErrors(application: ShopApplication): Check {
+  const seen = application.errors.length === 0 ? '' : `: ${application.errors.join('; ')}`;
   return {
-    passed: workload.errorCount === 0,
-    text: `the application saw ${counted(workload.errorCount, 'error')} in ${counted(workload.samples.length, 'query', 'queries')}${seen}`,
+    passed: application.errorCount === 0,
+    text: `the application saw ${counted(application.errorCount, 'error')} in ${counted(application.samples.length, 'query', 'queries')}${seen}`,
   };
 }
 

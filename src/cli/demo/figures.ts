@@ -1,10 +1,10 @@
 /** What a run of the demo is measured by, taken from its events and from the application's own clock. */
-import { slowest, type Workload } from '../../lab/workload.js';
 import type { EventListener } from '../../model/event.js';
 import { count, milliseconds } from '../../report/format.js';
 import { grid } from '../../report/table.js';
+import { slowest, type ShopApplication } from './application.js';
 
-/** Moments as `performance.now()`, to compare with the samples of the workload. */
+/** Moments as `performance.now()`, to compare with the samples of the application. */
 export class Stopwatch {
   #startedAt: number | null = null;
   #cutoverAt: number | null = null;
@@ -26,22 +26,22 @@ export class Stopwatch {
     return this.#copySeconds === null ? null : this.#rowsCopied / Math.max(0.001, this.#copySeconds);
   }
 
-  figures(workload: Workload, holdMs: number): string[] {
+  figures(application: ShopApplication, holdMs: number): string[] {
     const start = this.#startedAt ?? performance.now();
     const cutover = this.#cutoverAt ?? start;
     const swapped = this.#swappedAt ?? cutover;
     const worst = (from: number, to: number): string => {
-      const ms = slowest(workload.samples, from, to);
+      const ms = slowest(application.samples, from, to);
       return ms === null ? 'none ran' : milliseconds(ms);
     };
     const { rowsPerSecond } = this;
-    const { inserted, updated, deleted } = workload.counts;
+    const { inserted, updated, deleted } = application.counts;
     return grid([
       ['lock held by the swap', milliseconds(holdMs)],
       ['rows copied', rowsPerSecond === null ? 'not measured' : `${count(rowsPerSecond)} a second`],
       [
         'writes committed',
-        `${count(workload.writes)} (${count(workload.writesPerSecond)} a second): ${count(inserted)} inserts, ${count(updated)} updates, ${count(deleted)} deletes`,
+        `${count(application.writes)} (${count(application.writesPerSecond)} a second): ${count(inserted)} inserts, ${count(updated)} updates, ${count(deleted)} deletes`,
       ],
       ['slowest query before', worst(0, start)],
       ['slowest query until the swap', worst(start, cutover)],

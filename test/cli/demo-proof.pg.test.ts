@@ -1,8 +1,8 @@
 /** The proof proves something: it passes after PostgreSQL's own ALTER, and fails for each way of losing a write. */
 import { expect, test } from 'vitest';
-import { prove } from '../../src/lab/proof.js';
-import { fillTables } from '../../src/lab/seed.js';
-import { Workload } from '../../src/lab/workload.js';
+import { ShopApplication } from '../../src/cli/demo/application.js';
+import { prove } from '../../src/cli/demo/proof.js';
+import { fillTables } from '../../src/cli/demo/shop.js';
 import { Session } from '../../src/db/session.js';
 import { createDatabase, until } from '../support/database.js';
 
@@ -12,14 +12,17 @@ test('a workload is proved, and whatever is not as it wrote it is found', async 
   await using db = await createDatabase();
   await using session = await Session.open({ connection: { url: db.url } });
   await fillTables(session, rows);
-  await using workload = await Workload.start({ url: db.url, writers: 3, seededRows: rows });
-  await until(() => workload.counts.deleted > 5 && workload.counts.inserted > 5 && workload.writes > 100, {
-    what: 'writes of every kind',
-  });
-  await workload.stop();
-  expect(workload.errors).toEqual([]);
+  await using application = await ShopApplication.start({ url: db.url, writers: 3, seededRows: rows });
+  await until(
+    () => application.counts.deleted > 5 && application.counts.inserted > 5 && application.writes > 100,
+    {
+      what: 'writes of every kind',
+    },
+  );
+  await application.stop();
+  expect(application.errors).toEqual([]);
   const outcome = async (): Promise<boolean[]> =>
-    (await prove(session, rows, workload.counts)).map(({ passed }) => passed);
+    (await prove(session, rows, application.counts)).map(({ passed }) => passed);
 
   expect(await outcome()).toEqual([false, true, true, false]);
   await session.batch([
@@ -43,12 +46,12 @@ test('an error that the application sees is counted, and it goes on', async () =
   await using db = await createDatabase();
   await using session = await Session.open({ connection: { url: db.url } });
   await fillTables(session, rows);
-  await using workload = await Workload.start({ url: db.url, writers: 1, seededRows: rows });
+  await using application = await ShopApplication.start({ url: db.url, writers: 1, seededRows: rows });
   await session.batch(['alter table orders rename to elsewhere']);
-  await until(() => workload.errorCount > 2, { what: 'errors' });
+  await until(() => application.errorCount > 2, { what: 'errors' });
   await session.batch(['alter table elsewhere rename to orders']);
-  const { writes } = workload;
-  await until(() => workload.writes > writes, { what: 'more writes' });
-  await workload.stop();
-  expect(workload.errors[0]).toBe('relation "orders" does not exist');
+  const { writes } = application;
+  await until(() => application.writes > writes, { what: 'more writes' });
+  await application.stop();
+  expect(application.errors[0]).toBe('relation "orders" does not exist');
 });

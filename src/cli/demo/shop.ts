@@ -1,6 +1,6 @@
 /** The shop of the demo: one table that outgrows its integer key, and a mirror of it to prove things with. */
-import { Session } from '../db/session.js';
-import type { EmbeddedServer } from './embedded-server.js';
+import { Session } from '../../db/session.js';
+import type { EmbeddedServer } from '../../lab/embedded-server.js';
 
 export const shop = {
   database: 'shop',
