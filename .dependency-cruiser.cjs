@@ -9,7 +9,7 @@ const layers = [
   ['api'],
   ['run'],
   ['swap'],
-  ['plan', 'copy', 'capture', 'apply', 'verify'],
+  ['plan', 'copy', 'capture', 'apply', 'verify', 'settings'],
   ['shadow'],
   // How a row of one table is found in the other: apply and verify both ask.
   ['stream'],

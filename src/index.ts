@@ -14,21 +14,21 @@ export { plan } from './api/plan.js';
 export { migrate } from './api/migrate.js';
 export { status } from './api/status.js';
 export { cutover, pause, set, unpause } from './api/steer.js';
-export { cutoverWindow, type CutoverWindow } from './run/cutover-window.js';
+export { cutoverWindow, type CutoverWindow } from './settings/cutover-window.js';
 export type { Answer } from './state/commands.js';
 export type { Limits } from './throttle/limits.js';
 export type { LedgerEntry } from './locks/ledger.js';
 export { verify } from './api/verify.js';
 export { abort } from './api/abort.js';
 export { finalize } from './api/finalize.js';
-export { defaultRunSettings } from './run/types.js';
+export { defaultRunSettings } from './settings/table.js';
+export type { RunSettings } from './settings/types.js';
 export type {
   CommonOptions,
   MigrateOptions,
   MigrationResult,
   MigrationStatus,
   PlanOptions,
-  RunSettings,
   VerifyOptions,
   VerifyReport,
 } from './run/types.js';

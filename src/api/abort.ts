@@ -16,8 +16,9 @@ import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
 import { next } from '../run/phase-table.js';
 import { connectingSignal, explained } from './server-errors.js';
-import { defaultRunSettings, type CommonOptions } from '../run/types.js';
+import type { CommonOptions } from '../run/types.js';
 import { watchState } from '../run/watch-state.js';
+import { defaultRunSettings } from '../settings/table.js';
 
 /**
  * Stops the run if one is under way, then removes trigger, log, shadow and schemas.

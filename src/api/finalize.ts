@@ -21,7 +21,8 @@ import { next } from '../run/phase-table.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import { completeSwap } from '../run/after-swap.js';
 import { createEmitter } from '../run/emitter.js';
-import { defaultRunSettings, type CommonOptions } from '../run/types.js';
+import type { CommonOptions } from '../run/types.js';
+import { defaultRunSettings } from '../settings/table.js';
 
 const patienceMs = 15_000;
 

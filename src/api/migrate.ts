@@ -26,12 +26,10 @@ import { withLedger } from '../run/ledger-book.js';
 import { runNative } from '../run/native.js';
 import { planOn } from './plan.js';
 import { runMigration, type RunOutcome } from '../run/run.js';
-import {
-  defaultRunSettings,
-  type MigrateOptions,
-  type MigrationResult,
-  type RunSettings,
-} from '../run/types.js';
+import type { MigrateOptions, MigrationResult } from '../run/types.js';
+import { settingsFrom } from '../settings/given.js';
+import { refusalOfCopy, requestUnder } from '../settings/native.js';
+import type { RunSettings } from '../settings/types.js';
 import { RunnerIsAlive } from '../run/claim.js';
 import { userSignal } from '../run/interrupt.js';
 import { staleSeconds } from '../run/pulse.js';
@@ -54,7 +52,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrationResult>
 }
 
 async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult> {
-  const settings: RunSettings = { ...defaultRunSettings, ...options.settings };
+  const settings = settingsFrom(options.settings);
   const emitter = createEmitter([options.onEvent]);
   const started = performance.now();
   const signal = userSignal(options);
@@ -70,7 +68,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   if (swapped !== null && isSameRequest(swapped.request, request)) {
     return await alreadySwapped(control, emitter, swapped, { options, seconds, settings, signal });
   }
-  const plan = unfinished?.plan ?? (await planOn(control, request));
+  const plan = unfinished?.plan ?? (await planOn(control, request, settings));
   if (unfinished === null) emitter.emit('plan:ready', { plan });
   refuseUnless(plan, settings, swapped);
 
@@ -106,8 +104,7 @@ async function requestOf(
   { request, resume }: MigrateOptions,
   settings: RunSettings,
 ): Promise<ChangeRequest> {
-  const asked =
-    request !== undefined && settings.native === 'never' ? { ...request, rewrite: true } : request;
+  const asked = request === undefined ? undefined : requestUnder(request, settings);
   if (resume === undefined) {
     if (asked === undefined)
       throw new TypeError('migrate needs a request, or the id of a migration to resume');
@@ -285,15 +282,8 @@ function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecor
     ]);
   }
   if (plan.verdict === 'refused') throw new RefusedError(plan.reasons);
-  if (plan.verdict === 'copy' && settings.native === 'only') {
-    throw new RefusedError([
-      {
-        code: 'needs-copy',
-        message: `the change needs a new table: ${plan.reasons.map((reason) => reason.message).join('; ')}`,
-        hint: 'leave out --native only to copy it online',
-      },
-    ]);
-  }
+  const refusal = refusalOfCopy(plan, settings);
+  if (refusal !== null) throw new RefusedError([refusal]);
 }
 
 async function begin(control: Session, plan: Plan, server: ServerIdentity): Promise<MigrationRecord> {

@@ -3,6 +3,9 @@ import { Session } from '../db/session.js';
 import { makePlan } from '../plan/plan.js';
 import type { Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
+import { settingsFrom } from '../settings/given.js';
+import { refusalOfCopy, requestUnder } from '../settings/native.js';
+import type { RunSettings } from '../settings/types.js';
 import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../ddl/rebind-sql.js';
 import { rehearseObjects } from '../run/rehearse-objects.js';
@@ -16,6 +19,7 @@ import type { PlanOptions } from '../run/types.js';
  * @throws UsageError, RefusedError `no-such-table`, FailedError `cannot-connect`
  */
 export async function plan(options: PlanOptions): Promise<Plan> {
+  const settings = settingsFrom(options.settings);
   return await explained(options, 'nothing was changed', async () => {
     await using session = await Session.open({
       own: true,
@@ -24,14 +28,21 @@ export async function plan(options: PlanOptions): Promise<Plan> {
       ...connectingSignal(options),
     });
     breakOffWhenAsked(options, session);
-    const plan = await planOn(session, options.request);
+    const made = await planOn(session, requestUnder(options.request, settings), settings);
+    const refusal = refusalOfCopy(made, settings);
+    const plan: Plan = refusal === null ? made : { ...made, verdict: 'refused', reasons: [refusal] };
     if (options.rehearse !== true || plan.verdict !== 'copy') return plan;
     return { ...plan, rehearsal: await rehearsePlan(options, plan) };
   });
 }
 
-export async function planOn(session: Session, request: ChangeRequest): Promise<Plan> {
+export async function planOn(
+  session: Session,
+  request: ChangeRequest,
+  { maxHoldMs }: Pick<RunSettings, 'maxHoldMs'>,
+): Promise<Plan> {
   return makePlan(session, request, {
+    maxHoldMs,
     buildClone,
     rebindClone: rebindStatements,
     rehearse: rehearseObjects,

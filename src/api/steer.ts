@@ -13,7 +13,7 @@ import {
 import { resolveMigration } from '../run/find-table.js';
 import { isEnded } from '../run/phase-table.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
-import { checkSetting } from '../run/settable.js';
+import { checkSetting } from '../settings/settable.js';
 import type { CommonOptions } from '../run/types.js';
 
 const pollMs = 50;

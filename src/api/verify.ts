@@ -18,7 +18,8 @@ import { elsewhere } from './elsewhere.js';
 import { resolveMigration } from '../run/find-table.js';
 import { userSignal } from '../run/interrupt.js';
 import { connectingSignal, explained } from './server-errors.js';
-import { defaultRunSettings, type RunSettings, type VerifyOptions, type VerifyReport } from '../run/types.js';
+import type { VerifyOptions, VerifyReport } from '../run/types.js';
+import { settingsFrom } from '../settings/given.js';
 import { differencesFound, verifyPlanOf } from '../run/verify-facts.js';
 
 /** Before these the shadow is incomplete, or has no index to find its rows by. */
@@ -46,11 +47,8 @@ export async function verify(options: VerifyOptions, id: number): Promise<Verify
 
 async function compareTables(options: VerifyOptions, id: number): Promise<VerifyReport> {
   const started = performance.now();
-  const settings: Pick<RunSettings, 'workers' | 'chunkTimeMs'> = {
-    ...defaultRunSettings,
-    ...options.settings,
-  };
-  const mode = options.settings?.mode ?? 'full';
+  const { mode = 'full', ...given } = options.settings ?? {};
+  const settings = settingsFrom(given);
   const { connection } = options;
   const applicationName = `pg-ghost ${id} verify`;
   await using control = await Session.open({

@@ -5,7 +5,8 @@
 import { sleep as realSleep } from '../db/wait.js';
 import { FailedError } from '../errors.js';
 import { isEnded } from '../run/phase-table.js';
-import { defaultRunSettings, type MigrationStatus } from '../run/types.js';
+import type { MigrationStatus } from '../run/types.js';
+import { defaultRunSettings } from '../settings/table.js';
 import { count, duration } from '../report/format.js';
 import type { Look } from '../report/paint.js';
 import { initialProgress, type ProgressState } from '../model/progress.js';

@@ -53,6 +53,8 @@ export interface Facts {
   readonly table: QualifiedName;
   readonly settings: PinnedSettings;
   readonly refusals: readonly Refusal[];
+  /** Budget of the hold. */
+  readonly maxHoldMs: number;
   /** The key that a migration has already: kept where it still is one. */
   readonly keyColumns?: readonly string[];
   /** null when the relation is not one that we look into. */
@@ -222,6 +224,7 @@ export function conclude(facts: Facts): Plan {
       server: facts.server,
       rows: seen.sizes.rows,
       holdMs,
+      maxHoldMs: facts.maxHoldMs,
       baseTypes: tried.baseTypes,
       takenOff: trial.takenOff,
     }),

@@ -14,6 +14,7 @@ import { readSizes } from '../catalog/sizes.js';
 import { findTable, type FoundTable } from '../catalog/table.js';
 import type { Session } from '../db/session.js';
 import { RefusedError, type Refusal } from '../errors.js';
+import { defaultMaxHoldMs } from '../locks/request.js';
 import { readChange } from './change/change.js';
 import type { Change } from './change/types.js';
 import { arrivingNames, takenNames } from './checks/name-collisions.js';
@@ -37,6 +38,8 @@ export interface PlanDependencies {
   readonly rehearse?: ObjectRehearsal;
   /** What others have against it (the table is being migrated already). */
   readonly refusals?: readonly Refusal[];
+  /** The budget of the hold that the swap will have; unless given, the default. */
+  readonly maxHoldMs?: number;
   /** Of a migration that is under way: no other key will do for it. */
   readonly keyColumns?: readonly string[];
 }
@@ -79,6 +82,7 @@ export async function makePlan(
       ...checkRelationKind(table),
       ...change.refusals,
     ],
+    maxHoldMs: deps.maxHoldMs ?? defaultMaxHoldMs,
     ...(deps.keyColumns === undefined ? {} : { keyColumns: deps.keyColumns }),
     seen: null,
     tried: null,

@@ -5,6 +5,7 @@ import { displayName } from '../sql/quote.js';
 import { bytes, count, counted, duration, milliseconds } from './format.js';
 import type { Look, Tone } from './paint.js';
 import { allLocks, groupedLocks } from './plan-locks.js';
+import { settingTexts, type GivenOption } from './plan-settings.js';
 import { grid, paragraph } from './table.js';
 import { textWidth } from './text-width.js';
 
@@ -17,10 +18,16 @@ const verdicts: Readonly<Record<Plan['verdict'], { readonly tone: Tone; readonly
 export interface PlanTextOptions {
   /** Everything by its name, and a refused plan with all that was found out. */
   readonly verbose?: boolean;
+  /** Options that are not as by default. */
+  readonly given?: readonly GivenOption[];
 }
 
 /** @returns lines joined by newlines, without one at the end */
-export function renderPlan(plan: Plan, look: Look, { verbose = false }: PlanTextOptions = {}): string {
+export function renderPlan(
+  plan: Plan,
+  look: Look,
+  { verbose = false, given = [] }: PlanTextOptions = {},
+): string {
   const refused = plan.verdict === 'refused';
   // Nothing of what is refused happens: whoever reads it wants to know why.
   const whole = verbose || !refused;
@@ -28,6 +35,7 @@ export function renderPlan(plan: Plan, look: Look, { verbose = false }: PlanText
     [null, verdictLines(plan, look)],
     ['Columns', whole ? columnLines(plan.columns, look) : []],
     ['Size', sizeLines(plan, look)],
+    ['Settings', whole ? settingTexts(given, plan).flatMap((text) => item('-', text, look)) : []],
     ['Statements', plan.verdict === 'native' ? statementLines(plan, look, verbose) : []],
     ['Steps', refused ? [] : stepLines(plan, look, verbose)],
     ['Rehearsal', rehearsalLines(plan, look)],

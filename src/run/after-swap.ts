@@ -19,7 +19,7 @@ import { displayName, ident, qualified, sql } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import type { MigrationRecord } from '../state/migrations.js';
 import { findRelationNamed, type Relation } from '../state/own-objects.js';
-import { defaultRunSettings } from './types.js';
+import { defaultRunSettings } from '../settings/table.js';
 
 export interface AfterSwapWork {
   readonly session: Session;

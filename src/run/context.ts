@@ -18,7 +18,9 @@ import { findMigration } from '../state/migrations.js';
 import type { AtPoint } from './points.js';
 import type { LedgerBook } from './ledger-book.js';
 import type { Steering } from './steering.js';
-import { defaultRunSettings, type MigrateOptions, type RunSettings } from './types.js';
+import type { MigrateOptions } from './types.js';
+import { defaultRunSettings } from '../settings/table.js';
+import type { RunSettings } from '../settings/types.js';
 
 /** A plan whose verdict is `copy`: everything that a copy needs is there. */
 export interface CopyPlan extends Plan {

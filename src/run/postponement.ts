@@ -9,7 +9,7 @@ import type { Answer } from '../state/commands.js';
 import type { Reason } from '../throttle/governor.js';
 import type { Applier } from './applier.js';
 import type { RunContext } from './context.js';
-import { isOpen, remaining, untilOpen } from './cutover-window.js';
+import { isOpen, remaining, untilOpen } from '../settings/cutover-window.js';
 
 const everyMs = 300;
 /** A hook that said no is asked again after this. */

@@ -14,7 +14,8 @@ import { claimRun } from './claim.js';
 import { failed, takenOver } from './failure.js';
 import { reconnect } from './reconnect.js';
 import { Steering } from './steering.js';
-import type { MigrateOptions, RunSettings } from './types.js';
+import type { MigrateOptions } from './types.js';
+import type { RunSettings } from '../settings/types.js';
 
 export type { RunOutcome } from './attempt.js';
 

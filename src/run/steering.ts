@@ -5,8 +5,8 @@
 import { messageOf } from '../db/sqlstate.js';
 import type { Answer, Command } from '../state/commands.js';
 import type { Throttle } from '../throttle/throttle.js';
-import { applySetting, currentSettings, type SettingValue } from './settable.js';
-import type { RunSettings } from './types.js';
+import { applySetting, currentSettings, type SettingValue } from '../settings/settable.js';
+import type { RunSettings } from '../settings/types.js';
 
 const pausedBy = 'paused by pg-ghost pause';
 

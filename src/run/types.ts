@@ -1,12 +1,10 @@
 /** What the library's functions take and give. */
-import { defaultMaxHoldMs } from '../locks/request.js';
 import type { ConnectionOptions } from '../db/connection.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import type { ProgressState } from '../model/progress.js';
-import type { Limits } from '../throttle/limits.js';
-import type { CutoverWindow } from './cutover-window.js';
+import type { RunSettings } from '../settings/types.js';
 import type { EventListener } from '../model/event.js';
 import type { Phase } from '../model/phase.js';
 import type { AtPoint } from './points.js';
@@ -26,77 +24,9 @@ export interface PlanOptions extends CommonOptions {
   readonly request: ChangeRequest;
   /** Do the whole swap with an empty new table, and take it back. */
   readonly rehearse?: boolean;
+  /** Those that a run would be given: they are checked, and the plan says what would come of the change under them. */
+  readonly settings?: Partial<RunSettings>;
 }
-
-export interface RunSettings {
-  /** Connections that copy at the same time, and that build indexes at the same time. */
-  readonly workers: number;
-  /** Target duration of one chunk. */
-  readonly chunkTimeMs: number;
-  /** Longest wait for one lock in one try; the first tries are far shorter. */
-  readonly lockTimeoutMs: number;
-  /** Budget of the drain and swap transaction, from the lock to the commit. */
-  readonly maxHoldMs: number;
-  /** How long to go on trying for the swap. */
-  readonly cutoverDeadlineMs: number;
-  /** `auto`: metadata-only changes run as ALTER TABLE. `never`: always copy. `only`: refuse to copy. */
-  readonly native: 'auto' | 'never' | 'only';
-  /** How long to try to connect again after the connection was lost; 0: not at all. */
-  readonly retryForMs: number;
-  /** `sample`: a twentieth of the rows. `off`: the swap goes by the catalog alone. */
-  readonly verify: 'full' | 'sample' | 'off';
-  /** What to do about a transaction whose snapshot is older than the new table's rows: it would see rows missing. */
-  readonly oldSnapshot: 'wait' | 'warn' | 'abort';
-  /** What copy and verification may cost; apply is never held up. */
-  readonly limits: Limits;
-  /** Replicas that are asked themselves; those that stream from the server are seen without. */
-  readonly replicas: readonly ConnectionOptions[];
-  /** Keep the shadow in sync and do not swap until `cutover` is given. */
-  readonly postponeCutover: boolean;
-  /** When the swap may be tried; null: at any time. */
-  readonly cutoverWindow: CutoverWindow | null;
-  /** While the swap is postponed the tables are compared again so often. */
-  readonly reverifyEveryMs: number;
-  /** No try for a lock while a transaction older than this holds one that is in the way. */
-  readonly oldTransactionMs: number;
-  /** Blocked backends x milliseconds that one try may cost the application by waiting. */
-  readonly harmPerTryMs: number;
-  /** The same for all tries for one lock. */
-  readonly harmPerRunMs: number;
-  /** End who is in the way for longer than this; null: nobody is ever ended. */
-  readonly killBlockersAfterMs: number | null;
-  /** Do everything of the swap and take it back. */
-  readonly rehearse: boolean;
-}
-
-export const defaultRunSettings: RunSettings = {
-  // Two sessions saturate one disk on most servers, and leave the application its cores.
-  workers: 2,
-  // Short enough to stop, throttle and report within a second, long enough that the round trips vanish.
-  chunkTimeMs: 500,
-  // Applications queue behind a waiting ACCESS EXCLUSIVE: one second is the most that goes unnoticed.
-  lockTimeoutMs: 1000,
-  // A drain and swap takes 1-10 ms; ten times that is an exception that is better tried again.
-  maxHoldMs: defaultMaxHoldMs,
-  cutoverDeadlineMs: 10 * 60_000,
-  native: 'auto',
-  // A restart with crash recovery takes minutes on a big server; a failover, which we refuse, is over sooner.
-  retryForMs: 10 * 60_000,
-  verify: 'full',
-  oldSnapshot: 'wait',
-  limits: {},
-  replicas: [],
-  postponeCutover: false,
-  cutoverWindow: null,
-  reverifyEveryMs: 60 * 60_000,
-  // An idle transaction of five seconds is not about to end; waiting behind it would only queue others up.
-  oldTransactionMs: 5_000,
-  // Ten sessions for a tenth of a second: a hiccup that no user sees.
-  harmPerTryMs: 1_000,
-  harmPerRunMs: 30_000,
-  killBlockersAfterMs: null,
-  rehearse: false,
-};
 
 export interface MigrateOptions extends CommonOptions {
   /** With `resume` it may be left out; when it is there it must be the migration's own. */

@@ -1,53 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  collect,
-  durationMs,
-  migrationId,
-  nonEmpty,
-  setExpression,
-  wholeNumber,
-} from '../../src/cli/values.js';
-
-const number = wholeNumber({ min: 1, max: 64 });
-const deadline = durationMs({ min: 1000, max: 7 * 86_400_000 });
-
-test.each([
-  ['1', 1],
-  ['64', 64],
-  ['007', 7],
-])('the whole number %s', (text, value) => {
-  expect(number(text)).toBe(value);
-});
-
-test.each(['', '0', '65', '-1', '+1', '1.0', '1e1', '0x10', ' 1', '1 ', 'two', '9'.repeat(20), 'NaN', '٣'])(
-  'not a whole number from 1 to 64: "%s"',
-  (text) => {
-    expect(() => number(text)).toThrow('It takes a whole number from 1 to 64.');
-  },
-);
-
-test.each([
-  ['1s', 1000],
-  ['90s', 90_000],
-  ['10m', 600_000],
-  ['1h30m', 5_400_000],
-  ['1h 30m', 5_400_000],
-  ['1.5h', 5_400_000],
-  ['10 minutes', 600_000],
-  ['5000ms', 5000],
-  ['7d', 604_800_000],
-])('the duration %s', (text, value) => {
-  expect(deadline(text)).toBe(value);
-});
-
-test.each(['', '10', '10x', '1h 10foo', 'm', '-10m', '10m!', '1h30', '999ms', '8d', '0s', 'forever'])(
-  'not a duration from 1s to 7d: "%s"',
-  (text) => {
-    expect(() => deadline(text)).toThrow(
-      'It takes a duration with its unit from 1s to 7d, such as 90s, 10m or 1h30m.',
-    );
-  },
-);
+import { collect, migrationId, nonEmpty, setExpression } from '../../src/cli/values.js';
 
 test.each([
   ['total=quantity * price', 'total', 'quantity * price'],

@@ -58,7 +58,7 @@ describe.concurrent('--cutover-window', { timeout: patienceMs }, () => {
     });
   });
 
-  // Every other spelling: test/run/cutover-window.test.ts.
+  // Every other spelling: test/settings/cutover-window.test.ts.
   test.each(['2-4', '02:00-04:60 UTC', '02:00-04:00 Mars/Olympus'])(
     '"%s" is wrong usage: one error, and nothing is asked of a server',
     async (window) => {

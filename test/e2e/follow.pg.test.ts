@@ -231,7 +231,7 @@ describe('what no lock keeps still', () => {
     const events = await runHolding({
       db: original,
       point,
-      settings: { maxHoldMs: 20_000, harmPerTryMs: 1e9, harmPerRunMs: 1e9 },
+      settings: { maxHoldMs: 20_000, harmPerTryMs: 3.6e6, harmPerRunMs: 3.6e7 },
       always: true,
       act: async () => {
         const at = later.length;

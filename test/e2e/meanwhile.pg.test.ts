@@ -245,7 +245,7 @@ describe('somebody is in the way', () => {
     const writer = await db.connect();
     await writer.query('begin; update t set n = 0 where id = 1');
     const error = await failure(
-      runChange(db, change, { settings: { cutoverDeadlineMs: 600, lockTimeoutMs: 50 } }),
+      runChange(db, change, { settings: { cutoverDeadlineMs: 1_000, lockTimeoutMs: 50 } }),
     );
     expect(error).toMatchObject({ code: 'lock-not-obtained', exitCode: 1 });
     await writer.query('rollback');

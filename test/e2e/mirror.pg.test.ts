@@ -51,7 +51,7 @@ describe('nothing that was written is lost', () => {
       let chunks;
       try {
         // Small chunks, so that many writes fall between two of them.
-        const options = { settings: { chunkTimeMs: 5 } };
+        const options = { settings: { chunkTimeMs: 10 } };
         const run = await runChange(db, { table: 'orders', ...change }, options);
         ({ result } = run);
         chunks = run.events.filter(({ event }) => event === 'copy:progress').length;

@@ -652,7 +652,7 @@ describe('two-phase commit', () => {
     const [gid] = gids();
     await app.query(twoPhase(gid, [`update $T set n = -1 where id = ${early}`]));
     const error = await failure(
-      runChange(db, change, { settings: { ...settings, cutoverDeadlineMs: 600, lockTimeoutMs: 50 } }),
+      runChange(db, change, { settings: { ...settings, cutoverDeadlineMs: 1_000, lockTimeoutMs: 50 } }),
     );
     expect(error).toMatchObject({ code: 'lock-not-obtained', exitCode: 1 });
     expect(error.message).toContain(gid);

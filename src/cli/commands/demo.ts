@@ -7,7 +7,8 @@ import { terminalReporter } from '../../report/terminal.js';
 import { createCommand, work } from '../command.js';
 import type { Invocation } from '../invocation.js';
 import { outputOptions } from '../options.js';
-import { wholeNumber } from '../values.js';
+import { wholeNumber } from '../../settings/kinds.js';
+import { parserOf } from '../values.js';
 
 const majors = { min: 14, max: 18 };
 
@@ -18,17 +19,17 @@ export function demoCommand(invocation: Invocation) {
     )
     .addOption(
       new Option('--rows <N>', 'rows of the table (1000-50000000)')
-        .argParser(wholeNumber({ min: 1000, max: 50_000_000 }))
+        .argParser(parserOf(wholeNumber('N', { min: 1000, max: 50_000_000 })))
         .default(1_000_000),
     )
     .addOption(
       new Option('--writers <N>', 'connections that write meanwhile (1-32)')
-        .argParser(wholeNumber({ min: 1, max: 32 }))
+        .argParser(parserOf(wholeNumber('N', { min: 1, max: 32 })))
         .default(4),
     )
     .addOption(
       new Option('--major <VERSION>', 'of PostgreSQL (14-18); needs its npm package')
-        .argParser(wholeNumber(majors))
+        .argParser(parserOf(wholeNumber('VERSION', majors)))
         .default(18),
     )
     .addOption(outputOptions.noColor)

@@ -5,80 +5,28 @@ import { jsonReporter } from '../../report/json-reporter.js';
 import { plainLinesReporter } from '../../report/plain-lines.js';
 import type { Reporter } from '../../report/reporter.js';
 import { terminalReporter } from '../../report/terminal.js';
-import { checkThrottleQuery } from '../../throttle/signals/throttle-query.js';
-import { createCommand, work } from '../command.js';
+import { createChangeCommand } from '../change-command.js';
+import { work } from '../command.js';
 import { Company } from '../company.js';
 import { type Aftermath, interruptionOf } from '../interrupts.js';
 import type { Invocation, Outcome } from '../invocation.js';
-import {
-  connectionOptions,
-  cutoverOptions,
-  limitOptions,
-  outputOptions,
-  runOptions,
-  shapeOptions,
-} from '../options.js';
+import { outputOptions } from '../options.js';
 import { readRequest } from '../request.js';
-import { runSettings } from '../run-settings.js';
+import { settingsOf } from '../setting-options.js';
 import { LockCost, summaryLines, wholeCostMs } from '../summary.js';
 
 export function runCommand(invocation: Invocation) {
-  return createCommand('run', invocation)
+  return createChangeCommand('run', invocation)
     .description('make the change; after a crash or Ctrl-C the same command continues')
-    .addOption(connectionOptions.dsn)
-    .addOption(shapeOptions.table)
-    .addOption(shapeOptions.alter)
-    .addOption(shapeOptions.file)
-    .addOption(shapeOptions.set)
-    .addOption(shapeOptions.rewrite)
-    .addOption(shapeOptions.matviews)
-    .addOption(shapeOptions.allowPublicationAll)
-    .addOption(runOptions.resume)
-    .addOption(runOptions.workers)
-    .addOption(runOptions.chunkTime)
-    .addOption(runOptions.lockTimeout)
-    .addOption(runOptions.maxHold)
-    .addOption(runOptions.cutoverDeadline)
-    .addOption(runOptions.verify)
-    .addOption(runOptions.oldSnapshot)
-    .addOption(runOptions.retryFor)
-    .addOption(runOptions.hook)
-    .addOption(runOptions.metricsPort)
-    .addOption(runOptions.native)
-    .addOption(limitOptions.maxLag)
-    .addOption(limitOptions.criticalLag)
-    .addOption(limitOptions.maxLagBytes)
-    .addOption(limitOptions.criticalLagBytes)
-    .addOption(limitOptions.replica)
-    .addOption(limitOptions.maxActive)
-    .addOption(limitOptions.criticalActive)
-    .addOption(limitOptions.maxWaiters)
-    .addOption(limitOptions.criticalWaiters)
-    .addOption(limitOptions.maxWalRate)
-    .addOption(limitOptions.criticalWalRate)
-    .addOption(limitOptions.maxRetainedWal)
-    .addOption(limitOptions.criticalRetainedWal)
-    .addOption(limitOptions.maxXidAge)
-    .addOption(limitOptions.criticalXidAge)
-    .addOption(limitOptions.pauseOnAutovacuum)
-    .addOption(limitOptions.throttleQuery)
-    .addOption(limitOptions.pauseFile)
-    .addOption(limitOptions.nice)
-    .addOption(cutoverOptions.postponeCutover)
-    .addOption(cutoverOptions.cutoverWindow)
-    .addOption(cutoverOptions.maxHarm)
-    .addOption(cutoverOptions.maxTotalHarm)
-    .addOption(cutoverOptions.oldTransaction)
-    .addOption(cutoverOptions.killBlockers)
     .addOption(outputOptions.json)
     .addOption(outputOptions.logLevel)
     .addOption(outputOptions.logFile)
     .addOption(outputOptions.noColor)
     .action(async (values) => {
       const { stdout, stderr, outcome } = invocation;
-      if (values.throttleQuery !== undefined) checkThrottleQuery(values.throttleQuery);
       const isResumedAlone = values.resume !== undefined && values.table === undefined;
       const request = isResumedAlone ? undefined : await readRequest(values);
+      const settings = settingsOf(values, invocation.env);
       const reporter = createReporter(invocation, { json: values.json ?? false, colour: values.color });
       try {
         await work(
@@ -101,7 +49,7 @@ export function runCommand(invocation: Invocation) {
                 ...common,
                 ...(request === undefined ? {} : { request }),
                 ...(values.resume === undefined ? {} : { resume: values.resume }),
-                settings: runSettings(values, invocation.env),
+                settings,
                 onEvent: combineListeners([rememberId(outcome), reporter.listener, log, cost.listener]),
               },
               (options) => library.migrate(options),

@@ -5,18 +5,19 @@ import type { EventListener } from '../../model/event.js';
 import { count, counted, duration } from '../../report/format.js';
 import { createCommand, work } from '../command.js';
 import type { Invocation } from '../invocation.js';
-import { connectionOptions, idArgument, outputOptions, runOptions } from '../options.js';
+import { connectionOptions, idArgument, outputOptions } from '../options.js';
+import { settingOptions, settingsOf } from '../setting-options.js';
 
 const everyMs = 5_000;
 
 export function verifyCommand(invocation: Invocation) {
-  return createCommand('verify', invocation)
+  const command = createCommand('verify', invocation)
     .description('compare every row of the new table with the old one; changes nothing')
     .addArgument(idArgument)
     .addOption(connectionOptions.dsn)
-    .addOption(new Option('--sample', 'compare a twentieth of the rows'))
-    .addOption(runOptions.workers)
-    .addOption(runOptions.chunkTime)
+    .addOption(new Option('--sample', 'compare a twentieth of the rows'));
+  settingOptions(['workers', 'chunk-time']).forEach((option) => command.addOption(option));
+  return command
     .addOption(outputOptions.json)
     .addOption(outputOptions.logLevel)
     .addOption(outputOptions.logFile)
@@ -25,12 +26,13 @@ export function verifyCommand(invocation: Invocation) {
       work(invocation, values, async ({ library, common, log }) => {
         const { stdout, stderr, outcome } = invocation;
         outcome.migrationId = id;
+        const { workers, chunkTimeMs } = settingsOf(values, invocation.env);
         const report = await library.verify(
           {
             ...common,
             settings: {
-              workers: values.workers,
-              chunkTimeMs: values.chunkTime,
+              workers,
+              chunkTimeMs,
               mode: values.sample === true ? 'sample' : 'full',
             },
             onEvent: combineListeners([log, progressLines((line) => stderr.line(line))]),

@@ -32,6 +32,8 @@ export interface WarningInput {
   readonly rows: number | null;
   /** The estimate of the hold of a swap; null for a native change. */
   readonly holdMs: number | null;
+  /** What a run gives it. */
+  readonly maxHoldMs: number;
   /** Of the types of referencing and referenced columns: what domains are made of. */
   readonly baseTypes: ReadonlyMap<string, string>;
   /** What event triggers added to the clone. */
@@ -51,12 +53,13 @@ function told(names: readonly string[], say: (listed: string) => string): Omit<W
   return { message: full, ...brief };
 }
 
-function holdWarnings({ holdMs }: WarningInput): Warning[] {
-  if (holdMs === null || !isTight(holdMs, defaultMaxHoldMs)) return [];
+function holdWarnings({ holdMs, maxHoldMs }: WarningInput): Warning[] {
+  if (holdMs === null || !isTight(holdMs, maxHoldMs)) return [];
+  const unlessGiven = maxHoldMs === defaultMaxHoldMs ? ' unless given' : '';
   return [
     {
       code: 'long-hold',
-      message: `the swap locks the table and all that hangs on it for about ${holdMs} ms, most of it for foreign keys and views; a try that takes longer than --max-hold (${defaultMaxHoldMs} ms unless given) is rolled back: give --max-hold ${advisedMaxHoldMs(holdMs)}, and measure it in staging with plan --rehearse`,
+      message: `the swap locks the table and all that hangs on it for about ${holdMs} ms, most of it for foreign keys and views; a try that takes longer than --max-hold (${maxHoldMs} ms${unlessGiven}) is rolled back: give --max-hold ${advisedMaxHoldMs(holdMs)}, and measure it in staging with plan --rehearse`,
     },
   ];
 }

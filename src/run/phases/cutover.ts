@@ -40,7 +40,7 @@ import type { Answer } from '../../state/commands.js';
 import { setHold, swappedSql } from '../../state/migrations.js';
 import { Applier } from '../applier.js';
 import { expectedTarget, helperIndexFacts, killing, limitsOf, type RunContext } from '../context.js';
-import { isOpen } from '../cutover-window.js';
+import { isOpen } from '../../settings/cutover-window.js';
 import { lockSteps } from '../../swap/lock-steps.js';
 import { awaitCutover, cutoverPatienceMs, notReady } from '../postponement.js';
 import { verifyWith } from './verify.js';

@@ -26,6 +26,22 @@ export function cutoverWindow(text: string): CutoverWindow {
   return { text: text.trim(), from, to, zone };
 }
 
+/** What `cutoverWindow` makes, as a program may give it. */
+export function isCutoverWindow(value: unknown): value is CutoverWindow {
+  if (typeof value !== 'object' || value === null) return false;
+  const { text, from, to, zone } = value as Partial<Record<keyof CutoverWindow, unknown>>;
+  const isMinute = (minute: unknown): boolean =>
+    Number.isInteger(minute) && Number(minute) >= 0 && Number(minute) < dayMinutes;
+  return (
+    typeof text === 'string' &&
+    isMinute(from) &&
+    isMinute(to) &&
+    from !== to &&
+    typeof zone === 'string' &&
+    isZone(zone)
+  );
+}
+
 export function isOpen({ from, to, zone }: CutoverWindow, now: Date): boolean {
   const at = minuteOfDay(zone, now);
   return from < to ? at >= from && at < to : at >= from || at < to;

@@ -6,7 +6,7 @@ import {
   isOpen,
   remaining,
   untilOpen,
-} from '../../src/run/cutover-window.js';
+} from '../../src/settings/cutover-window.js';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;

@@ -1,0 +1,47 @@
+/** The settings' options, as the table of settings has them: how they are read, and what was given as settings. */
+import { Option } from '@commander-js/extra-typings';
+import { defaultText, helpOf, keyedRows, isNothing, type KeyedRow } from '../settings/rows.js';
+import { defaultRunSettings } from '../settings/table.js';
+import type { RunSettings } from '../settings/types.js';
+import { replicaFrom, type Environment } from './connection.js';
+import { parserOf } from './values.js';
+
+/** Of the options that are not a setting's, which each command names by itself. */
+export type Values = Readonly<Record<string, unknown>>;
+
+/** @param only those of these keys; else all of them */
+export function settingOptions(only?: readonly string[]): Option[] {
+  return keyedRows.filter(({ key }) => only?.includes(key) ?? true).map(optionOf);
+}
+
+function optionOf(row: KeyedRow): Option {
+  const { key, kind } = row;
+  const option = new Option(
+    kind.placeholder === null ? `--${key}` : `--${key} <${kind.placeholder}>`,
+    helpOf(row),
+  );
+  if (kind.choices !== undefined) option.choices(Object.keys(kind.choices));
+  else if (kind.repeats === true) option.argParser<unknown>(appending(row));
+  else if (kind.placeholder !== null) option.argParser(parserOf(kind));
+  return isNothing(row.default) ? option : option.default(row.default, defaultText(row) ?? undefined);
+}
+
+function appending({ kind }: KeyedRow): (text: string, before: unknown) => unknown[] {
+  const one = parserOf(kind);
+  return (text, before) => [...(Array.isArray(before) ? (before as unknown[]) : []), one(text)].flat();
+}
+
+/** What was not given is as by default. @param env what it says of users, passwords and files counts for replicas too */
+export function settingsOf(values: Values, env: Environment): RunSettings {
+  let settings = defaultRunSettings;
+  for (const row of keyedRows) {
+    const value = values[attributeOf(row)];
+    if (value !== undefined) settings = row.write(settings, value);
+  }
+  return { ...settings, replicas: settings.replicas.map(({ url = '' }) => replicaFrom(url, env)) };
+}
+
+/** As commander names what was given. */
+function attributeOf({ key }: KeyedRow): string {
+  return new Option(`--${key}`).attributeName();
+}
