@@ -152,11 +152,11 @@ test('plan prints the plan; a refused one ends with 3', async () => {
 
 describe('plan takes the line of run', () => {
   const given = [
-    ...['--max-hold', '2000', '--verify', 'off', '--cutover-deadline', '1h30m', '--max-lag', '5000'],
-    ...['--postpone-cutover', '--cutover-window', '02:00-04:00 Europe/Berlin', '--kill-blockers', '10s'],
-    ...['--replica', 'postgres://me:s3cret@one/shop', '--replica', 'host=two password=hidden'],
-    ...['--hook', 'done=./tell', '--metrics-port', '0', '--workers', '2', '--retry-for', '600s'],
-  ];
+    ['--max-hold', '2000', '--verify', 'off', '--cutover-deadline', '1h30m', '--max-lag', '5000'],
+    ['--postpone-cutover', '--cutover-window', '02:00-04:00 Europe/Berlin', '--kill-blockers', '10s'],
+    ['--replica', 'postgres://me:s3cret@one/shop', '--replica', 'host=two password=hidden'],
+    ['--hook', 'done=./tell', '--metrics-port', '0', '--workers', '2', '--retry-for', '600s'],
+  ].flat();
   let asked: PlanOptions | undefined;
   const planAs = (verdict: 'copy' | 'native') => (options: PlanOptions) => {
     asked = options;
