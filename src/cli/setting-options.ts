@@ -23,7 +23,9 @@ function optionOf(row: KeyedRow): Option {
   if (kind.choices !== undefined) option.choices(Object.keys(kind.choices));
   else if (kind.repeats === true) option.argParser<unknown>(appending(row));
   else if (kind.placeholder !== null) option.argParser(parserOf(kind));
-  return isNothing(row.default) ? option : option.default(row.default, defaultText(row) ?? undefined);
+  const typed = defaultText(row);
+  if (isNothing(row.default) || typed === null) return option;
+  return option.default(row.default, typed === String(row.default) ? undefined : typed);
 }
 
 function appending({ kind }: KeyedRow): (text: string, before: unknown) => unknown[] {
