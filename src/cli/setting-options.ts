@@ -25,7 +25,7 @@ function optionOf(row: KeyedRow): Option {
   else if (kind.placeholder !== null) option.argParser(parserOf(kind));
   const typed = defaultText(row);
   if (isNothing(row.default) || typed === null) return option;
-  return option.default(row.default, typed === String(row.default) ? undefined : typed);
+  return option.default(row.default, row.kind.choices === undefined ? typed : undefined);
 }
 
 function appending({ kind }: KeyedRow): (text: string, before: unknown) => unknown[] {
