@@ -9,7 +9,7 @@ import { readBlocksOf } from '../catalog/sizes.js';
 import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
 import { isRowError, isServerError } from '../db/sqlstate.js';
-import { localSettings, ownSettings } from '../db/settings.js';
+import { localSettings } from '../db/settings.js';
 import type { EventMap } from '../model/event.js';
 import { qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
@@ -112,12 +112,13 @@ export async function drain(
   plan: ApplyPlan,
   first?: readonly string[],
 ): Promise<number | Drained> {
+  // Only what differs: setting anew what is set already (a list of time zones, a text search configuration) is read anew, for milliseconds.
+  const { changed, former } = session.differing(plan.settings);
   const results = await session.results([
     ...(first ?? []),
-    ...localSettings(plan.settings),
+    ...localSettings(changed),
     ...drainStatements(plan),
-    // Of those, these are all that our sessions have otherwise.
-    ...localSettings(ownSettings),
+    ...localSettings(former),
   ]);
   const at = results.findLastIndex(({ rows }) => rows[0] !== undefined && 'entries' in rows[0]);
   const counted = results[at]?.rows[0];

@@ -6,6 +6,7 @@
  * ANALYZE update pg_class in place. None of these changes the fingerprint, nor do REINDEX CONCURRENTLY and an index
  * that is still being built; all DDL on the table, GRANT, COMMENT and new views do. Another file of the heap shows in `filenode`.
  */
+import { createHash } from 'node:crypto';
 import type { Session } from '../db/session.js';
 import { replacedPartsSql } from './definitions-of/defaults-elsewhere.js';
 import { literal, type SqlQuery } from '../sql/quote.js';
@@ -34,22 +35,24 @@ export async function readFingerprint(
 /**
  * One row, or none when the table is gone: columns as in `Fingerprint`.
  *
+ * Without parameters: PostgreSQL plans a prepared statement with some anew for its first five runs, and the plan of this one costs
+ * more than its run (https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES).
+ *
  * @param captureTriggers names of our own triggers on the table: not part of the fingerprint, but of `capture`
  */
 export function fingerprintSql(oid: number, captureTriggers: readonly string[]): SqlQuery {
-  return { name: 'ghost_fingerprint', text: fingerprintText, values: [oid, captureTriggers] };
+  const text = fingerprintText(oid, captureTriggers);
+  return { name: nameOf(text), text, values: [] };
 }
 
-/** For a session that asks in one message with other statements: `prepare` once, then `execute` under this name. */
-export const preparedFingerprint = 'ghost_fingerprint_prepared';
-
-export function prepareFingerprintStatement(): string {
-  return `prepare ${preparedFingerprint} (oid, name[]) as ${fingerprintText}`;
-}
-
+/** The same, for one message with other statements: in a session that has read it before, and so has it prepared. */
 export function executeFingerprintStatement(oid: number, captureTriggers: readonly string[]): string {
-  const names = captureTriggers.map(literal).join(', ');
-  return `execute ${preparedFingerprint} (${oid}, array[${names}]::name[])`;
+  return `execute ${nameOf(fingerprintText(oid, captureTriggers))}`;
+}
+
+/** One name means one text in a session. */
+function nameOf(text: string): string {
+  return `ghost_fingerprint_${createHash('md5').update(text).digest('hex')}`;
 }
 
 const columnFacts = `
@@ -61,7 +64,7 @@ const withoutLocations = (nodeTree: string): string =>
   `regexp_replace(${nodeTree}::text, ' :location -?\\d+', '', 'g')`;
 
 /** Each is a query for one text. `t` is the table's row in pg_class. */
-const parts: readonly string[] = [
+const parts = (captureTriggers: string): readonly string[] => [
   `select row(
      t.relname, t.relnamespace, t.relowner, t.relam, t.reltablespace, t.relpersistence, t.relkind, t.relreplident,
      t.relrowsecurity, t.relforcerowsecurity, t.reloftype, t.relispartition, t.relacl, t.reloptions,
@@ -109,7 +112,7 @@ const parts: readonly string[] = [
        case when not tg.tgisinternal then obj_description(tg.oid, 'pg_trigger') end
      )::text, '' order by tg.oid)
    from pg_trigger as tg
-   where tg.tgrelid = t.oid and tg.tgname <> all ($2::name[])`,
+   where tg.tgrelid = t.oid and tg.tgname <> all (${captureTriggers})`,
   `select string_agg(row(p.oid, p.xmin, obj_description(p.oid, 'pg_policy'))::text, '' order by p.oid)
    from pg_policy as p where p.polrelid = t.oid`,
   `select string_agg(row(r.oid, r.xmin, obj_description(r.oid, 'pg_rewrite'))::text, '' order by r.oid)
@@ -185,18 +188,23 @@ const parts: readonly string[] = [
    where l.classoid = 'pg_class'::regclass and l.objoid = t.oid`,
 ];
 
-const fingerprintText = `
+function fingerprintText(oid: number, captureTriggers: readonly string[]): string {
+  const names = `array[${captureTriggers.map(literal).join(', ')}]::name[]`;
+  return `
   select
-    md5(concat_ws('|', ${parts.map((part) => `coalesce((${part}), '')`).join(',\n')})) as fingerprint,
+    md5(concat_ws('|', ${parts(names)
+      .map((part) => `coalesce((${part}), '')`)
+      .join(',\n')})) as fingerprint,
     (select n.nspname::text from pg_namespace as n where n.oid = t.relnamespace) as schema,
     t.relname::text as name,
     pg_relation_filenode(t.oid) as filenode,
     (
-      select case when count(*) = cardinality($2::name[])
+      select case when count(*) = ${captureTriggers.length}
         then string_agg(row(tg.oid, tg.xmin, tg.tgenabled)::text, '' order by tg.tgname)
       end
       from pg_trigger as tg
-      where tg.tgrelid = t.oid and tg.tgname = any ($2::name[])
+      where tg.tgrelid = t.oid and tg.tgname = any (${names})
     ) as capture
   from pg_class as t
-  where t.oid = $1`;
+  where t.oid = ${oid}`;
+}

@@ -189,22 +189,31 @@ export class Session implements AsyncDisposable {
    * one that is rolled back takes the settings back by itself.
    */
   async under<T>(settings: Readonly<Record<string, string>>, work: () => Promise<T>): Promise<T> {
+    const { changed, former } = this.differing(settings);
+    let result: T;
+    try {
+      await this.#set(changed);
+      result = await work();
+    } catch (error) {
+      // In a transaction that has failed nothing can be set; its end does it.
+      await this.#set(former).catch(() => undefined);
+      throw error;
+    }
+    await this.#set(former);
+    return result;
+  }
+
+  /** Of these settings, those that the session has not got, and what puts back its own: for who sends them along with statements. */
+  differing(settings: Readonly<Record<string, string>>): {
+    readonly changed: Readonly<Record<string, string>>;
+    readonly former: Readonly<Record<string, string>>;
+  } {
     const changed = Object.entries(settings).filter(([name, value]) => this.#settings[name] !== value);
     const former = changed.flatMap(([name]) => {
       const value = this.#settings[name];
       return value === undefined ? [] : [[name, value] as const];
     });
-    let result: T;
-    try {
-      await this.#set(Object.fromEntries(changed));
-      result = await work();
-    } catch (error) {
-      // In a transaction that has failed nothing can be set; its end does it.
-      await this.#set(Object.fromEntries(former)).catch(() => undefined);
-      throw error;
-    }
-    await this.#set(Object.fromEntries(former));
-    return result;
+    return { changed: Object.fromEntries(changed), former: Object.fromEntries(former) };
   }
 
   /** Under the settings that the role, the database and `PGOPTIONS` give: for names and expressions that the user wrote. */

@@ -34,7 +34,7 @@ export class Applier implements AsyncDisposable {
   }
 
   /** As `catchUp`, whatever somebody does to the source that can be followed: the plan may be another one afterwards. */
-  async catchUpFollowing(): Promise<void> {
+  async catchUpFollowing(): Promise<number> {
     for (;;) {
       try {
         return await this.catchUp();
@@ -50,12 +50,14 @@ export class Applier implements AsyncDisposable {
 
   /**
    * Until the backlog is small.
+   *
+   * @returns the number of entries that were applied
    * @throws SourceAltered
    */
-  async catchUp(): Promise<void> {
+  async catchUp(): Promise<number> {
     const { plan, session, source } = this.current;
     const { emit, signal, log, at, settings, id, balance } = this.context;
-    await catchUp({
+    const { keysApplied } = await catchUp({
       plan,
       session,
       balance: plan.key.mayCollide === true ? balance : undefined,
@@ -75,6 +77,7 @@ export class Applier implements AsyncDisposable {
       at,
       signal,
     });
+    return keysApplied;
   }
 
   /**
@@ -84,7 +87,7 @@ export class Applier implements AsyncDisposable {
    * @returns the number of rows that were brought back
    * @throws FailedError `unique-violation`
    */
-  async audit(caughtUp = (): Promise<void> => this.catchUp()): Promise<number> {
+  async audit(caughtUp = (): Promise<unknown> => this.catchUp()): Promise<number> {
     const { plan, balance, log } = this.context;
     if (plan.key.mayCollide !== true) return 0;
     let requeued = 0;

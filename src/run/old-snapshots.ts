@@ -23,13 +23,14 @@ const toldEveryMs = 2_000;
  *
  * @param deadline by `performance.now()`
  * @param endBlockers a statement that runs on the table has a snapshot, and would be waited for before the lock is asked for
+ * @returns whether anything was waited for
  * @throws CutoverNotObtainedError `old-snapshot`
  */
 export async function awaitOldSnapshots(
   context: RunContext,
   deadline: number,
   endBlockers: EndBlockers,
-): Promise<void> {
+): Promise<boolean> {
   const { control, settings, emit, signal } = context;
   const view = await readSnapshots(control);
   if (view.unseen > 0) emit('warning', unseenWarning(view));
@@ -45,7 +46,7 @@ export async function awaitOldSnapshots(
           code: 'old-snapshot',
           message: `${left.length} transactions began before the swap and may see rows missing in the new table${blockerLines(left)}`,
         });
-        return;
+        return true;
       }
       if (settings.oldSnapshot === 'abort' || performance.now() > deadline) throw inTheWay(context, left);
       if (look === 5 || performance.now() - toldMs > toldEveryMs) {
@@ -67,6 +68,7 @@ export async function awaitOldSnapshots(
     const held = new Set((await readSnapshots(control)).holders.map(({ key }) => key));
     left = left.filter(({ key }) => held.has(key));
   }
+  return view.holders.length > 0;
 }
 
 function withoutKey({ key: _, ...blocker }: SnapshotHolder): Blocker {

@@ -3,12 +3,7 @@
  * the cutover lock; both hold a lock that keeps the answer true until they end.
  */
 import { readDependents } from '../catalog/dependents.js';
-import {
-  executeFingerprintStatement,
-  prepareFingerprintStatement,
-  readFingerprint,
-  type Fingerprint,
-} from '../catalog/fingerprint.js';
+import { executeFingerprintStatement, readFingerprint, type Fingerprint } from '../catalog/fingerprint.js';
 import { readDefinitions } from '../catalog/read-definitions.js';
 import { readTableShape } from '../catalog/shape.js';
 import type { Session } from '../db/session.js';
@@ -69,30 +64,17 @@ export function refuseRenamed(id: number, was: QualifiedName, now: QualifiedName
   );
 }
 
-/** For a session that is warmed up: a plan of its own for each run, as the first five have, would be made under the lock. */
-export const plannedOnce: Readonly<Record<string, string>> = { plan_cache_mode: 'force_generic_plan' };
-
 /**
- * A fresh backend loads the catalog's caches with its first queries, and plans them. Not while the application waits.
- * Once more, since loading caches may make a plan out of date.
- *
- * @param session with `plannedOnce`
+ * A fresh backend plans the query with its first run and loads the catalog's caches with that and the next. Not while the
+ * application waits.
  */
 export async function warmUp({ id, plan }: RunContext, session: Session): Promise<void> {
-  for (let run = 0; run < 2; run += 1) {
+  for (let run = 1; run <= 2; run += 1) {
     await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
   }
 }
 
-/**
- * The same for a session that looks in one message with other statements, by `lookStatement`. A prepared statement is planned
- * anew for its first five runs (https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES).
- */
-export async function prepareLook(context: RunContext, session: Session): Promise<void> {
-  await session.batch([prepareFingerprintStatement()]);
-  for (let run = 0; run <= 5; run += 1) await session.batch([lookStatement(context)]);
-}
-
+/** For a session that looks in one message with other statements, after `warmUp`. */
 export function lookStatement({ id, plan }: RunContext): string {
   return executeFingerprintStatement(plan.source.oid, Object.values(captureTriggerNames(id)));
 }

@@ -3,14 +3,16 @@ import { sql, type SqlQuery } from '../sql/quote.js';
 import { isMarkSql, markPartsSql } from '../sql/marks.js';
 
 /**
- * Every object that carries a mark: what it is, the OID, and the parts of the mark. The comparison with its beginning leaves few
- * of all the comments of a database for the regular expression.
+ * Every object that carries a mark: what it is, the OID, and the parts of the mark. By the index those of PostgreSQL's own objects
+ * are left out, thousands of which have a comment: only these have OIDs below. The comparison with its beginning leaves few of the
+ * others for the regular expression.
  */
 const marked = sql`
   select d.classoid, d.objoid, part[1]::int as id, part[2] as role, part[3] as identity
   from pg_description as d
   cross join lateral ${markPartsSql('d.description')} as part
-  where d.objsubid = 0
+  where d.objoid >= 16384
+    and d.objsubid = 0
     and ${isMarkSql('d.description')}
     and d.classoid in ('pg_namespace'::regclass, 'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass)
     and part is not null`;

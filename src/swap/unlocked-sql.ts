@@ -9,8 +9,15 @@ export interface Unlocked {
   readonly functions: readonly number[];
 }
 
+/** Once in a session: plans it, and loads what is loaded at the first use, so that neither is done under the lock. */
+export function prepareUnlockedStatements(facts: Unlocked): string[] {
+  return [`prepare ghost_unlocked as ${unlockedSql(facts)}`, readUnlockedStatement, `do 'begin end'`];
+}
+
 /** One row: `unlocked`. */
-export function unlockedSql({ relations, functions }: Unlocked): string {
+export const readUnlockedStatement = 'execute ghost_unlocked';
+
+function unlockedSql({ relations, functions }: Unlocked): string {
   return sql`
     select md5(concat_ws('|',
       (select string_agg(c.oid || ' ' || coalesce(c.relacl::text, ''), ',' order by c.oid)
@@ -29,10 +36,13 @@ export function unlockedSql({ relations, functions }: Unlocked): string {
 export const alteredState = 'GH001';
 
 /** Fails with `alteredState` when it is not what it was. */
-export function refuseAlteredStatement(facts: Unlocked, unlocked: string): string {
+export function refuseAlteredStatement(unlocked: string): string {
   const body = `
+declare
+  seen text;
 begin
-  if (${unlockedSql(facts)}) is distinct from ${literal(unlocked)} then
+  execute ${literal(readUnlockedStatement)} into seen;
+  if seen is distinct from ${literal(unlocked)} then
     raise exception 'the table was altered right before the swap' using errcode = '${alteredState}';
   end if;
 end`;

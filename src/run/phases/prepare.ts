@@ -32,7 +32,7 @@ import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../phase-table.js';
 import { buildChangedClone } from '../../plan/trial/changed-clone.js';
 import { followSource } from '../follow.js';
-import { compareDefinitions, plannedOnce, readMark, SourceAltered, warmUp } from '../source-check.js';
+import { compareDefinitions, readMark, SourceAltered, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {
   for (;;) {
@@ -150,7 +150,7 @@ function publishable({ id, plan, schemas }: RunContext): string[] {
 
 async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {
   const { sessions, id, plan, emit, signal } = context;
-  const session = await sessions.open('prepare', plannedOnce);
+  const session = await sessions.open('prepare');
   const what = 'switching capture on';
   try {
     await underLock({

@@ -8,9 +8,10 @@ import type { Transition } from '../phase-table.js';
 
 export async function validate(context: RunContext): Promise<Transition> {
   const { id, settings, emit, signal, at } = context;
+  const record = await onAnySession(context, (session) => recordOf(session, id));
   // The tables are swapped: whatever goes wrong with the rest, the migration has succeeded, and finalize does it again.
   try {
-    await onAnySession(context, async (session) => removeLeftovers(session, await recordOf(session, id)));
+    await onAnySession(context, (session) => removeLeftovers(session, record));
   } catch (error) {
     if (isConnectionLost(error)) throw error;
     emit('warning', {
@@ -22,7 +23,7 @@ export async function validate(context: RunContext): Promise<Transition> {
   await onAnySession(context, async (session) =>
     completeSwap({
       session,
-      record: await recordOf(session, id),
+      record,
       lockTimeoutMs: settings.lockTimeoutMs,
       deadlineMs: settings.cutoverDeadlineMs,
       ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),

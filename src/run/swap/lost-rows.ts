@@ -1,0 +1,35 @@
+/** Rows that are in one table only because two keys have become one, as seen by their numbers under the lock. */
+import { extraRows } from '../../apply/audit.js';
+import { DifferentError } from '../../errors.js';
+import { displayName } from '../../sql/quote.js';
+import type { SwapWork } from './work.js';
+
+/** Rows that were put right by the time that they were looked for; an error of another kind would come for ever. */
+export const maxRepairedTries = 20;
+
+/** Under the lock it came out that the shadow has not as many rows as the source: two keys have become one. */
+export class RowsLost extends Error {
+  constructor() {
+    super('the tables do not have the same number of rows');
+  }
+}
+
+/** Throws with the keys of two rows; or brings back what was lost, and then the swap is tried again. */
+export async function findLost({ applier, apply }: SwapWork, tries: number): Promise<void> {
+  if ((await applier.audit()) > 0 && tries < maxRepairedTries) return;
+  const extra = await extraRows(applier.session, apply);
+  if (extra.length === 0 && tries < maxRepairedTries) return;
+  const lines = extra.map((key) => `\n  ${key}: only in ${displayName(apply.shadow)}`);
+  throw new DifferentError(
+    'differences',
+    `${displayName(apply.shadow)} does not have as many rows as ${displayName(apply.source)}${lines.join('')}`,
+    {
+      details: {
+        columns: [],
+        differences: extra.map((key) => ({ kind: 'extra', key: [key], source: null, shadow: null })),
+      },
+      state: `nothing was swapped; the source is untouched, and migration ${apply.id} keeps its state`,
+      hint: `pg-ghost abort ${apply.id} undoes the migration`,
+    },
+  );
+}
