@@ -5,7 +5,7 @@ import { RefusedError } from '../errors.js';
 import { createEmitter } from '../run/emitter.js';
 import { displayName } from '../sql/quote.js';
 import type { MigrationIdentity } from '../sql/marks.js';
-import { findMigration, setPhase, settleChunks } from '../state/migrations.js';
+import { findMigration, setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
 import { readMarkedMigrations, readOwnObjects, tablesIn } from '../state/own-objects.js';
 import { hasState } from '../state/schema.js';
 import { whereabouts } from '../state/whereabouts.js';
@@ -14,7 +14,7 @@ import { removeMarked, removeMigration } from '../run/cleanup.js';
 import { limitsOf } from '../run/context.js';
 import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
-import { next } from '../run/phase-table.js';
+import { isSwapped, next, type Phase } from '../model/phase.js';
 import { connectingSignal, explained } from './server-errors.js';
 import type { CommonOptions } from '../run/types.js';
 import { watchState } from '../run/watch-state.js';
@@ -63,11 +63,11 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
   });
   await onPoint?.('abort-claimed');
   // Looked at again now that nobody else can move it.
-  const record = await mayAbort(session, id);
+  const { record, phase } = await mayAbort(session, id);
   await withLedger(session, id, (onLock) =>
     removeMigration({ ...work, onLock }, record, async () => {
       await settleChunks(session, id);
-      await setPhase(session, id, 'aborted');
+      await setPhase(session, id, phase);
       await onPoint?.('abort-uncommitted');
     }),
   );
@@ -99,12 +99,17 @@ async function unknownToState(session: Session, id: number): Promise<MigrationId
   return found;
 }
 
-async function mayAbort(session: Session, id: number): ReturnType<typeof resolveMigration> {
+/** @returns what the migration is in afterwards */
+async function mayAbort(
+  session: Session,
+  id: number,
+): Promise<{ readonly record: MigrationRecord; readonly phase: Phase }> {
   const record = await resolveMigration(session, id);
-  if (next(record.phase, 'abort') !== null) return record;
+  const phase = next(record.phase, 'abort');
+  if (phase !== null) return { record, phase };
   const old = (await whereabouts(session, record)).old;
   throw new RefusedError([
-    record.phase === 'swapped'
+    isSwapped(record.phase)
       ? {
           code: 'already-swapped',
           message: `migration ${id} has already swapped its tables; the old one is ${old === null ? 'gone' : displayName(old)}`,

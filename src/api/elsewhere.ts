@@ -8,7 +8,7 @@ import { displayName } from '../sql/quote.js';
 import { listMigrations, type MigrationRecord } from '../state/migrations.js';
 import type { Relation } from '../state/own-objects.js';
 import { whereabouts, type Origin, type Whereabouts } from '../state/whereabouts.js';
-import { isEnded } from '../run/phase-table.js';
+import { isEnded, isOver, isSwapped } from '../model/phase.js';
 
 export function elsewhere(
   { id, phase, table }: MigrationRecord,
@@ -18,13 +18,12 @@ export function elsewhere(
     origin === 'copied'
       ? 'this database is a copy of the one in which it was begun'
       : 'it came here with a dump of the database in which it was begun';
-  const swapped = phase === 'swapped';
   return new RefusedError(
     [
       {
         code: 'state-from-elsewhere',
         message: `migration ${id} of ${displayName(table)} was not begun in this database: ${how}`,
-        hint: swapped
+        hint: isSwapped(phase)
           ? `pg-ghost finalize ${id} drops the old table here; the other database keeps its own`
           : `pg-ghost abort ${id} removes it here, then run again; the other database keeps its own`,
       },
@@ -49,10 +48,10 @@ export async function migrationsOf(session: Session, table: Relation): Promise<M
   let active: MigrationOfTable | null = null;
   let swapped: MigrationOfTable | null = null;
   for (const record of await listMigrations(session)) {
-    if (isEnded(record.phase) && record.phase !== 'swapped') continue;
+    if (isOver(record.phase)) continue;
     const found = await whereabouts(session, record);
     if (!isOf(table, record, found)) continue;
-    if (record.phase === 'swapped') swapped = { record, found };
+    if (isSwapped(record.phase)) swapped = { record, found };
     else active ??= { record, found };
   }
   return { active, swapped };

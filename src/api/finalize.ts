@@ -7,7 +7,6 @@ import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { LockNotObtained } from '../locks/locked-transaction.js';
-import type { Phase } from '../model/phase.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
 import { dropSchemaStatements, findRelation } from '../state/own-objects.js';
@@ -17,7 +16,7 @@ import { byName } from '../run/by-name.js';
 import { dropLeftovers } from '../run/cleanup.js';
 import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
-import { next } from '../run/phase-table.js';
+import { isOver, next, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import { completeSwap } from '../run/after-swap.js';
 import { createEmitter } from '../run/emitter.js';
@@ -44,7 +43,7 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
   const phase = next(record.phase, 'finalize');
   if (phase === null) {
     throw new RefusedError([
-      record.phase === 'finalized' || record.phase === 'aborted'
+      isOver(record.phase)
         ? { code: 'already-ended', message: `migration ${id} is already ${record.phase}` }
         : {
             code: 'not-swapped',

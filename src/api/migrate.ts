@@ -36,7 +36,7 @@ import { staleSeconds } from '../run/pulse.js';
 import { refuseAnotherServer } from '../run/reconnect.js';
 import { explained } from './server-errors.js';
 import { watchState } from '../run/watch-state.js';
-import { isEnded } from '../run/phase-table.js';
+import { isEnded, isOver } from '../model/phase.js';
 import { refuseRenamed } from '../run/source-check.js';
 
 /**
@@ -111,7 +111,7 @@ async function requestOf(
     return asked;
   }
   const record = await resolveMigration(control, resume);
-  if (record.phase === 'finalized' || record.phase === 'aborted') {
+  if (isOver(record.phase)) {
     throw new RefusedError([
       {
         code: 'already-ended',

@@ -12,7 +12,7 @@ import { readProgress } from '../state/progress.js';
 import { hasState } from '../state/schema.js';
 import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
 import { resolveMigration } from '../run/find-table.js';
-import { isEnded } from '../run/phase-table.js';
+import { isEnded, isOver, isSwapped, phaseTable } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import type { CommonOptions, MigrationStatus } from '../run/types.js';
 import { watchState } from '../run/watch-state.js';
@@ -51,10 +51,10 @@ async function look(session: Session, id: number | undefined): Promise<Migration
 async function describe(session: Session, record: MigrationRecord): Promise<MigrationStatus> {
   const { id, phase, table } = record;
   const found = await whereabouts(session, record);
-  const ended = isEnded(phase);
-  const chunks = phase === 'copy' ? await readChunks(session, id) : [];
-  const copied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
-  const { runner } = ended ? { runner: null } : await runPids(session, id);
+  const { copied, beside } = phaseTable[phase];
+  const chunks = copied === 'chunks' ? await readChunks(session, id) : [];
+  const blocksCopied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
+  const { runner } = isEnded(phase) ? { runner: null } : await runPids(session, id);
   const heard = await heardOf(session, id);
   return {
     id,
@@ -62,12 +62,12 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     table: displayName(table),
     renamedTo: renamedTo(record, found),
     origin: found.origin,
-    shadow: ended || phase === 'prepare' || found.shadow === null ? null : displayName(found.shadow),
-    old: phase === 'swapped' && found.old?.isOutside === false ? displayName(found.old) : null,
+    shadow: beside === 'shadow' && found.shadow !== null ? displayName(found.shadow) : null,
+    old: beside === 'old table' && found.old?.isOutside === false ? displayName(found.old) : null,
     capture: 'triggers',
-    percent: percent(record, copied),
+    percent: percent(record, blocksCopied),
     rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
-    backlog: ended || phase === 'prepare' ? 0 : await backlog(session, id),
+    backlog: beside === 'shadow' ? await backlog(session, id) : 0,
     runnerPid: runner,
     ...heldUp(heard, runner),
     error: record.error,
@@ -113,7 +113,7 @@ function heldUp(
 
 /** null where it is not known, and where nothing is to be told: an ended migration is none of the table's business. */
 function renamedTo({ phase, table }: MigrationRecord, { table: now }: Whereabouts): string | null {
-  if (now === null || phase === 'finalized' || phase === 'aborted') return null;
+  if (now === null || isOver(phase)) return null;
   return now.schema === table.schema && now.name === table.name ? null : displayName(now);
 }
 
@@ -129,15 +129,14 @@ async function backlog(session: Session, id: number): Promise<number> {
 }
 
 function percent(record: MigrationRecord, blocksCopied: number): number {
-  switch (record.phase) {
-    case 'prepare':
-    case 'aborted':
+  switch (phaseTable[record.phase].copied) {
+    case 'nothing':
       return 0;
-    case 'copy': {
+    case 'chunks': {
       const total = record.blocksTotal ?? 0;
       return total === 0 ? 0 : Math.min(100, Math.floor((1000 * blocksCopied) / total) / 10);
     }
-    default:
+    case 'everything':
       return 100;
   }
 }
@@ -145,9 +144,9 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
 function nextCommand(record: MigrationRecord, found: Whereabouts, runner: number | null): string {
   const { id, phase } = record;
   const renamed = renamedTo(record, found);
-  if (phase === 'swapped' && found.old?.isOutside === true)
+  if (isSwapped(phase) && found.old?.isOutside === true)
     return `the old table was moved to ${displayName(found.old)} and is yours now; pg-ghost finalize ${id} removes the rest`;
-  if (phase === 'swapped') return `pg-ghost finalize ${id} drops the old table once nobody needs it`;
+  if (isSwapped(phase)) return `pg-ghost finalize ${id} drops the old table once nobody needs it`;
   if (isEnded(phase)) return 'nothing to do';
   if (found.origin !== 'here') {
     const how = found.origin === 'copied' ? 'a copy of another database' : 'a dump of another database';

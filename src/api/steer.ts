@@ -11,7 +11,7 @@ import {
   type CommandName,
 } from '../state/commands.js';
 import { resolveMigration } from '../run/find-table.js';
-import { isEnded } from '../run/phase-table.js';
+import { isEnded } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import { checkSetting } from '../settings/settable.js';
 import type { CommonOptions } from '../run/types.js';

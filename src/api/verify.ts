@@ -5,7 +5,7 @@ import { SqlState, sqlState } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { RefusedError } from '../errors.js';
 import { createEmitter } from '../run/emitter.js';
-import type { Phase } from '../model/phase.js';
+import { isOver, isSwapped, phaseTable } from '../model/phase.js';
 import { displayName } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { runPids } from '../state/fence.js';
@@ -22,8 +22,6 @@ import type { VerifyOptions, VerifyReport } from '../run/types.js';
 import { settingsFrom } from '../settings/given.js';
 import { differencesFound, verifyPlanOf } from '../run/verify-facts.js';
 
-/** Before these the shadow is incomplete, or has no index to find its rows by. */
-const comparable: ReadonlySet<Phase> = new Set(['catch-up', 'settle', 'verify', 'cutover', 'swapped']);
 /** A run that is at work applies the log about that often. */
 const applyPauseMs = 1_000;
 
@@ -59,7 +57,7 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
   });
   const record = await resolveMigration(control, id);
   const { target } = record;
-  if (!comparable.has(record.phase) || target === null) throw notComparable(record);
+  if (!phaseTable[record.phase].isComparable || target === null) throw notComparable(record);
   const tables = await tablesOf(control, record);
   await control.set({ ...record.plan.settings, ...ownSettings });
   const plan = await verifyPlanOf(control, {
@@ -141,8 +139,7 @@ async function tablesOf(
 ): Promise<{ readonly source: QualifiedName; readonly shadow: QualifiedName }> {
   const found = await whereabouts(session, record);
   if (found.origin !== 'here') throw elsewhere(record, found.origin);
-  const [source, shadow] =
-    record.phase === 'swapped' ? [found.old, found.table] : [found.table, found.shadow];
+  const [source, shadow] = isSwapped(record.phase) ? [found.old, found.table] : [found.table, found.shadow];
   if (source !== null && shadow !== null) return { source, shadow };
   throw new RefusedError([
     {
@@ -154,17 +151,16 @@ async function tablesOf(
 }
 
 function notComparable({ id, phase, plan }: MigrationRecord): RefusedError {
-  const why =
-    phase === 'aborted' || phase === 'finalized'
-      ? `migration ${id} is ${phase}: there is only one table left`
-      : phase === 'swapped' && plan.key?.needsHelperIndex === true
-        ? `the new table has no unique index over the key by which its rows are found`
-        : `migration ${id} is in phase ${phase}: the shadow is not complete yet`;
+  const why = isOver(phase)
+    ? `migration ${id} is ${phase}: there is only one table left`
+    : isSwapped(phase) && plan.key?.needsHelperIndex === true
+      ? `the new table has no unique index over the key by which its rows are found`
+      : `migration ${id} is in phase ${phase}: the shadow is not complete yet`;
   return new RefusedError([{ code: 'not-comparable', message: why, hint: `pg-ghost status ${id}` }]);
 }
 
 function stateOf({ id, phase }: MigrationRecord): string {
-  return phase === 'swapped'
+  return isSwapped(phase)
     ? 'the tables are swapped; rows that were deleted since the swap count as missing'
     : `nothing was changed; the source is untouched, and migration ${id} keeps its state (phase ${phase})`;
 }

@@ -8,6 +8,7 @@ import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { sleep } from '../db/wait.js';
 import { ExitCode } from '../errors.js';
 import type { EventListener, MigrationEvent } from '../model/event.js';
+import { phaseStoredBy } from '../model/phase.js';
 import { duration } from '../report/format.js';
 import { eventLine, failureLine, type FailureFields } from '../report/json-lines.js';
 import type { Redact } from '../report/redact.js';
@@ -97,7 +98,7 @@ export class Hooks {
   readonly listener: EventListener = (event) => {
     if (event.event === 'migration:started' || event.event === 'migration:done') this.#table = event.table;
     if (event.event === 'migration:started' || event.event === 'phase:started') this.#phase = event.phase;
-    if (event.event === 'migration:done' && event.id !== null) this.#phase = 'swapped';
+    if (event.event === 'migration:done' && event.id !== null) this.#phase = phaseStoredBy('swap');
     const hook = this.#hookOf(event);
     if (hook !== null) this.#fire(hook, { ...this.#where, id: event.id, line: eventLine(event) });
   };

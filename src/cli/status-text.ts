@@ -1,5 +1,6 @@
 /** Migrations for people: a table of all, everything about one, or what its locks have cost. Pure. */
 import { summarizeLedger } from '../locks/ledger.js';
+import { isEnded } from '../model/phase.js';
 import type { MigrationStatus } from '../run/types.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { count, duration, milliseconds } from '../report/format.js';
@@ -97,7 +98,7 @@ export function runnerText({
   error,
 }: Pick<MigrationStatus, 'phase' | 'runnerPid' | 'error'>): string {
   if (runnerPid !== null) return `backend ${runnerPid}`;
-  if (phase === 'swapped' || phase === 'finalized' || phase === 'aborted') return 'ended';
+  if (isEnded(phase)) return 'ended';
   return error === null || error.code === 'interrupted' ? 'stopped' : 'failed';
 }
 

@@ -4,7 +4,7 @@
  */
 import { sleep as realSleep } from '../db/wait.js';
 import { FailedError } from '../errors.js';
-import { isEnded } from '../run/phase-table.js';
+import { isEnded } from '../model/phase.js';
 import type { MigrationStatus } from '../run/types.js';
 import { defaultRunSettings } from '../settings/table.js';
 import { count, duration } from '../report/format.js';

@@ -1,9 +1,9 @@
 /** Where a run stands, as data: events in, view state out. What a display shows is decided here, how it looks elsewhere. */
 import type { EventMap, MigrationEvent } from './event.js';
-import { type Phase, phases } from './phase.js';
+import { type Phase, phases, phaseStoredBy, phaseTable } from './phase.js';
 
-/** The phases a run goes through; `swapped` and what follows are ends, not work. */
-export const workPhases = phases.slice(0, phases.indexOf('cutover') + 1);
+/** Those that a display has a line for. */
+export const shownPhases = phases.filter((phase) => phaseTable[phase].isShown);
 
 export interface PhaseView {
   readonly phase: Phase;
@@ -109,7 +109,13 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
         ),
       };
     case 'copy:restarted':
-      return { ...state, copy: null, purgedRows: null, index: null, phases: phasesAt('copy', []) };
+      return {
+        ...state,
+        copy: null,
+        purgedRows: null,
+        index: null,
+        phases: phasesAt(phaseStoredBy('copy start'), []),
+      };
     case 'source:followed':
       return { ...state, followed: (state.followed ?? 0) + 1 };
     case 'copy:progress':
@@ -187,7 +193,7 @@ export function currentPhase(state: ProgressState): Phase | null {
 /** Everything before the phase is done, everything after it is to come: a restarted copy goes back in the list. */
 function phasesAt(phase: Phase, before: readonly PhaseView[]): PhaseView[] {
   const at = phases.indexOf(phase);
-  return workPhases.map((each, index) => {
+  return shownPhases.map((each, index) => {
     const seconds = before.find((view) => view.phase === each)?.seconds ?? null;
     if (index < at) return { phase: each, mark: 'done', seconds };
     return { phase: each, mark: index === at ? 'current' : 'pending', seconds: null };

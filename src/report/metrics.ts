@@ -7,7 +7,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { EventListener, EventMap, MigrationEvent } from '../model/event.js';
-import { phases } from '../model/phase.js';
+import { phases, phaseStoredBy, type Phase } from '../model/phase.js';
 
 export interface Metrics {
   /** The text format of a scrape, as it is now. */
@@ -94,7 +94,7 @@ class Figures {
         this.#blocksDone.set(labels, 0);
         setTo(this.#rowsCopied, labels, 0);
         this.#forgetVerify();
-        return this.#enter('copy');
+        return this.#enter(phaseStoredBy('copy start'));
       case 'copy:progress':
         this.#blocksDone.set(labels, event.blocksDone);
         this.#blocksTotal.set(labels, event.blocksTotal);
@@ -163,7 +163,7 @@ class Figures {
     this.#enter(phase);
   }
 
-  #enter(current: string): void {
+  #enter(current: Phase): void {
     for (const phase of phases) this.#phase.set({ ...this.#labels, phase }, phase === current ? 1 : 0);
   }
 
@@ -203,7 +203,7 @@ class Figures {
     this.#throttle([]);
     this.#finished.set({ migration: String(id ?? ''), table }, 1);
     // A native change has no phases.
-    if (id !== null) this.#enter('swapped');
+    if (id !== null) this.#enter(phaseStoredBy('swap'));
   }
 
   #gauge<Label extends string = never>(

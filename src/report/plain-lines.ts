@@ -1,9 +1,11 @@
 /** Progress for logs and pipes: a line at each change of phase, and one every few seconds in between. */
 import type { MigrationEvent } from '../model/event.js';
+import type { Phase } from '../model/phase.js';
 import { clock, counted, duration, milliseconds } from './format.js';
 import type { Look } from './paint.js';
 import { currentPhase, initialProgress, type ProgressState, reduceProgress } from '../model/progress.js';
-import { progressLine, verifiedFacts } from './progress-text.js';
+import { phaseTexts } from './phase-texts.js';
+import { progressLine } from './progress-text.js';
 import type { Reporter } from './reporter.js';
 
 export interface PlainLinesOptions {
@@ -73,13 +75,11 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
   }
 }
 
-function doneFacts(phase: string, state: ProgressState): string {
-  if (phase === 'copy' && state.copy !== null) return `, ${counted(state.copy.rowsCopied, 'row')}`;
-  if (phase === 'purge' && state.purgedRows !== null)
-    return `, ${counted(state.purgedRows, 'row')} written meanwhile taken out`;
-  if (phase === 'verify')
-    return verifiedFacts(state.verified)
-      .map((fact) => `, ${fact}`)
-      .join('');
-  return '';
+function doneFacts(phase: Phase, state: ProgressState): string {
+  const { done, isLogged } = phaseTexts[phase];
+  return isLogged
+    ? ''
+    : done(state)
+        .map((fact) => `, ${fact}`)
+        .join('');
 }

@@ -5,7 +5,7 @@ import type { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
 import { FailedError } from '../errors.js';
 import type { Emit } from '../model/event.js';
-import type { Phase } from '../model/phase.js';
+import { isEnded, isSwapped, next, phaseTable, type Phase, type RunningPhase } from '../model/phase.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
 import { joinRun } from '../state/fence.js';
@@ -17,17 +17,7 @@ import { Throttle } from '../throttle/throttle.js';
 import { asCopyPlan, onAnySession, RunSessions, type RunContext } from './context.js';
 import { runSignal, SessionLost } from './interrupt.js';
 import { LedgerBook } from './ledger-book.js';
-import { compacting } from './log-minder.js';
-import { next, type Transition } from './phase-table.js';
-import { catchUp } from './phases/catch-up.js';
-import { copy } from './phases/copy.js';
-import { swap } from './phases/cutover.js';
-import { buildIndexes } from './phases/index-builds.js';
-import { prepare } from './phases/prepare.js';
-import { purge } from './phases/purge.js';
-import { settle } from './phases/settle.js';
-import { validate } from './phases/validate.js';
-import { verify } from './phases/verify.js';
+import { workOf } from './phase-table.js';
 import { Pulse, pulseSettings } from './pulse.js';
 import type { Steering } from './steering.js';
 import type { MigrateOptions } from './types.js';
@@ -68,21 +58,6 @@ export class AttemptFailed extends Error {
   readonly sessionLost: boolean;
 }
 
-type RunningPhase = Exclude<Phase, 'swapped' | 'finalized' | 'aborted'>;
-
-/** Each phase may be run again from its start; see `machine.ts` for where a resumed run begins. */
-const work: Readonly<Record<RunningPhase, (context: RunContext) => Promise<Transition>>> = {
-  prepare,
-  copy: compacting(copy),
-  purge: compacting(purge),
-  index: compacting(buildIndexes),
-  'catch-up': catchUp,
-  settle: compacting(settle),
-  verify,
-  cutover: swap,
-  validate,
-};
-
 /** @throws AttemptFailed */
 export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const { control, record, runNo, emit, steering, options } = attempt;
@@ -121,7 +96,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
       return steering.settings;
     },
     get signal() {
-      return endsAtCriticalLimit(phase) ? signalOrCritical : signal;
+      return phaseTable[phase].endsAtCriticalLimit ? signalOrCritical : signal;
     },
     get watcher() {
       return watcher ?? control;
@@ -161,7 +136,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     cancelSignal?.addEventListener('abort', cancel, { once: true });
     control.lost.addEventListener('abort', cancel, { once: true });
     await context.at('claimed');
-    while (isRunning(phase)) phase = await runPhase(context, phase);
+    while (!isEnded(phase)) phase = await runPhase(context, phase);
     return await outcome(context);
   } catch (error) {
     throw new AttemptFailed(context, phase, error);
@@ -173,14 +148,6 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     await pulse?.close();
     await sessions.releaseAll();
   }
-}
-
-/**
- * At once, whatever it is at. Before capture is on there is nothing to keep; the swap asks right before each try
- * (postponement.ts), and what was swapped is brought to its end.
- */
-function endsAtCriticalLimit(phase: Phase): boolean {
-  return phase !== 'prepare' && phase !== 'cutover' && phase !== 'validate';
 }
 
 async function startThrottle(
@@ -218,19 +185,14 @@ function criticalLimit(id: number, reasons: readonly Reason[]): FailedError {
   });
 }
 
-function isRunning(phase: Phase): phase is RunningPhase {
-  return phase in work;
-}
-
 async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase> {
   const { control, id, emit, signal } = context;
   signal.throwIfAborted();
-  // `copy` begins in the transaction that switches capture on, `swapped` in the swap's own.
-  if (phase !== 'prepare' && phase !== 'copy' && phase !== 'validate') await setPhase(control, id, phase);
-  if (phase === 'validate') context.steering.swap = 'done';
+  if (phaseTable[phase].storedBy === 'run') await setPhase(control, id, phase);
+  if (isSwapped(phase)) context.steering.swap = 'done';
   emit('phase:started', { phase });
   const started = performance.now();
-  const transition = await work[phase](context);
+  const transition = await workOf(phase)(context);
   const following = next(phase, transition);
   if (following === null) throw new Error(`phase ${phase} cannot end with "${transition}"`);
   if (transition === 'done') emit('phase:done', { phase, seconds: (performance.now() - started) / 1000 });

@@ -2,7 +2,7 @@
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
-import type { Phase } from '../model/phase.js';
+import { isSwapped, phaseTable, type Phase } from '../model/phase.js';
 import { displayName } from '../sql/quote.js';
 import { TakenOver } from '../state/fence.js';
 import { deleteMigration, findMigration, setError } from '../state/migrations.js';
@@ -23,8 +23,7 @@ export async function failed(context: RunContext, phase: Phase, error: unknown):
   );
   // Not ours any more: whoever has it now keeps its state.
   if (!(known instanceof PgGhostError) || known.code === 'taken-over') return known;
-  if (phase === 'prepare' && !control.lost.aborted) {
-    // Nothing has been captured or copied yet, so nothing is worth keeping.
+  if (nothingIsKept(phase) && !control.lost.aborted) {
     await undoPrepare(context, (session) => deleteMigration(session, id));
     await dropEmptyState(control);
     if (known instanceof InterruptedError) return interruptedBeforeCapture();
@@ -35,6 +34,11 @@ export async function failed(context: RunContext, phase: Phase, error: unknown):
     () => undefined,
   );
   return known;
+}
+
+/** Nothing has been captured or copied yet: all of it is undone. */
+function nothingIsKept(phase: Phase): boolean {
+  return phaseTable[phase].beside === 'nothing yet';
 }
 
 async function named(context: RunContext, error: unknown): Promise<unknown> {
@@ -65,11 +69,11 @@ function renamedBeforeCapture({ code, message, details }: PgGhostError): FailedE
 async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): Promise<PgGhostError | null> {
   if (error instanceof PgGhostError || context.control.lost.aborted) return null;
   return await readMark(context.control, context).then(
-    () => (phase === 'prepare' ? null : shadowIsGone(context)),
+    () => (nothingIsKept(phase) ? null : shadowIsGone(context)),
     (found: unknown) => {
       if (!(found instanceof PgGhostError)) return null;
-      // In prepare capture may not be there yet: that is no reason, and would hide the real one.
-      return phase === 'prepare' && found.code === 'capture-interrupted' ? null : found;
+      // Capture may not be there yet: that is no reason, and would hide the real one.
+      return nothingIsKept(phase) && found.code === 'capture-interrupted' ? null : found;
     },
   );
 }
@@ -77,7 +81,7 @@ async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): 
 /** Dropped, renamed or moved: no statement of ours would find it. */
 async function shadowIsGone({ control, id, plan, schemas }: RunContext): Promise<PgGhostError | null> {
   const record = await findMigration(control, id);
-  if (record === null || record.phase === 'swapped') return null;
+  if (record === null || isSwapped(record.phase)) return null;
   const shadow = await findRelation(control, record.shadowOid);
   if (shadow !== null && shadow.schema === schemas.shadow && shadow.name === plan.table.name) return null;
   const what = shadow === null ? 'was dropped' : `was renamed to ${displayName(shadow)}`;
@@ -95,14 +99,12 @@ function describe(context: RunContext, phase: Phase, error: unknown): unknown {
   if (signal.reason instanceof PgGhostError) return signal.reason;
   if (error instanceof PgGhostError) return error;
   const kept = {
-    state:
-      phase === 'prepare'
-        ? 'nothing was changed'
-        : `the source is untouched; migration ${id} keeps its state (phase ${phase})`,
-    hint:
-      phase === 'prepare'
-        ? 'remove the cause and run the same command again'
-        : `remove the cause and run the same command again, or pg-ghost abort ${id} to undo`,
+    state: nothingIsKept(phase)
+      ? 'nothing was changed'
+      : `the source is untouched; migration ${id} keeps its state (phase ${phase})`,
+    hint: nothingIsKept(phase)
+      ? 'remove the cause and run the same command again'
+      : `remove the cause and run the same command again, or pg-ghost abort ${id} to undo`,
     cause: error,
   };
   if (isConnectionLost(error) || error instanceof SessionLost) {

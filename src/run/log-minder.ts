@@ -8,7 +8,7 @@ import { messageOf } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { findMigration } from '../state/migrations.js';
 import type { RunContext } from './context.js';
-import type { Transition } from './phase-table.js';
+import type { Transition } from '../model/phase.js';
 
 /** 8 MB, some 200,000 writes of a bigint key: below that there is nothing to gain. */
 const longSegmentBlocks = 1024;

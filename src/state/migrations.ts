@@ -3,12 +3,13 @@ import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
 import type { Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import type { Phase } from '../model/phase.js';
+import { phaseStoredBy, type Phase } from '../model/phase.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import type { ServerIdentity } from './server-identity.js';
 import type { SqlQuery } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { literal, sql } from '../sql/quote.js';
+import { isActiveSql } from './phase-sql.js';
 import { takenIdsSql } from './schema-sql.js';
 
 export interface StoredError {
@@ -151,7 +152,7 @@ export async function readActiveIdentities(session: Session): Promise<string[] |
   const rows = await session.rows<{ identity: string }>(sql`
     select to_jsonb(m) ->> 'identity' as identity
     from ghost.migrations as m
-    where phase not in ('swapped', 'finalized', 'aborted')`);
+    where ${isActiveSql}`);
   return rows.map(({ identity }) => identity);
 }
 
@@ -164,7 +165,7 @@ export async function findMigration(session: Session, id: number): Promise<Migra
 }
 
 /**
- * A new migration in phase `prepare`, under the next number for which nobody has any of the names that it will need: a user's
+ * A new migration in the first phase, under the next number for which nobody has any of the names that it will need: a user's
  * `ghost_old_1`, or what an earlier migration has left whose state is gone, is none of its business. A table that is in
  * one already fails with 23505.
  */
@@ -177,7 +178,7 @@ export async function insertMigration(
   const row = await session.row<MigrationRow>({
     text: sql`
       insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan, server)
-      overriding system value values ($1, $2, $3, $4, 'prepare', $5, $6, $7)
+      overriding system value values ($1, $2, $3, $4, ${literal(phaseStoredBy('insert'))}, $5, $6, $7)
       returning ${columns}`,
     values: [
       await freeId(session),
@@ -254,7 +255,7 @@ const exchanged = sql`(
 export function swappedSql(id: number): string {
   return sql`
     update ghost.migrations
-    set phase = ${literal('swapped')}, source_oid = case when ${exchanged} then source_oid end, error = null, swap_xid = pg_current_xact_id()::xid::text,
+    set phase = ${literal(phaseStoredBy('swap'))}, source_oid = case when ${exchanged} then source_oid end, error = null, swap_xid = pg_current_xact_id()::xid::text,
       swap_snapshot = pg_current_snapshot()::text, swapped_at = clock_timestamp(), updated_at = clock_timestamp()
     where id = ${id}`;
 }
@@ -317,7 +318,7 @@ export async function setCopyStart(
   await session.execute({
     text: sql`
       update ghost.migrations
-      set phase = 'copy', fingerprint = $2, filenode = $3, capture = $4, blocks_total = $5, rows_copied = 0,
+      set phase = ${literal(phaseStoredBy('copy start'))}, fingerprint = $2, filenode = $3, capture = $4, blocks_total = $5, rows_copied = 0,
           updated_at = clock_timestamp()
       where id = $1`,
     values: [id, mark.fingerprint, mark.filenode, mark.capture, blocksTotal],

@@ -2,6 +2,7 @@
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
+import { isActiveSql } from './phase-sql.js';
 import {
   createStateSchemaSql,
   stateKeysSql,
@@ -102,7 +103,7 @@ async function upgradeState(session: Session, watch: Watch): Promise<void> {
     const { active } = await session.row<{ active: string | null }>(
       `select string_agg(id::text, ', ') as active
        from ghost.migrations
-       where phase not in ('swapped', 'finalized', 'aborted')`,
+       where ${isActiveSql}`,
     );
     if (active !== null) {
       throw new RefusedError([

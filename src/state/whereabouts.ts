@@ -5,6 +5,7 @@
  */
 import type { Session } from '../db/session.js';
 import type { QualifiedName } from '../model/name.js';
+import { isOver, isSwapped } from '../model/phase.js';
 import type { MigrationRecord } from './migrations.js';
 import {
   findRelation,
@@ -33,10 +34,8 @@ export async function whereabouts(session: Session, record: MigrationRecord): Pr
   const isHome = record.server === null || isSameDatabase(record.server, await readHome(session));
   // Another database gives the same numbers to other schemas.
   const own = await readOwnObjects(session, record, isHome ? record.schemaOids : undefined);
-  const isSwapped = record.phase === 'swapped';
   const fits = await oidsFit(session, record, own, isHome);
-  if (record.phase === 'finalized' || record.phase === 'aborted')
-    return { origin: 'here', own, table: null, shadow: null, old: null };
+  if (isOver(record.phase)) return { origin: 'here', own, table: null, shadow: null, old: null };
   const origin = !fits ? 'restored' : isHome ? 'here' : 'copied';
   const inSchema = async (role: 'shadow' | 'old table'): Promise<Relation | null> => {
     const schema = own.schemas.find((each) => each.role === role);
@@ -44,7 +43,7 @@ export async function whereabouts(session: Session, record: MigrationRecord): Pr
       ? null
       : await findRelationNamed(session, { schema: schema.name, name: record.table.name });
   };
-  if (!isSwapped) {
+  if (!isSwapped(record.phase)) {
     return {
       origin,
       own,
@@ -80,8 +79,8 @@ async function oidsFit(
   const evidence: boolean[] = [];
   const captured = own.triggers.map((trigger) => trigger.table.oid);
   if (captured.length > 0) evidence.push(captured.includes(sourceOid));
-  const expected = phase === 'swapped' ? sourceOid : shadowOid;
-  const role = phase === 'swapped' ? 'old table' : 'shadow';
+  const expected = isSwapped(phase) ? sourceOid : shadowOid;
+  const role = isSwapped(phase) ? 'old table' : 'shadow';
   for (const schema of own.schemas) {
     const recorded = schema.role === 'shadow' ? schemaOids.shadow : schemaOids.old;
     // pg_upgrade keeps the OIDs of tables, and not those of schemas.

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { currentPhase, workPhases } from '../../src/model/progress.js';
+import { currentPhase, shownPhases } from '../../src/model/progress.js';
 import { plainLook } from '../../src/report/paint.js';
 import { renderProgress } from '../../src/report/progress-text.js';
 import { after, blocker, copying, event, started } from '../report/events.js';
@@ -10,7 +10,7 @@ const marks = (...events: Parameters<typeof after>): string =>
     .join('');
 
 test('phases go by one after the other', () => {
-  expect(workPhases).toEqual([
+  expect(shownPhases).toEqual([
     'prepare',
     'copy',
     'purge',

@@ -1,7 +1,7 @@
 /** catch-up: applies the log until what is left of it is small (invariants 3, 4, 5). */
 import { Applier } from '../applier.js';
 import type { RunContext } from '../context.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 
 export async function catchUp(context: RunContext): Promise<Transition> {
   await using applier = await Applier.open(context);

@@ -17,7 +17,7 @@ import {
   type SourceMark,
 } from '../../state/migrations.js';
 import type { RunContext } from '../context.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow.js';
 import { SourceAltered, sourceCheck, SourceMoved } from '../source-check.js';
 

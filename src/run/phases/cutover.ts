@@ -12,7 +12,7 @@ import { Applier } from '../applier.js';
 import { expectedTarget, type RunContext } from '../context.js';
 import { isOpen } from '../../settings/cutover-window.js';
 import { followSource } from '../follow.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 import { checkNewForeignKeys } from '../new-foreign-keys.js';
 import { awaitCutover } from '../postponement.js';
 import { SourceAltered } from '../source-check.js';

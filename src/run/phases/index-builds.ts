@@ -21,7 +21,7 @@ import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
 import { runAdjustments } from '../follow.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 
 export async function buildIndexes(context: RunContext): Promise<Transition> {
   const { control, sessions, settings, schemas, emit, signal } = context;

@@ -29,7 +29,7 @@ import { readOwnObjects } from '../../state/own-objects.js';
 import { createSchemaStatements } from '../../state/schema-sql.js';
 import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 import { buildChangedClone } from '../../plan/trial/changed-clone.js';
 import { followSource } from '../follow.js';
 import { compareDefinitions, readMark, SourceAltered, warmUp } from '../source-check.js';

@@ -8,7 +8,7 @@ import { vacuumFreezeStatement } from '../../ddl/settle-sql.js';
 import { settleChunks } from '../../state/migrations.js';
 import { applyPlanOf } from '../apply-facts.js';
 import type { RunContext } from '../context.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 
 export async function purge(context: RunContext): Promise<Transition> {
   const { control, sessions, id, plan, schemas, emit } = context;

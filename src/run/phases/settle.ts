@@ -1,7 +1,7 @@
 /** settle: statistics and visibility map for the shadow, so that no plan is worse after the swap than before it. */
 import { vacuumAnalyzeStatements } from '../../ddl/settle-sql.js';
 import type { RunContext } from '../context.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 
 export async function settle(context: RunContext): Promise<Transition> {
   const { sessions, schemas, plan, at } = context;

@@ -4,7 +4,7 @@ import { isConnectionLost, messageOf } from '../../db/sqlstate.js';
 import { removeLeftovers } from '../cleanup.js';
 import { onAnySession, type RunContext } from '../context.js';
 import { resolveMigration as recordOf } from '../find-table.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 
 export async function validate(context: RunContext): Promise<Transition> {
   const { id, settings, emit, signal, at } = context;

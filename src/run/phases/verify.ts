@@ -7,7 +7,7 @@ import { verifySettings } from '../../verify/verify-sql.js';
 import { Applier } from '../applier.js';
 import { whileApplying } from '../background-apply.js';
 import { expectedTarget, type RunContext } from '../context.js';
-import type { Transition } from '../phase-table.js';
+import type { Transition } from '../../model/phase.js';
 import { differencesFound, verifyPlanOf } from '../verify-facts.js';
 import { findMigration } from '../../state/migrations.js';
 
