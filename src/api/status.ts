@@ -1,5 +1,5 @@
 /** Where migrations stand, for people and scripts. */
-import { backlogSql, logTables } from '../capture/change-log.js';
+import { backlogSql, logTables } from '../capture/key-log.js';
 import { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { LedgerEntry } from '../locks/ledger.js';

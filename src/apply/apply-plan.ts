@@ -1,7 +1,7 @@
 /** What apply has to know of a migration, taken from its plan. Pure. */
 import type { Index, TableShape } from '../model/table-shape.js';
 import { isOn, keyMatches, targetNames, type KeyMatch } from '../stream/key-match.js';
-import { shadowValues } from '../stream/shadow-values.js';
+import { shadowValues } from '../stream/row-values.js';
 import type { PinnedSettings, Plan } from '../model/plan.js';
 import type { Key, KeyColumn } from '../model/key.js';
 import type { ProjectedColumn, Projection } from '../model/projection.js';

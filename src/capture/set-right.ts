@@ -6,7 +6,7 @@ import { addedByEventTrigger } from '../catalog/event-trigger-errors.js';
 import { firingAt, readEventTriggers } from '../catalog/event-triggers.js';
 import { readIntruders, removeIntruders, type Intruder } from '../catalog/intruders.js';
 import type { Session } from '../db/session.js';
-import { captureSchema, logTables } from './change-log.js';
+import { captureSchema, logTables } from './key-log.js';
 import { captureFunctionNames } from './triggers/trigger-sql.js';
 
 /**

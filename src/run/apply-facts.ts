@@ -1,5 +1,5 @@
 /** What apply has to know of this migration. */
-import { changeLog } from '../capture/change-log.js';
+import { changeLog } from '../capture/key-log.js';
 import { applyPlan, type ApplyPlan } from '../apply/apply-plan.js';
 import { expectedTarget, type RunContext } from './context.js';
 

@@ -7,7 +7,7 @@
  */
 import { applyPlan } from '../apply/apply-plan.js';
 import { purgeSql } from '../apply/apply-sql.js';
-import { changeLog } from '../capture/change-log.js';
+import { changeLog } from '../capture/key-log.js';
 import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
 import { readFingerprint } from '../catalog/fingerprint.js';
 import { readTableShape } from '../catalog/shape.js';

@@ -1,5 +1,5 @@
 /** What the comparison has to know of a migration: before the swap source and shadow, after it the old table and the new one. */
-import { changeLog } from '../capture/change-log.js';
+import { changeLog } from '../capture/key-log.js';
 import { readKeyOrder } from '../catalog/key-order.js';
 import type { TableShape } from '../model/table-shape.js';
 import { readValueImages } from '../catalog/value-images.js';

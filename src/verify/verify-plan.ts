@@ -3,7 +3,7 @@ import type { KeyOrderColumn } from '../catalog/key-order.js';
 import type { TableShape } from '../model/table-shape.js';
 import type { ValueImage } from '../catalog/value-images.js';
 import { keyMatches, type KeyMatch } from '../stream/key-match.js';
-import { shadowValues } from '../stream/shadow-values.js';
+import { shadowValues } from '../stream/row-values.js';
 import type { ColumnMapping, PinnedSettings, Plan } from '../model/plan.js';
 import type { Key } from '../model/key.js';
 import type { Projection } from '../model/projection.js';

@@ -15,7 +15,7 @@ import { applyPlan, type ApplyPlan } from '../../src/apply/apply-plan.js';
 import { applyBatch } from '../../src/apply/batch.js';
 import { blocksRange } from '../../src/apply/log-range.js';
 import { applySettings, purgeSql } from '../../src/apply/apply-sql.js';
-import { changeLog } from '../../src/capture/change-log.js';
+import { changeLog } from '../../src/capture/key-log.js';
 import { LogKeeper } from '../../src/capture/log-keeper.js';
 import { captureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import { readTableShape } from '../../src/catalog/shape.js';

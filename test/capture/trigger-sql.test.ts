@@ -4,7 +4,7 @@ import {
   changeLog,
   compactStatements,
   forgetTruncationsSql,
-} from '../../src/capture/change-log.js';
+} from '../../src/capture/key-log.js';
 import { captureStatements, dropCaptureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import type { Key } from '../../src/model/key.js';
 import { sql } from '../../src/sql/quote.js';

@@ -1,7 +1,7 @@
 /** Every write that commits leaves its key in the log, and no writer ever notices (invariant 2). */
 import type pg from 'pg';
 import { expect, test } from 'vitest';
-import { backlogSql } from '../../src/capture/change-log.js';
+import { backlogSql } from '../../src/capture/key-log.js';
 import { captureStatements, dropCaptureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import { createDatabase } from '../support/database.js';
 import { id, SmallMigration, source, type SmallMigrationOptions } from '../apply/small-migration.js';

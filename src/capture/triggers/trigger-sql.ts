@@ -17,7 +17,7 @@ import {
   keyType,
   logTables,
   type ChangeLog,
-} from '../change-log.js';
+} from '../key-log.js';
 
 export interface CaptureFacts {
   /** Migration id. */

@@ -3,7 +3,7 @@
  *
  * A source whose file moved is copied again from its first block: block numbers are all that a chunk knows.
  */
-import { forgetTruncationsSql } from '../../capture/change-log.js';
+import { forgetTruncationsSql } from '../../capture/key-log.js';
 import { runCopy } from '../../copy/copier.js';
 import { relaxedCommit } from '../../db/settings.js';
 import { readBlocks, readSizes } from '../../catalog/sizes.js';

@@ -10,7 +10,7 @@ import {
   markCaptureStatements,
   captureTriggerStatements,
 } from '../../capture/triggers/trigger-sql.js';
-import { changeLog } from '../../capture/change-log.js';
+import { changeLog } from '../../capture/key-log.js';
 import { setRightCapture } from '../../capture/set-right.js';
 import { readFingerprint } from '../../catalog/fingerprint.js';
 import { readBlocks } from '../../catalog/sizes.js';
