@@ -7,7 +7,10 @@ import { RefusedError } from '../errors.js';
 import { createEmitter } from '../run/emitter.js';
 import { isOver, isSwapped, phaseTable } from '../model/phase.js';
 import { displayName } from '../sql/quote.js';
-import type { QualifiedName } from '../model/name.js';
+import type { TableShape } from '../model/table-shape.js';
+import { changeLog } from '../capture/key-log.js';
+import { toldAfterSwap, toldForward, type StreamFacts } from '../stream/stream.js';
+import { waysOf } from '../stream/way.js';
 import { runPids } from '../state/fence.js';
 import { setVerification, type MigrationRecord } from '../state/migrations.js';
 import { whereabouts } from '../state/whereabouts.js';
@@ -58,15 +61,9 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
   const record = await resolveMigration(control, id);
   const { target } = record;
   if (!phaseTable[record.phase].isComparable || target === null) throw notComparable(record);
-  const tables = await tablesOf(control, record);
+  const stream = await streamBetween(control, record, target);
   await control.set({ ...record.plan.settings, ...ownSettings });
-  const plan = await verifyPlanOf(control, {
-    id,
-    plan: asCopyPlan(record.plan),
-    target,
-    tables,
-    swap: record.swap,
-  });
+  const plan = await verifyPlanOf(control, stream, record.swap);
   if (record.swap !== null && record.plan.key?.needsHelperIndex === true) throw notComparable(record);
   const signal = userSignal(options);
   const sessions = await openAll(settings.workers, () =>
@@ -102,7 +99,7 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
     if (differences.length > 0) {
       throw differencesFound(id, plan, result, stateOf(record));
     }
-    return { id, table: displayName(record.table), comparedWith: displayName(plan.source), ...report };
+    return { id, table: displayName(record.table), comparedWith: displayName(plan.from), ...report };
   } finally {
     await Promise.all(sessions.map((session) => session.close()));
   }
@@ -132,15 +129,30 @@ async function waitForApply(control: Session, { id }: MigrationRecord, signal: A
   if (runner !== null) await sleep(applyPauseMs, signal);
 }
 
-/** Under the names that they have now. */
-async function tablesOf(
+/**
+ * Before the swap from the source to the shadow, as the log says; after it from the old table to the new one. Under the names
+ * that they have now.
+ */
+async function streamBetween(
   session: Session,
   record: MigrationRecord,
-): Promise<{ readonly source: QualifiedName; readonly shadow: QualifiedName }> {
+  target: TableShape,
+): Promise<StreamFacts> {
   const found = await whereabouts(session, record);
   if (found.origin !== 'here') throw elsewhere(record, found.origin);
-  const [source, shadow] = isSwapped(record.phase) ? [found.old, found.table] : [found.table, found.shadow];
-  if (source !== null && shadow !== null) return { source, shadow };
+  const { id, swap } = record;
+  const plan = asCopyPlan(record.plan);
+  const [from, to] = isSwapped(record.phase) ? [found.old, found.table] : [found.table, found.shadow];
+  if (from !== null && to !== null) {
+    return {
+      id,
+      way: waysOf(plan, target).forward,
+      from,
+      to,
+      log: swap === null ? changeLog(id, plan.key) : null,
+      told: swap === null ? toldForward : toldAfterSwap,
+    };
+  }
   throw new RefusedError([
     {
       code: 'not-comparable',

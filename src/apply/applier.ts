@@ -61,7 +61,7 @@ export interface CatchUpOptions {
   }) => void;
   /** Whether the backlog is small enough after this pass. Default: 1,000 entries, 25 ms of work. */
   readonly until?: (pass: Pass) => boolean;
-  /** Runs in every batch's transaction; throws when the source's definition is not as recorded (invariant 12). */
+  /** Runs in every batch's transaction; throws when the definition of `from` is not as recorded (invariant 12). */
   readonly checkSource?: (session: Session) => Promise<void>;
   /** Kept where keys may collide. */
   readonly balance?: Balance | undefined;
@@ -98,7 +98,7 @@ export async function planDrain(session: Session, plan: ApplyPlan): Promise<void
 }
 
 /**
- * Applies all that is left, inside the caller's transaction, which is READ COMMITTED and keeps writers out of the source:
+ * Applies all that is left, inside the caller's transaction, which is READ COMMITTED and keeps writers out of `from`:
  * one message, with `first` before it. Conflicts and misfits are thrown as they come from the server: roll back, and let `catchUp` explain them.
  * The session went through `prepareDrain`.
  *
@@ -133,7 +133,7 @@ export async function drain(
 export interface Drained {
   readonly entries: number;
   readonly first: readonly (readonly Record<string, unknown>[])[];
-  /** What the balance differs by; null after a TRUNCATE, since which every row of the source has an entry. */
+  /** What the balance differs by; null after a TRUNCATE, since which every row of `from` has an entry. */
   readonly change: number | null;
 }
 

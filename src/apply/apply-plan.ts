@@ -1,71 +1,37 @@
-/** What apply has to know of a migration, taken from its plan. Pure. */
+/** A stream, and what apply has to know of the table that it writes to. Pure. */
 import type { Index, TableShape } from '../model/table-shape.js';
-import { isOn, keyMatches, targetNames, type KeyMatch } from '../stream/key-match.js';
-import { shadowValues } from '../stream/row-values.js';
-import type { PinnedSettings, Plan } from '../model/plan.js';
+import { isOn, targetNames } from '../stream/key-match.js';
+import { rowValues } from '../stream/row-values.js';
+import { streamOf, type Stream, type StreamFacts } from '../stream/stream.js';
 import type { Key, KeyColumn } from '../model/key.js';
-import type { ProjectedColumn, Projection } from '../model/projection.js';
+import type { KeyLog } from '../model/key-log.js';
+import type { ProjectedColumn } from '../model/projection.js';
 import { onAnyPath } from '../sql/any-path.js';
-import type { QualifiedName } from '../model/name.js';
 
-/** The change log as capture made it. */
-export interface LogTables {
-  /** Every table that may hold a key. */
-  readonly parts: readonly QualifiedName[];
-  readonly truncations: QualifiedName;
-  /** Key columns of each part, in the order of `Key.columns`. */
-  readonly columns: readonly string[];
-  /** The parts that capture writes to, and the column in which they say how many rows more there are since a write. */
-  readonly segments?: readonly QualifiedName[];
-  readonly step?: string | null;
-}
-
-export interface ApplyPlan {
-  /** Migration id, for messages. */
-  readonly id: number;
-  readonly source: QualifiedName;
-  readonly shadow: QualifiedName;
-  readonly log: LogTables;
-  readonly key: Key;
-  readonly projection: Projection;
-  /** Under which the projection is evaluated (invariant 13). */
-  readonly settings: PinnedSettings;
-  /** How each key column is compared, in the order of `Key.columns`. */
-  readonly match: readonly KeyMatch[];
-  /** Rows with equal keys in the source may have different keys in the shadow: `A` and `a` of citext to text. */
+export interface ApplyPlan extends Stream {
+  readonly log: KeyLog;
+  /** Rows with equal keys in `from` may have different keys in `to`: `A` and `a` of citext to text. */
   readonly equalKeysMayPart: boolean;
   /** What can make an incoming row conflict with a row of another key. */
   readonly conflicts: readonly Index[];
-  /** The shadow's columns as a row-to-be has them: an expression over the projection's, in the column's own type. */
+  /** The columns of `to` as a row-to-be has them: an expression over the projection's, in the column's own type. */
   readonly values: readonly ProjectedColumn[];
 }
 
-export interface ApplyFacts {
-  readonly id: number;
-  readonly plan: Pick<Plan, 'table' | 'key' | 'projection' | 'source' | 'target' | 'settings'>;
-  readonly shadow: QualifiedName;
-  readonly log: LogTables;
+export interface ApplyFacts extends StreamFacts {
+  readonly log: KeyLog;
 }
 
-export function applyPlan({ id, plan, shadow, log }: ApplyFacts): ApplyPlan {
-  const { key, projection, source, target, settings } = plan;
-  if (key === null || projection === null || source === null || target === null) {
-    throw new Error('only a plan to copy can be applied');
-  }
+export function applyPlan(facts: ApplyFacts): ApplyPlan {
+  const { key, projection, to } = facts.way;
   return {
-    id,
-    source: plan.table,
-    shadow,
-    log,
-    key,
-    projection,
-    match: keyMatches(key, source, target),
-    equalKeysMayPart: !isUntouched(key, target) && !key.columns.every(sameBytesWhenEqual),
-    conflicts: target.indexes
+    ...streamOf(facts),
+    log: facts.log,
+    equalKeysMayPart: !isUntouched(key, to) && !key.columns.every(sameBytesWhenEqual),
+    conflicts: to.indexes
       .filter((index) => (index.unique || index.exclusion) && !isOn(index, targetNames(key)))
       .map(onUsersPath),
-    settings,
-    values: shadowValues(projection, target),
+    values: rowValues(projection, to),
   };
 }
 
@@ -78,7 +44,7 @@ function onUsersPath(index: Index): Index {
   };
 }
 
-/** The shadow's key is the source's, at most under another name: what is equal in one is equal in the other. */
+/** The key of `to` is `from`'s, at most under another name: what is equal in one is equal in the other. */
 function isUntouched(key: Key, target: TableShape): boolean {
   const isName = (expression: string): boolean => /^("([^"]|"")+"|[a-z_][a-z0-9_]*)$/.test(expression);
   return (

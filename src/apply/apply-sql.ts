@@ -1,5 +1,5 @@
 /**
- * SQL of apply: makes the shadow's rows for the keys in a part of the log what the source's rows are now (invariant 3).
+ * SQL of apply: makes the rows of `to` for the keys in a part of the log what the rows of `from` are now (invariant 3).
  *
  * Rows are found through `cross join lateral (... offset 0)`, which the planner can only run as a nested loop over an index,
  * and then touched by ctid: no statistics, however wrong (both tables may never have been analyzed), can turn a batch into
@@ -79,11 +79,11 @@ export function logValues(part: LogPart): Pick<SqlQuery, 'values'> {
 }
 
 /**
- * Before the first snapshot of the transaction: TRUNCATE, which snapshots do not see, is then either over or waits; of the
- * source, and of the log's tables.
+ * Before the first snapshot of the transaction: TRUNCATE, which snapshots do not see, is then either over or waits; of
+ * `from`, and of the log's tables.
  */
 export function lockTablesSql(plan: ApplyPlan): string {
-  const tables = [plan.source, ...plan.log.parts].map((table) => `only ${qualified(table)}`);
+  const tables = [plan.from, ...plan.log.parts].map((table) => `only ${qualified(table)}`);
   return `lock table ${tables.join(', ')} in access share mode`;
 }
 
@@ -100,27 +100,27 @@ export function lookSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
 }
 
 /**
- * After a TRUNCATE of the source. Right at any time, because every batch looks for the marker first: whatever was written
+ * After a TRUNCATE of `from`. Right at any time, because every batch looks for the marker first: whatever was written
  * after the TRUNCATE is visible only together with the marker, so its entry is still in the log.
  */
 export function followTruncateStatements(plan: ApplyPlan): string[] {
-  return [`truncate only ${qualified(plan.shadow)}`, forgetTruncations(plan)];
+  return [`truncate only ${qualified(plan.to)}`, forgetTruncations(plan)];
 }
 
-/** Takes the shadow's rows of these keys away. */
-export function deleteShadowRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
+/** Takes the rows of `to` of these keys away. */
+export function deleteRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
   return {
     text: sql`
-      delete from only ${qualified(plan.shadow)}
+      delete from only ${qualified(plan.to)}
       where ctid OPERATOR(pg_catalog.=) any (array(
       select found.tid
       from (
-      ${shadowKeys(plan, part)}
+      ${keysInTo(plan, part)}
       ) as k
       cross join lateral (
       select t.ctid as tid
-      from only ${qualified(plan.shadow)} as t
-      where ${matchShadow(plan, 't', (column) => `k.${ident(column)}`)}
+      from only ${qualified(plan.to)} as t
+      where ${matchTo(plan, 't', (column) => `k.${ident(column)}`)}
       offset 0
       ) as found
       ))`,
@@ -128,11 +128,11 @@ export function deleteShadowRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
   };
 }
 
-/** Inserts the source's rows of these keys as they are in this snapshot. */
+/** Inserts the rows of `from` of these keys as they are in this snapshot. */
 export function insertRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
   return {
     text: sql`
-      insert into ${qualified(plan.shadow)} (${identList(projectedColumns(plan.projection))})
+      insert into ${qualified(plan.to)} (${identList(projectedColumns(plan.projection))})
       overriding system value
       ${incomingRows(plan, part)}`,
     ...logValues(part),
@@ -156,8 +156,7 @@ export function deleteEntriesSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
 
 /** How many rows more an entry says that there are; only where somebody keeps count. */
 function stepOf({ log }: ApplyPlan, table: QualifiedName): string {
-  const isSegment = log.segments?.some(({ name }) => name === table.name) === true;
-  return isSegment && log.step != null ? ident(log.step) : '0';
+  return log.step === null || table.name === log.pending.name ? '0' : ident(log.step);
 }
 
 /** The sum of the steps of all entries that are left. */
@@ -178,19 +177,19 @@ export function stepsLeftSql(plan: ApplyPlan): string {
 export function purgeSql(plan: ApplyPlan): SqlQuery {
   return {
     text: sql`
-      delete from only ${qualified(plan.shadow)} as t
+      delete from only ${qualified(plan.to)} as t
       using (
       select distinct * from (
       ${keysOf(plan.key, logKeys(plan, wholeLog))}
       ) as k
       ) as k
-      where ${matchShadow(plan, 't', (column) => `k.${ident(column)}`)}`,
+      where ${matchTo(plan, 't', (column) => `k.${ident(column)}`)}`,
   };
 }
 
 const collectedKeys = 'pg_temp.ghost_keys';
 
-/** For a purge that takes the keys of the log bit by bit: where it keeps them, as the shadow has them. */
+/** For a purge that takes the keys of the log bit by bit: where it keeps them, as `to` has them. */
 export function collectedKeysTableSql(plan: ApplyPlan): string {
   return sql`
     create temporary table ${collectedKeys} on commit drop as
@@ -211,17 +210,17 @@ export function collectKeysSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
 
 export function purgeCollectedSql(plan: ApplyPlan): string {
   return sql`
-    delete from only ${qualified(plan.shadow)} as t
+    delete from only ${qualified(plan.to)} as t
     using (select distinct * from ${collectedKeys}) as k
-    where ${matchShadow(plan, 't', (column) => `k.${ident(column)}`)}`;
+    where ${matchTo(plan, 't', (column) => `k.${ident(column)}`)}`;
 }
 
-/** Deferred constraints of the shadow speak up at the statement, where there is still something to do about it. */
+/** Deferred constraints of `to` speak up at the statement, where there is still something to do about it. */
 export function immediateConstraintsSql(plan: ApplyPlan): string[] {
   const deferrable = plan.conflicts.filter((index) => !index.immediate && index.constraint !== null);
   if (deferrable.length === 0) return [];
   const names = deferrable.map((index) =>
-    qualified({ schema: plan.shadow.schema, name: index.constraint ?? '' }),
+    qualified({ schema: plan.to.schema, name: index.constraint ?? '' }),
   );
   return [`set constraints ${names.join(', ')} immediate`];
 }
@@ -253,11 +252,11 @@ export function planDrainStatements(plan: ApplyPlan): string[] {
 function drainSteps(plan: ApplyPlan): string[] {
   const truncations = qualified(plan.log.truncations);
   return [
-    // A one-time filter: the shadow is read only when there is a marker.
-    `delete from only ${qualified(plan.shadow)} where exists (select from only ${truncations})`,
-    deleteShadowRowsSql(plan, wholeLog).text,
+    // A one-time filter: `to` is read only when there is a marker.
+    `delete from only ${qualified(plan.to)} where exists (select from only ${truncations})`,
+    deleteRowsSql(plan, wholeLog).text,
     insertRowsSql(plan, wholeLog).text,
-    plan.log.step == null
+    plan.log.step === null
       ? `select pg_catalog.count(*) as entries from (\n${logRows(plan, wholeLog, '')}\n) as log`
       : sql`
           select (select pg_catalog.count(*) from (
@@ -276,19 +275,19 @@ function forgetTruncations(plan: ApplyPlan): string {
   return `delete from only ${qualified(plan.log.truncations)}`;
 }
 
-/** The shadow's rows-to-be for the keys in a part of the log. */
+/** The rows-to-be of `to` for the keys in a part of the log. */
 export function incomingRows(plan: ApplyPlan, part: LogPart): string {
   return projectionSql(plan.projection, {
-    from: `only ${qualified(plan.source)}`,
-    where: `ctid OPERATOR(pg_catalog.=) any (array(\n${sourceRows(plan, part)}\n))`,
+    from: `only ${qualified(plan.from)}`,
+    where: `ctid OPERATOR(pg_catalog.=) any (array(\n${fromRows(plan, part)}\n))`,
   });
 }
 
-/** ctids of the source's rows of these keys. */
-export function sourceRows(plan: ApplyPlan, part: LogPart): string {
+/** ctids of the rows of `from` of these keys. */
+export function fromRows(plan: ApplyPlan, part: LogPart): string {
   const { log } = plan;
-  const where = plan.match.map(({ source }, index) =>
-    equals(source, 's', `k.${ident(log.columns[index] ?? '')}`),
+  const where = plan.match.map(({ from }, index) =>
+    equals(from, 's', `k.${ident(log.columns[index] ?? '')}`),
   );
   return sql`
     select found.tid
@@ -299,29 +298,29 @@ export function sourceRows(plan: ApplyPlan, part: LogPart): string {
     ) as k
     cross join lateral (
     select s.ctid as tid
-    from only ${qualified(plan.source)} as s
+    from only ${qualified(plan.from)} as s
     where ${where.join(' and ')}
     offset 0
     ) as found`;
 }
 
-/** Keys as the shadow has them, each once. */
-export function shadowKeys(plan: ApplyPlan, part: LogPart): string {
+/** Keys as `to` has them, each once. */
+export function keysInTo(plan: ApplyPlan, part: LogPart): string {
   const logged = keysOf(plan.key, logKeys(plan, part));
   const distinct = `select distinct * from (\n${logged}\n) as k`;
   if (!plan.equalKeysMayPart) return distinct;
-  // The row that an entry leads to may look different by now, and then its own key is another one in the shadow.
+  // The row that an entry leads to may look different by now, and then its own key is another one in `to`.
   const columns = plan.key.columns.map((column) => ident(column.name)).join(', ');
   const current = sql`
     select ${columns}
-    from only ${qualified(plan.source)}
+    from only ${qualified(plan.from)}
     where ctid OPERATOR(pg_catalog.=) any (array(
-    ${sourceRows(plan, part)}
+    ${fromRows(plan, part)}
     ))`;
   return `${distinct}\nunion\n${keysOf(plan.key, current)}`;
 }
 
-/** Keys in the log, or a part of it, under the names that they have in the source. */
+/** Keys in the log, or a part of it, under the names that they have in `from`. */
 export function logKeys(plan: ApplyPlan, part: LogPart): string {
   const columns = plan.key.columns.map(
     (column, index) => `${ident(plan.log.columns[index] ?? '')} as ${ident(column.name)}`,
@@ -329,7 +328,7 @@ export function logKeys(plan: ApplyPlan, part: LogPart): string {
   return logRows(plan, part, columns.join(', '));
 }
 
-/** A condition: the row of the shadow has this key. */
-export function matchShadow(plan: ApplyPlan, row: string, value: (targetName: string) => string): string {
-  return plan.match.map(({ shadow }) => equals(shadow, row, value(shadow.column))).join(' and ');
+/** A condition: the row of `to` has this key. */
+export function matchTo(plan: ApplyPlan, row: string, value: (targetName: string) => string): string {
+  return plan.match.map(({ to }) => equals(to, row, value(to.column))).join(' and ');
 }

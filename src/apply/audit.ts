@@ -1,5 +1,5 @@
 /**
- * Where two keys of the source may become one in the shadow: are there two, and has one row been written over the other?
+ * Where two keys of `from` may become one in `to`: are there two, and has one row been written over the other?
  *
  * Reads all rows of both tables once, in one snapshot; for migrations whose keys are not known to stay apart. Keys that
  * collide end the run. Where rows were lost to a collision that is over (one of the two was renamed or deleted), their keys are put
@@ -7,15 +7,14 @@
  */
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
-import { displayName, qualified } from '../sql/quote.js';
-import type { QualifiedName } from '../model/name.js';
+import { displayName } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
 import { lockTablesSql } from './apply-sql.js';
 import { balanceSql, collisionsSql, extraRowsSql, requeueMissingSql, type Collision } from './audit-sql.js';
 import type { Balance } from './balance.js';
 
 export interface Audit {
-  /** The source was truncated, and the shadow has not followed: apply, and look again. */
+  /** `from` was truncated, and `to` has not followed: apply, and look again. */
   readonly truncated: boolean;
   /** Rows that were lost, and are in the log now. */
   readonly requeued: number;
@@ -26,12 +25,7 @@ export interface Audit {
  *
  * @throws FailedError `unique-violation`, naming the rows
  */
-export async function audit(
-  session: Session,
-  plan: ApplyPlan,
-  pending: QualifiedName,
-  balance: Balance,
-): Promise<Audit> {
+export async function audit(session: Session, plan: ApplyPlan, balance: Balance): Promise<Audit> {
   balance.forget();
   const counted = await session.transaction(
     async () => {
@@ -44,7 +38,7 @@ export async function audit(
       return await session.under(plan.settings, async () => {
         const collisions = await session.rows<Collision>(collisionsSql(plan));
         if (collisions.length > 0) throw keysCollide(plan, collisions);
-        return { value, requeued: await session.execute(requeueMissingSql(plan, qualified(pending))) };
+        return { value, requeued: await session.execute(requeueMissingSql(plan)) };
       });
     },
     { isolation: 'repeatable read', settings: { jit: 'off' } },
@@ -54,7 +48,7 @@ export async function audit(
   return { truncated: false, requeued: counted.requeued };
 }
 
-/** What the shadow has too much, by key; when the balance says that there is something. */
+/** What `to` has too much, by key; when the balance says that there is something. */
 export async function extraRows(session: Session, plan: ApplyPlan): Promise<string[]> {
   const rows = await session.transaction(
     async () => {
@@ -68,20 +62,20 @@ export async function extraRows(session: Session, plan: ApplyPlan): Promise<stri
 
 export function keysCollide(plan: ApplyPlan, collisions: readonly Collision[]): FailedError {
   const names = plan.key.columns.map(({ name }) => name).join(', ');
-  const lines = collisions.map(({ key, sources }) => {
-    const rows = sources.map((source) => `${names}=${source}`).join(' and ');
-    return `${rows} become ${keyText(plan, key)}`;
+  const lines = collisions.map(({ key, rows }) => {
+    const which = rows.map((row) => `${names}=${row}`).join(' and ');
+    return `${which} become ${keyText(plan, key)}`;
   });
   return new FailedError(
     'unique-violation',
-    `rows of ${displayName(plan.source)} have the same key in the new table:\n${lines.map((line) => `  ${line}`).join('\n')}`,
+    `rows of ${displayName(plan.from)} have the same key in ${plan.told.to}:\n${lines.map((line) => `  ${line}`).join('\n')}`,
     {
       details: {
         reason: 'unique',
-        keys: collisions.flatMap(({ sources }) => sources.map((source) => `${names}=${source}`)),
+        keys: collisions.flatMap(({ rows }) => rows.map((row) => `${names}=${row}`)),
         constraint: null,
       },
-      state: `source untouched, the application's writes go on; migration ${plan.id} keeps its state`,
+      state: `${plan.told.untouched}, the application's writes go on; migration ${plan.id} keeps its state`,
       hint: `change or delete one of them and run the same command again, or pg-ghost abort ${plan.id}`,
     },
   );

@@ -1,8 +1,8 @@
 /**
- * Has a row been lost? Where two keys of the source may become one in the shadow, apply can write one row over the other, and
- * nothing fails: it takes the row of a key away and puts in the source's. So it keeps count. With
+ * Has a row been lost? Where two keys of `from` may become one in `to`, apply can write one row over the other, and
+ * nothing fails: it takes the row of a key away and puts in `from`'s. So it keeps count. With
  *
- *   balance = rows of the shadow + steps of the entries that are left - rows of the source
+ *   balance = rows of `to` + steps of the entries that are left - rows of `from`
  *
  * a write of the application changes nothing (its entry has the step), and a batch changes the balance by the rows it put in,
  * less those it took away, less the steps of its entries: in the end, when no entry is left, by nothing. Entries of one key that

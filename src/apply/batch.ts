@@ -1,5 +1,5 @@
 /**
- * One batch: one transaction at REPEATABLE READ (invariant 5), so that the source's rows, the log and what is decided
+ * One batch: one transaction at REPEATABLE READ (invariant 5), so that the rows of `from`, the log and what is decided
  * about them belong to one moment.
  */
 import type { Session } from '../db/session.js';
@@ -8,7 +8,7 @@ import type { ApplyPlan } from './apply-plan.js';
 import {
   applySettings,
   deleteEntriesSql,
-  deleteShadowRowsSql,
+  deleteRowsSql,
   followTruncateStatements,
   immediateConstraintsSql,
   insertRowsSql,
@@ -22,7 +22,7 @@ import { clearHoldersSql } from './conflict-sql.js';
 export interface BatchOptions {
   /** Look for holders of unique values before they get in the way: costs a search per unique index. */
   readonly clearHolders: boolean;
-  /** Runs under a lock that keeps the source as it is; throws when its definition is not as recorded (invariant 12). */
+  /** Runs under a lock that keeps `from` as it is; throws when its definition is not as recorded (invariant 12). */
   readonly checkSource?: ((session: Session) => Promise<void>) | undefined;
   /** Told what the batch has done to it. */
   readonly balance?: Balance | undefined;
@@ -39,7 +39,7 @@ export interface BatchResult {
 
 /**
  * Applies a part of the log. A conflict over a unique value is tried once more with the holders out of the way; when it
- * comes again, the source's rows violate the constraint, and its error is thrown (23505, 23P01).
+ * comes again, the rows of `from` violate the constraint, and its error is thrown (23505, 23P01).
  */
 export async function applyBatch(
   session: Session,
@@ -64,7 +64,7 @@ async function counted(
   const { balance } = options;
   try {
     const { change, ...result } = await applyOnce(session, plan, part, options);
-    // The source's rows went without entries, and the shadow's with them.
+    // The rows of `from` went without entries, and `to`'s with them.
     if (result.truncated) balance?.forget();
     else balance?.add(change);
     return result;
@@ -96,7 +96,7 @@ async function applyOnce(
       if (!look.found) return { truncated: false, entries: 0, logBlocks: look.blocks, change: 0 };
       let change = 0;
       await session.under(plan.settings, async () => {
-        change -= await session.execute(deleteShadowRowsSql(plan, part));
+        change -= await session.execute(deleteRowsSql(plan, part));
         if (clearHolders) {
           for (const index of plan.conflicts)
             change -= await session.execute(clearHoldersSql(plan, index, part));

@@ -1,27 +1,19 @@
 /**
  * SQL for rows that hold a unique value which an incoming row needs (invariant 5).
  *
- * Such a holder is a row of the shadow whose key is not in the batch. In the batch's snapshot the source satisfies its
+ * Such a holder is a row of `to` whose key is not in the batch. In the batch's snapshot `from` satisfies its
  * constraints, so either the holder is out of date, and then its key is somewhere in the log (visible in the same snapshot,
- * since a write and its entry commit together), or the source's rows violate the shadow's constraint. That is why no key has
- * to be put back into the log, and so none to be converted back into a key of the source: a holder with an entry is removed,
+ * since a write and its entry commit together), or the rows of `from` violate the constraint of `to`. That is why no key has
+ * to be put back into the log, and so none to be converted back into a key of `from`: a holder with an entry is removed,
  * and its own batch brings it back as it is by then; a holder without one is a violation, stays, and fails the insert again.
  */
 import type { Index } from '../model/table-shape.js';
 import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import { keysOf } from '../stream/key-sql.js';
 import type { ApplyPlan } from './apply-plan.js';
-import {
-  incomingRows,
-  logKeys,
-  logRows,
-  logValues,
-  matchShadow,
-  wholeLog,
-  type LogPart,
-} from './apply-sql.js';
+import { incomingRows, logKeys, logRows, logValues, matchTo, wholeLog, type LogPart } from './apply-sql.js';
 
-/** Removes the out-of-date holders of one index, after the batch's own rows are gone from the shadow. */
+/** Removes the out-of-date holders of one index, after the batch's own rows are gone from `to`. */
 export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
   return {
     // The log is read once for all holders: joining it is the one thing here that needs no index.
@@ -29,7 +21,7 @@ export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): S
       with holders as materialized (
       ${holders(plan, index, part)}
       )
-      delete from only ${qualified(plan.shadow)}
+      delete from only ${qualified(plan.to)}
       where ctid OPERATOR(pg_catalog.=) any (array(
       select h.ghost_tid
       from holders as h
@@ -37,14 +29,14 @@ export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): S
       select from (
       ${keysOf(plan.key, logKeys(plan, wholeLog))}
       ) as k
-      where ${matchShadowKeys(plan)}
+      where ${matchesHolder(plan)}
       )
       ))`,
     ...logValues(part),
   };
 }
 
-/** A row of the shadow that stands in the way of the incoming ones: its position. */
+/** A row of `to` that stands in the way of the incoming ones: its position. */
 export function holderSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
   return {
     text: sql`
@@ -57,15 +49,15 @@ export function holderSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuer
   };
 }
 
-/** The key of the shadow's row at a position as text, `k1` ... `kn`; for settings under which text says all of it. */
-export function shadowKeyAtSql(plan: ApplyPlan, tid: string): SqlQuery {
+/** The key of the row of `to` at a position as text, `k1` ... `kn`; for settings under which text says all of it. */
+export function keyAtSql(plan: ApplyPlan, tid: string): SqlQuery {
   const keys = plan.key.columns.map(
     (column, position) => `${ident(column.targetName)}::text as k${position + 1}`,
   );
   return {
     text: sql`
       select ${keys.join(', ')}
-      from only ${qualified(plan.shadow)}
+      from only ${qualified(plan.to)}
       where ctid = $1::tid`,
     values: [tid],
   };
@@ -81,10 +73,10 @@ export function entryKeysSql(plan: ApplyPlan, part: LogPart): SqlQuery {
 }
 
 /**
- * Values that stand more than once in the shadow where a unique index is to be built, with the keys of their rows: `value`
+ * Values that stand more than once in `to` where a unique index is to be built, with the keys of their rows: `value`
  * (one text per index key) and `keys`. Sorts the whole table: for the error message after the build has failed.
  */
-export function duplicateKeysSql(plan: Pick<ApplyPlan, 'key' | 'shadow'>, index: Index): SqlQuery {
+export function duplicateKeysSql(plan: Pick<ApplyPlan, 'key' | 'to'>, index: Index): SqlQuery {
   const values = index.keys.map(({ expression, collation }) =>
     collation === null ? `(${expression})` : `(${expression} collate ${collation})`,
   );
@@ -99,7 +91,7 @@ export function duplicateKeysSql(plan: Pick<ApplyPlan, 'key' | 'shadow'>, index:
       select
         array[${values.map((value) => `min(${value}::text)`).join(', ')}] as value,
         (array_agg(concat_ws(', ', ${names.join(', ')})))[1:5] as keys
-      from only ${qualified(plan.shadow)}${where}
+      from only ${qualified(plan.to)}${where}
       group by ${values.join(', ')}
       having count(*) > 1
       limit 5`,
@@ -117,7 +109,7 @@ function holders(plan: ApplyPlan, index: Index, part: LogPart): string {
     ) as r
     cross join lateral (
     select t.ctid as ghost_tid, ${keys.join(', ')}
-    from only ${qualified(plan.shadow)} as t
+    from only ${qualified(plan.to)} as t
     where ${index.keys.map((key, position) => conflictCondition(index, key, position)).join(' and ')}${predicate}
     offset 0
     ) as h`;
@@ -153,6 +145,6 @@ function conflictCondition(index: Index, key: Index['keys'][number], position: n
     : conflict;
 }
 
-function matchShadowKeys(plan: ApplyPlan): string {
-  return matchShadow(plan, 'h', (column) => `k.${ident(column)}`);
+function matchesHolder(plan: ApplyPlan): string {
+  return matchTo(plan, 'h', (column) => `k.${ident(column)}`);
 }

@@ -1,4 +1,4 @@
-/** Entries that cannot be applied because a row does not fit the shadow: found by halving, and told by name. */
+/** Entries that cannot be applied because a row does not fit `to`: found by halving, and told by name. */
 import type { Session } from '../db/session.js';
 import { isConflict, isRowError, SqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
@@ -7,7 +7,7 @@ import type { ApplyPlan } from './apply-plan.js';
 import {
   applySettings,
   deleteEntriesSql,
-  deleteShadowRowsSql,
+  deleteRowsSql,
   immediateConstraintsSql,
   lockTablesSql,
   type LogSlice,
@@ -15,7 +15,7 @@ import {
 import { keysCollide } from './audit.js';
 import { collisionsSql, hasRowSql, type Collision } from './audit-sql.js';
 import { applyBatch, type BatchOptions } from './batch.js';
-import { entryKeysSql, holderSql, shadowKeyAtSql } from './conflict-sql.js';
+import { entryKeysSql, holderSql, keyAtSql } from './conflict-sql.js';
 import { halves } from './log-range.js';
 
 /** Enough to see a pattern. */
@@ -72,7 +72,7 @@ export async function findMisfits(
   }
 }
 
-/** @throws FailedError `unique-violation` when two rows of these entries have one key in the shadow */
+/** @throws FailedError `unique-violation` when two rows of these entries have one key in `to` */
 async function endIfKeysCollide(session: Session, plan: ApplyPlan, part: LogSlice): Promise<void> {
   const collisions = await session.transaction(
     async () => {
@@ -85,7 +85,7 @@ async function endIfKeysCollide(session: Session, plan: ApplyPlan, part: LogSlic
 }
 
 /**
- * A key that cannot be converted, and whose row is gone again: the shadow never had it, so there is nothing to apply. What is
+ * A key that cannot be converted, and whose row is gone again: `to` never had it, so there is nothing to apply. What is
  * wrong with a key that nobody has any more is no concern of the new shape's.
  */
 async function forgetsRow(
@@ -143,11 +143,11 @@ async function holderOf(
   if (index === undefined) return null;
   await session.batch(['savepoint own_rows', ...immediateConstraintsSql(plan)]);
   const [holder] = await session.under(plan.settings, async () => {
-    await session.execute(deleteShadowRowsSql(plan, part));
+    await session.execute(deleteRowsSql(plan, part));
     return await session.rows<{ tid: string }>(holderSql(plan, index, part));
   });
   const [keys] =
-    holder === undefined ? [] : await session.rows<Record<string, string>>(shadowKeyAtSql(plan, holder.tid));
+    holder === undefined ? [] : await session.rows<Record<string, string>>(keyAtSql(plan, holder.tid));
   await session.batch(['rollback to savepoint own_rows']);
   return keys ?? null;
 }
@@ -164,13 +164,13 @@ export function misfitError(plan: ApplyPlan, misfits: readonly Misfit[], first: 
   );
   const which =
     keys.length === 0 ? '' : ` (${keys.length < maxSamples ? '' : 'among others '}${keys.join('; ')})`;
-  const table = displayName(plan.source);
+  const table = displayName(plan.from);
   const [code, what] = isConflict(error)
     ? [
         'unique-violation',
-        `rows of ${table} violate ${error.constraint ?? 'a unique constraint'} of the new shape`,
+        `rows of ${table} violate ${error.constraint ?? 'a unique constraint'} of ${plan.told.shape}`,
       ]
-    : ['row-does-not-fit', `rows of ${table} do not fit the new shape`];
+    : ['row-does-not-fit', `rows of ${table} do not fit ${plan.told.shape}`];
   return new FailedError(code, `${what}: ${error.message}${which}`, {
     details: {
       reason: reasonOf(error),
@@ -182,7 +182,7 @@ export function misfitError(plan: ApplyPlan, misfits: readonly Misfit[], first: 
       message: error.message,
       sqlState: error.code,
     },
-    state: `source untouched, the application's writes go on; migration ${plan.id} keeps its state`,
+    state: `${plan.told.untouched}, the application's writes go on; migration ${plan.id} keeps its state`,
     hint: `fix the rows and run the same command again, or pg-ghost abort ${plan.id}`,
     cause: error,
   });

@@ -1,6 +1,6 @@
 /**
  * Purge where a key in the log cannot be converted (an `abc` that was to become a number): if its row is gone again there is
- * nothing to take out of the shadow; if not, its row is named. Found by halving the log, so only when a purge has failed.
+ * nothing to take out of `to`; if not, its row is named. Found by halving the log, so only when a purge has failed.
  */
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
@@ -20,7 +20,7 @@ import { describeEntry, misfitError, type Misfit } from './misfits.js';
 
 const maxSamples = 5;
 
-/** @returns rows that left the shadow */
+/** @returns rows that left `to` */
 export async function purge(session: Session, plan: ApplyPlan, signal?: AbortSignal): Promise<number> {
   try {
     return await session.under(plan.settings, () => session.execute(purgeSql(plan)));

@@ -7,33 +7,19 @@
  * keys, and gives its disk back at once: TRUNCATE does not care for old snapshots, VACUUM would.
  */
 import type { Key } from '../model/key.js';
+import type { KeyLog } from '../model/key-log.js';
 import { ident, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 
 export const captureSchema = 'ghost';
 
-export interface ChangeLog {
-  /** One row per written key, columns `k1` ... `kn` in the order of `Key.columns`. Capture writes to one of them. */
+/** The log with its two segments, which nobody else needs to know. */
+export interface SegmentedLog extends KeyLog {
+  /** Capture writes to one of them. */
   readonly segments: readonly [QualifiedName, QualifiedName];
-  /** The same columns, each key once: what was in a segment and cannot be applied yet. Only we write to it. */
-  readonly pending: QualifiedName;
-  /**
-   * One row per TRUNCATE of the source. A table of its own: "was it truncated?" is then answered from an empty table,
-   * and the application's writes keep no index for it.
-   */
-  readonly truncations: QualifiedName;
-  /** Everything that may hold a key; what is applied first comes first. */
-  readonly parts: readonly QualifiedName[];
-  /** `k1` ... `kn`: never the source's own names, which could be anything. */
-  readonly columns: readonly string[];
-  /**
-   * Where keys may collide: how many rows more there are since that write, -1, 0 or 1. The segments have it; what is in
-   * `pending` counts as 0.
-   */
-  readonly step: string | null;
 }
 
-export function changeLog(id: number, key: Key): ChangeLog {
+export function changeLog(id: number, key: Key): SegmentedLog {
   return {
     ...logTables(id),
     columns: key.columns.map((_, index) => `k${index + 1}`),
@@ -42,7 +28,7 @@ export function changeLog(id: number, key: Key): ChangeLog {
 }
 
 /** The tables alone, for when nothing is known of the key (status, abort). */
-export function logTables(id: number): Omit<ChangeLog, 'columns' | 'step'> {
+export function logTables(id: number): Omit<SegmentedLog, 'columns' | 'step'> {
   const table = (name: string): QualifiedName => ({ schema: captureSchema, name: `${name}_${id}` });
   const segments = [table('log'), table('log_b')] as const;
   const pending = table('pending');
@@ -122,7 +108,7 @@ export function forgetTruncationsSql(id: number): SqlQuery {
  * Moves what is in an idle segment into `pending`, each key once, and gives the segment's disk back: for one transaction
  * that has the segment for itself.
  */
-export function compactStatements(log: ChangeLog, segment: QualifiedName): string[] {
+export function compactStatements(log: SegmentedLog, segment: QualifiedName): string[] {
   const columns = log.columns.map(ident).join(', ');
   return [
     sql`

@@ -10,7 +10,7 @@ import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { Key } from '../model/key.js';
 import { qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
-import { changeLog, compactStatements, type ChangeLog } from './key-log.js';
+import { changeLog, compactStatements, type SegmentedLog } from './key-log.js';
 import { switchSegmentStatements } from './triggers/trigger-sql.js';
 
 export interface LogKeeperOptions {
@@ -23,7 +23,7 @@ export interface LogKeeperOptions {
 }
 
 export class LogKeeper {
-  readonly log: ChangeLog;
+  readonly log: SegmentedLog;
   #active: number;
 
   constructor(private readonly options: LogKeeperOptions) {

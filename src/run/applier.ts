@@ -88,14 +88,14 @@ export class Applier implements AsyncDisposable {
    * @throws FailedError `unique-violation`
    */
   async audit(caughtUp = (): Promise<unknown> => this.catchUp()): Promise<number> {
-    const { plan, balance, log } = this.context;
+    const { plan, balance } = this.context;
     if (plan.key.mayCollide !== true) return 0;
     let requeued = 0;
     for (let tries = 1; ; tries += 1) {
       // Names a row whose key cannot be converted, which the audit itself could not.
       await caughtUp();
       try {
-        const found = await audit(this.session, this.plan, log.log.pending, balance);
+        const found = await audit(this.session, this.plan, balance);
         requeued += found.requeued;
         if (!found.truncated && found.requeued === 0) break;
       } catch (error) {

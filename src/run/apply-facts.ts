@@ -1,14 +1,24 @@
-/** What apply has to know of this migration. */
+/** The streams of this migration, and what apply has to know of them. */
 import { changeLog } from '../capture/key-log.js';
-import { applyPlan, type ApplyPlan } from '../apply/apply-plan.js';
+import { applyPlan, type ApplyFacts, type ApplyPlan } from '../apply/apply-plan.js';
+import type { TableShape } from '../model/table-shape.js';
+import { waysOf } from '../stream/way.js';
 import { expectedTarget, type RunContext } from './context.js';
 
-export async function applyPlanOf(context: RunContext): Promise<ApplyPlan> {
-  const { id, plan, schemas } = context;
-  return applyPlan({
+/** From the source to the shadow. */
+export function forwardStream(
+  { id, plan, schemas }: Pick<RunContext, 'id' | 'plan' | 'schemas'>,
+  target: TableShape,
+): ApplyFacts {
+  return {
     id,
-    plan: { ...plan, target: await expectedTarget(context) },
-    shadow: { schema: schemas.shadow, name: plan.table.name },
+    way: waysOf(plan, target).forward,
+    from: plan.table,
+    to: { schema: schemas.shadow, name: plan.table.name },
     log: changeLog(id, plan.key),
-  });
+  };
+}
+
+export async function applyPlanOf(context: RunContext): Promise<ApplyPlan> {
+  return applyPlan(forwardStream(context, await expectedTarget(context)));
 }

@@ -7,7 +7,6 @@
  */
 import { applyPlan } from '../apply/apply-plan.js';
 import { purgeSql } from '../apply/apply-sql.js';
-import { changeLog } from '../capture/key-log.js';
 import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
 import { readFingerprint } from '../catalog/fingerprint.js';
 import { readTableShape } from '../catalog/shape.js';
@@ -29,6 +28,7 @@ import { helperIndexBuilds, helperIndexName } from '../ddl/helper-index-sql.js';
 import { rebindStatements } from '../ddl/rebind-sql.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { setFollowed } from '../state/migrations.js';
+import { forwardStream } from './apply-facts.js';
 import { asCopyPlan, expectedTarget, type CopyPlan, type RunContext } from './context.js';
 import { captureBroken, refuseRenamed, type SourceAltered } from './source-check.js';
 
@@ -213,8 +213,7 @@ async function complete(
   const shadow = { schema: schemas.shadow, name: context.plan.table.name };
   if (tightens) {
     // Rows that wait in the log are as they were before somebody made them obey. What is left is as the source has it.
-    const facts = { ...context.plan, target: former };
-    const apply = applyPlan({ id, plan: facts, shadow, log: changeLog(id, plan.key) });
+    const apply = applyPlan(forwardStream(context, former));
     await session.under(apply.settings, () => session.execute(purgeSql(apply)));
     context.balance.forget();
   }

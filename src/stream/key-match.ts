@@ -4,8 +4,8 @@ import type { Key, KeyColumn } from '../model/key.js';
 import { ident } from '../sql/quote.js';
 
 export interface KeyMatch {
-  readonly source: Comparison;
-  readonly shadow: Comparison;
+  readonly from: Comparison;
+  readonly to: Comparison;
 }
 
 /** The equality of an index, said in full: with another operator or collation the index could not be used. */
@@ -20,27 +20,26 @@ export interface Comparison {
 const builtinEquality = 'OPERATOR(pg_catalog.=)';
 
 /** How each column of the key is compared, in its order. Pure. */
-export function keyMatches(key: Key, source: TableShape, target: TableShape): KeyMatch[] {
-  const sourceIndex = source.indexes.find((index) => index.name === key.index);
-  const targetIndex = target.indexes.find(
+export function keyMatches(key: Key, from: TableShape, to: TableShape): KeyMatch[] {
+  const fromIndex = from.indexes.find((index) => index.name === key.index);
+  const toIndex = to.indexes.find(
     (index) => index.unique && index.predicate === null && isOn(index, targetNames(key)),
   );
   return key.columns.map((column) => {
-    const bySource = comparison(sourceIndex, column.name) ?? {
+    const inFrom = comparison(fromIndex, column.name) ?? {
       column: column.name,
       operator: builtinEquality,
       collation: column.collation,
     };
-    const byTarget = comparison(targetIndex, column.targetName) ?? {
+    const inTo = comparison(toIndex, column.targetName) ?? {
       column: column.targetName,
       // A helper index of our own has the type's default operator class.
       operator:
-        column.equality?.operator ??
-        (column.type === column.targetType ? bySource.operator : builtinEquality),
+        column.equality?.operator ?? (column.type === column.targetType ? inFrom.operator : builtinEquality),
       collation:
-        target.columns.find((each) => each.name === column.targetName)?.collation ?? defaultCollation(column),
+        to.columns.find((each) => each.name === column.targetName)?.collation ?? defaultCollation(column),
     };
-    return { source: bySource, shadow: byTarget };
+    return { from: inFrom, to: inTo };
   });
 }
 

@@ -1,10 +1,10 @@
-/** Keys of the source as keys of the shadow, in SQL. */
+/** Keys of one table as keys of the table that follows it, in SQL. */
 import type { Key } from '../model/key.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import { projectionSql } from '../sql/projection.js';
 import { ident } from '../sql/quote.js';
 
-/** Maps keys of the source to keys of the shadow, in the shadow's types: the projection may leave the last cast to INSERT. */
+/** Maps keys of `from` to keys of `to`, in the types of `to`: the projection may leave the last cast to INSERT. */
 export function keysOf(key: Key, keys: string): string {
   const mapped = projectionSql(key.projection, { from: `(\n${keys}\n)` });
   if (key.columns.every((column) => column.type === column.targetType)) return mapped;

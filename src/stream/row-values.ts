@@ -1,4 +1,4 @@
-/** The values of the shadow's columns for a row of the source. Pure. */
+/** The values of a row as the table that follows will have it. Pure. */
 import type { TableShape } from '../model/table-shape.js';
 import type { ProjectedColumn, Projection } from '../model/projection.js';
 import { onAnyPath, typeOnAnyPath } from '../sql/any-path.js';
@@ -9,11 +9,11 @@ import { ident } from '../sql/quote.js';
  * The projection leaves conversions of a plain ALTER TYPE to INSERT; comparing has to make them itself. Generated columns can
  * be unique too, and are computed only when the row is in.
  */
-export function shadowValues(projection: Projection, target: TableShape): ProjectedColumn[] {
+export function rowValues(projection: Projection, to: TableShape): ProjectedColumn[] {
   const given = new Set(projectedColumns(projection));
-  return target.columns.map(({ name, type, generated, default: expression }) => {
+  return to.columns.map(({ name, type, generated, default: expression }) => {
     if (given.has(name)) return { name, expression: `${ident(name)}::${typeOnAnyPath(type)}` };
-    // Anything else that is not given gets its default, which no row of the source can ask for.
+    // Anything else that is not given gets its default, which no row of `from` can ask for.
     return {
       name,
       expression:

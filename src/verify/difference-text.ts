@@ -4,18 +4,18 @@ import type { VerifyPlan } from './verify-plan.js';
 import type { DifferentRow } from './verify-sql.js';
 
 /** `id=7`, and what is in either table where they differ. */
-export function describeDifference(plan: VerifyPlan, { kind, key, source, shadow }: DifferentRow): string {
+export function describeDifference(plan: VerifyPlan, { kind, key, from, to }: DifferentRow): string {
   const name = plan.key.columns
     .map(({ targetName }, index) => `${targetName}=${key[index] ?? ''}`)
     .join(', ');
   switch (kind) {
     case 'missing':
-      return `${name}: missing in ${qualified(plan.shadow)}`;
+      return `${name}: missing in ${qualified(plan.to)}`;
     case 'extra':
-      return `${name}: only in ${qualified(plan.shadow)}`;
+      return `${name}: only in ${qualified(plan.to)}`;
     case 'different': {
       const columns = plan.compared.flatMap(({ name: column, isStored }, index) => {
-        const [is, should] = [shadow?.[index] ?? null, source?.[index] ?? null];
+        const [is, should] = [to?.[index] ?? null, from?.[index] ?? null];
         const why = isStored === true ? ', as its expression gave it when the row was written' : '';
         return is === should ? [] : [`${column} is ${shown(is)}, must be ${shown(should)}${why}`];
       });

@@ -24,8 +24,8 @@ export abstract class Pieces {
   static async of(plan: VerifyPlan, session: Session, mode: VerifyMode): Promise<Pieces> {
     if (plan.order !== null) return new Ranges(plan, mode);
     return new Blocks(mode, {
-      source: await readBlocksOf(session, plan.source),
-      shadow: plan.bothWays ? await readBlocksOf(session, plan.shadow) : 0,
+      from: await readBlocksOf(session, plan.from),
+      to: plan.bothWays ? await readBlocksOf(session, plan.to) : 0,
     });
   }
 
@@ -74,7 +74,7 @@ class Ranges extends Pieces {
     }
     const after = this.#after;
     const upTo = await this.#endOf(session, size);
-    // The last one has no end: rows that only the shadow has may lie behind all of the source's.
+    // The last one has no end: rows that only `to` has may lie behind all of `from`'s.
     this.#ended = upTo === null;
     this.#after = upTo;
     return { kind: 'range', range: { after, upTo } };
@@ -93,16 +93,14 @@ class Ranges extends Pieces {
 }
 
 /** The text of a type may say less than its value. */
-function doesNotAdvance({ source, order }: VerifyPlan, key: KeyPosition): FailedError {
-  const names = (order ?? [])
-    .map((column, index) => `${column.source.column}=${key[index] ?? ''}`)
-    .join(', ');
+function doesNotAdvance({ from, order, told }: VerifyPlan, key: KeyPosition): FailedError {
+  const names = (order ?? []).map((column, index) => `${column.from.column}=${key[index] ?? ''}`).join(', ');
   return new FailedError(
     'key-text-lossy',
-    `the rows of ${displayName(source)} cannot be compared in order: the key ${names} is another value when its text is read back`,
+    `the rows of ${displayName(from)} cannot be compared in order: the key ${names} is another value when its text is read back`,
     {
       details: { key },
-      state: 'nothing was swapped; the source is untouched, and the migration keeps its state',
+      state: told.uncompared,
       hint: 'the key has a type whose text does not say all of its value: --verify off leaves the comparison out',
     },
   );
@@ -112,26 +110,26 @@ class Blocks extends Pieces {
   readonly firstSize = firstBlocks;
   readonly leastSize = leastBlocks;
   readonly maxSize = maxBlocks;
-  #table: 'source' | 'shadow' = 'source';
-  #from = 0;
+  #table: 'from' | 'to' = 'from';
+  #at = 0;
 
   constructor(
     private readonly mode: VerifyMode,
-    private readonly totals: Readonly<Record<'source' | 'shadow', number>>,
+    private readonly totals: Readonly<Record<'from' | 'to', number>>,
   ) {
     super();
   }
 
   override next(_session: Session, size: number): Promise<Piece | null> {
-    if (this.#from >= this.totals[this.#table]) {
-      if (this.#table === 'shadow') return Promise.resolve(null);
-      this.#table = 'shadow';
-      this.#from = 0;
+    if (this.#at >= this.totals[this.#table]) {
+      if (this.#table === 'to') return Promise.resolve(null);
+      this.#table = 'to';
+      this.#at = 0;
     }
     const total = this.totals[this.#table];
     if (total === 0) return Promise.resolve(null);
-    const blocks = { from: this.#from, to: Math.min(total, this.#from + size) };
-    this.#from = this.mode === 'sample' ? blocks.to + size * (sampleEvery - 1) : blocks.to;
+    const blocks = { from: this.#at, to: Math.min(total, this.#at + size) };
+    this.#at = this.mode === 'sample' ? blocks.to + size * (sampleEvery - 1) : blocks.to;
     return Promise.resolve({ kind: `${this.#table} blocks`, blocks });
   }
 

@@ -4,7 +4,7 @@ import { isRowError, isServerError, SqlState, type ServerError } from '../db/sql
 import { FailedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import type { VerifyPlan } from './verify-plan.js';
-import { digestSql, rangeKeysSql, sourceKeysSql, type KeyPosition, type Piece } from './verify-sql.js';
+import { digestSql, rangeKeysSql, fromKeysSql, type KeyPosition, type Piece } from './verify-sql.js';
 
 const searchTimeMs = 30_000;
 
@@ -17,7 +17,7 @@ export function isAboutARow(error: unknown): error is ServerError {
 /** Runs `work` in a transaction of its own. */
 export type InSnapshot = <T>(session: Session, work: () => Promise<T>) => Promise<T>;
 
-/** @returns `id=7`; null when no single row of the source can be held responsible */
+/** @returns `id=7`; null when no single row of `from` can be held responsible */
 export async function findUncomparable(
   session: Session,
   plan: VerifyPlan,
@@ -26,9 +26,9 @@ export async function findUncomparable(
 ): Promise<string | null> {
   const deadline = Date.now() + searchTimeMs;
   switch (piece.kind) {
-    case 'shadow blocks':
+    case 'to blocks':
       return null;
-    case 'source blocks':
+    case 'from blocks':
       return await inBlocks(piece.blocks.from, piece.blocks.to);
     case 'range': {
       const { range } = piece;
@@ -43,21 +43,21 @@ export async function findUncomparable(
         },
       }));
       const key = at === null ? undefined : keys[at];
-      return key === undefined ? null : describe(key, sourceNamesInOrder(plan));
+      return key === undefined ? null : describe(key, fromNamesInOrder(plan));
     }
   }
 
   async function inBlocks(from: number, to: number): Promise<string | null> {
     const block = await within(from, to, (first, last) => ({
-      kind: 'source blocks',
+      kind: 'from blocks',
       blocks: { from: first, to: last },
     }));
     if (block === null) return null;
     const blocks = { from: block, to: block + 1 };
     for (const { tid, key } of await session.rows<{ tid: string; key: string[] }>(
-      sourceKeysSql(plan, blocks),
+      fromKeysSql(plan, blocks),
     )) {
-      const row: Piece = { kind: 'source blocks', blocks: { ...blocks, tid } };
+      const row: Piece = { kind: 'from blocks', blocks: { ...blocks, tid } };
       if (await fails(row))
         return describe(
           key,
@@ -90,8 +90,8 @@ export async function findUncomparable(
   }
 }
 
-function sourceNamesInOrder({ order }: VerifyPlan): string[] {
-  return (order ?? []).map(({ source }) => source.column);
+function fromNamesInOrder({ order }: VerifyPlan): string[] {
+  return (order ?? []).map(({ from }) => from.column);
 }
 
 function describe(key: KeyPosition, names: readonly string[]): string {
@@ -101,13 +101,10 @@ function describe(key: KeyPosition, names: readonly string[]): string {
 export function uncomparable(plan: VerifyPlan, key: string | null, cause: ServerError): FailedError {
   return new FailedError(
     'row-not-comparable',
-    `rows of ${displayName(plan.source)} cannot be compared with ${displayName(plan.shadow)}: ${cause.message}${key === null ? '' : ` (${key})`}`,
+    `rows of ${displayName(plan.from)} cannot be compared with ${displayName(plan.to)}: ${cause.message}${key === null ? '' : ` (${key})`}`,
     {
       details: { key, message: cause.message, sqlState: cause.code },
-      state:
-        plan.exclusion.kind === 'log'
-          ? 'nothing was swapped; the source is untouched, and the migration keeps its state'
-          : 'the tables are swapped, and nothing was changed now',
+      state: plan.told.uncompared,
       hint: 'put the row right; or, where it is as it should be, run the same command again with --verify off',
       cause,
     },

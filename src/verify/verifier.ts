@@ -1,5 +1,5 @@
 /**
- * Compares the shadow with the source, row by row as the change maps them, in pieces of one short transaction each. It knows no
+ * Compares `to` with `from`, row by row as the change maps them, in pieces of one short transaction each. It knows no
  * policy: it waits for permission, takes the next piece, and feeds back the time.
  *
  * A piece whose digests differ is looked at row by row; what differs there is looked at again when the log has been applied
@@ -17,7 +17,7 @@ import {
   differencesSql,
   digestSql,
   lockSql,
-  shadowKeysSql,
+  toKeysSql,
   type BlockRange,
   type DifferentRow,
   type Digest,
@@ -62,7 +62,7 @@ export interface VerifyWorkers {
 }
 
 export interface VerifyResult {
-  /** Rows of the source that were compared. */
+  /** Rows of `from` that were compared. */
   readonly rows: number;
   readonly pieces: number;
   /** `maxDifferences` at most; then the comparison ended there. */
@@ -166,7 +166,7 @@ export class Verifier {
     }
   }
 
-  /** @returns rows of the source */
+  /** @returns rows of `from` */
   async #compare(session: Session, piece: Piece): Promise<number> {
     const { caughtUp, signal } = this.options;
     for (;;) {
@@ -178,7 +178,7 @@ export class Verifier {
         continue;
       }
       if (!digest.same) await this.#recheck(session, piece);
-      return digest.sourceRows;
+      return digest.fromRows;
     }
   }
 
@@ -189,8 +189,8 @@ export class Verifier {
         async () => await session.row<Digest>(digestSql(this.options.plan, piece)),
       );
     } catch (error) {
-      // The shadow's key goes back to the source's type here, and a row that should not be there need not fit.
-      if (piece.kind !== 'shadow blocks' || !isDataError(error)) throw error;
+      // The key of `to` goes back to `from`'s type here, and a row that should not be there need not fit.
+      if (piece.kind !== 'to blocks' || !isDataError(error)) throw error;
       await this.#inconvertible(session, piece.blocks);
       return 'not convertible';
     }
@@ -211,7 +211,7 @@ export class Verifier {
     this.#differences.push(...again.filter(({ key }) => seen.has(JSON.stringify(key))));
   }
 
-  /** Halves the blocks down to the rows whose key is none of the source's type: those are extra rows. */
+  /** Halves the blocks down to the rows whose key is none of `from`'s type: those are extra rows. */
   async #inconvertible(session: Session, blocks: BlockRange): Promise<void> {
     const { plan } = this.options;
     if (blocks.to - blocks.from > 1) {
@@ -220,19 +220,19 @@ export class Verifier {
         { from: blocks.from, to: middle },
         { from: middle, to: blocks.to },
       ]) {
-        await this.#compare(session, { kind: 'shadow blocks', blocks: half });
+        await this.#compare(session, { kind: 'to blocks', blocks: half });
       }
       return;
     }
     if (blocks.tid !== undefined) {
-      const [row] = await session.rows<{ key: string[] }>(shadowKeysSql(plan, blocks));
+      const [row] = await session.rows<{ key: string[] }>(toKeysSql(plan, blocks));
       if (row !== undefined) {
-        this.#differences.push({ kind: 'extra', key: row.key, source: null, shadow: null });
+        this.#differences.push({ kind: 'extra', key: row.key, from: null, to: null });
       }
       return;
     }
-    for (const { tid } of await session.rows<{ tid: string }>(shadowKeysSql(plan, blocks))) {
-      await this.#compare(session, { kind: 'shadow blocks', blocks: { ...blocks, tid } });
+    for (const { tid } of await session.rows<{ tid: string }>(toKeysSql(plan, blocks))) {
+      await this.#compare(session, { kind: 'to blocks', blocks: { ...blocks, tid } });
     }
   }
 

@@ -1,6 +1,7 @@
 /** A migration from an integer to a bigint key, as a plan: for tests of SQL as text. */
 import { applyPlan, type ApplyPlan } from '../../src/apply/apply-plan.js';
 import type { Column, Index, TableShape } from '../../src/model/table-shape.js';
+import { waysOf } from '../../src/stream/way.js';
 
 export function column(name: string, type: string, facts: Partial<Column> = {}): Column {
   return {
@@ -61,7 +62,7 @@ export function uniqueIndex(
   };
 }
 
-function shape(columns: readonly Column[], indexes: readonly Index[]): TableShape {
+export function shape(columns: readonly Column[], indexes: readonly Index[]): TableShape {
   return {
     oid: 1,
     name: { schema: 'public', name: 'orders' },
@@ -84,34 +85,40 @@ function shape(columns: readonly Column[], indexes: readonly Index[]): TableShap
 
 export function aPlan({ keyType = 'integer', conflicts = [] as readonly Index[] } = {}): ApplyPlan {
   const primary = uniqueIndex('orders_pkey', [{ column: 'id', expression: 'id' }], { primary: true });
+  const target = shape([column('id', 'bigint'), column('email', 'text')], [primary, ...conflicts]);
   return applyPlan({
     id: 1,
-    plan: {
-      table: { schema: 'public', name: 'orders' },
-      settings: {},
-      source: shape([column('id', keyType), column('email', 'text')], [primary]),
-      target: shape([column('id', 'bigint'), column('email', 'text')], [primary, ...conflicts]),
-      key: {
-        index: 'orders_pkey',
-        columns: [{ name: 'id', type: keyType, collation: null, targetName: 'id', targetType: 'bigint' }],
-        projection: { alias: 'orders', layers: [[{ name: 'id', expression: '"id"' }]] },
-        needsHelperIndex: false,
-      },
-      projection: {
-        alias: 'orders',
-        layers: [
-          [
-            { name: 'id', expression: '"id"' },
-            { name: 'email', expression: '"email"' },
+    way: waysOf(
+      {
+        settings: {},
+        columns: [],
+        source: shape([column('id', keyType), column('email', 'text')], [primary]),
+        key: {
+          index: 'orders_pkey',
+          columns: [{ name: 'id', type: keyType, collation: null, targetName: 'id', targetType: 'bigint' }],
+          projection: { alias: 'orders', layers: [[{ name: 'id', expression: '"id"' }]] },
+          needsHelperIndex: false,
+        },
+        projection: {
+          alias: 'orders',
+          layers: [
+            [
+              { name: 'id', expression: '"id"' },
+              { name: 'email', expression: '"email"' },
+            ],
           ],
-        ],
+        },
       },
-    },
-    shadow: { schema: 'ghost_new_1', name: 'orders' },
+      target,
+    ).forward,
+    from: { schema: 'public', name: 'orders' },
+    to: { schema: 'ghost_new_1', name: 'orders' },
     log: {
       parts: [{ schema: 'ghost', name: 'log_1' }],
+      pending: { schema: 'ghost', name: 'pending_1' },
       truncations: { schema: 'ghost', name: 'truncations_1' },
       columns: ['k1'],
+      step: null,
     },
   });
 }

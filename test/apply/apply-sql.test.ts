@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import {
   deleteEntriesSql,
-  deleteShadowRowsSql,
+  deleteRowsSql,
   drainStatements,
   planDrainStatements,
   prepareDrainStatements,
@@ -35,7 +35,7 @@ test('look', () => {
 });
 
 test('the shadow’s rows of a part of the log', () => {
-  expect(deleteShadowRowsSql(plan, part)).toEqual({
+  expect(deleteRowsSql(plan, part)).toEqual({
     text: sql`
       delete from only "ghost_new_1"."orders"
       where ctid OPERATOR(pg_catalog.=) any (array(
@@ -113,7 +113,7 @@ test('entries', () => {
       '0',
     ),
   );
-  const counting = { ...plan, log: { ...plan.log, segments: [log], step: 'step' } };
+  const counting = { ...plan, log: { ...plan.log, step: 'step' } };
   expect(deleteEntriesSql(counting, part).text).toBe(
     gone(
       'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid',
@@ -249,7 +249,7 @@ test('the key’s own index has no holders: its rows are gone already', () => {
 test('keys that part are looked up as they were and as they are', () => {
   expect(plan.equalKeysMayPart).toBe(false);
   expect(aPlan({ keyType: 'numeric' }).equalKeysMayPart).toBe(true);
-  expect(deleteShadowRowsSql(aPlan({ keyType: 'numeric' }), part).text).toContain(') as k\nunion\nselect');
+  expect(deleteRowsSql(aPlan({ keyType: 'numeric' }), part).text).toContain(') as k\nunion\nselect');
 });
 
 test('duplicates', () => {

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import {
   applySettings,
-  deleteShadowRowsSql,
+  deleteRowsSql,
   drainStatements,
   insertRowsSql,
   wholeLog,
@@ -71,9 +71,9 @@ test.each(tables)('%s', async (_, options) => {
   const plan = await m.applyPlan();
   const part = { table: { schema: 'ghost', name: 'log_1' }, range: blocksRange(0, 10) };
   const queries: SqlQuery[] = [
-    deleteShadowRowsSql(plan, part),
+    deleteRowsSql(plan, part),
     insertRowsSql(plan, part),
-    deleteShadowRowsSql(plan, wholeLog),
+    deleteRowsSql(plan, wholeLog),
     insertRowsSql(plan, wholeLog),
     ...plan.conflicts.map((index) => clearHoldersSql(plan, index, part)),
   ];

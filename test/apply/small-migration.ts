@@ -25,6 +25,7 @@ import type { CopyPlan } from '../../src/copy/types.js';
 import { Session } from '../../src/db/session.js';
 import type { Key } from '../../src/model/key.js';
 import type { Projection } from '../../src/model/projection.js';
+import { waysOf } from '../../src/stream/way.js';
 import { projectionSql } from '../../src/sql/projection.js';
 import { ident } from '../../src/sql/quote.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -155,15 +156,18 @@ export class SmallMigration implements AsyncDisposable {
   async applyPlan(): Promise<ApplyPlan> {
     return applyPlan({
       id,
-      plan: {
-        table: source,
-        key: this.key,
-        projection: this.projection,
-        settings: {},
-        source: this.sourceShape,
-        target: await shapeOf(this.session, 'ghost_new_1.t'),
-      },
-      shadow,
+      way: waysOf(
+        {
+          key: this.key,
+          projection: this.projection,
+          columns: [],
+          settings: {},
+          source: this.sourceShape,
+        },
+        await shapeOf(this.session, 'ghost_new_1.t'),
+      ).forward,
+      from: source,
+      to: shadow,
       log: changeLog(id, this.key),
     });
   }

@@ -1,10 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  backlogSql,
-  changeLog,
-  compactStatements,
-  forgetTruncationsSql,
-} from '../../src/capture/key-log.js';
+import { backlogSql, changeLog, compactStatements, forgetTruncationsSql } from '../../src/capture/key-log.js';
 import { captureStatements, dropCaptureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import type { Key } from '../../src/model/key.js';
 import { sql } from '../../src/sql/quote.js';

@@ -16,7 +16,7 @@ import {
   dropLogStatements,
   keyType,
   logTables,
-  type ChangeLog,
+  type SegmentedLog,
 } from '../key-log.js';
 
 export interface CaptureFacts {
@@ -141,7 +141,7 @@ function triggerFunction(name: QualifiedName, body: string, create = 'create'): 
  * on the caller's path (citext, ltree), and keys that are equal but look different (`1.0` and `1.00`, `a` and `A` in a
  * case-insensitive collation) may be two different keys after the change.
  */
-function rowFunctionBody(log: ChangeLog, key: Key, segment: number): string {
+function rowFunctionBody(log: SegmentedLog, key: Key, segment: number): string {
   const entries = log.segments[segment === 0 ? 0 : 1];
   const image = (row: 'old' | 'new'): string =>
     key.columns.map((column) => `${row}.${ident(column.name)}`).join(', ');

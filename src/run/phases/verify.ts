@@ -5,6 +5,7 @@ import { setVerification } from '../../state/migrations.js';
 import { Verifier, type VerifyOptions, type VerifyResult } from '../../verify/verifier.js';
 import { verifySettings } from '../../verify/verify-sql.js';
 import { Applier } from '../applier.js';
+import { forwardStream } from '../apply-facts.js';
 import { whileApplying } from '../background-apply.js';
 import { expectedTarget, type RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
@@ -56,16 +57,7 @@ async function compareAll(context: RunContext, applier: Applying): Promise<void>
     return;
   }
   const started = performance.now();
-  const plan = await verifyPlanOf(control, {
-    id,
-    plan: context.plan,
-    target: await expectedTarget(context),
-    tables: {
-      source: context.plan.table,
-      shadow: { schema: context.schemas.shadow, name: context.plan.table.name },
-    },
-    swap: null,
-  });
+  const plan = await verifyPlanOf(control, forwardStream(context, await expectedTarget(context)));
   const rowsExpected = (await findMigration(control, id))?.rowsCopied ?? null;
   const result = await whileApplying(applier, signal, async (applying) =>
     compare(context, {
