@@ -99,7 +99,7 @@ export function rowDoesNotFit(plan: CopyPlan, rows: readonly BadRow[], first: Se
     keys.length === 0 ? '' : ` (${keys.length < maxSamples ? '' : 'among others '}${keys.join('; ')})`;
   return new FailedError(
     'row-does-not-fit',
-    `rows of ${displayName(plan.source)} do not fit the new shape: ${error.message}${which}`,
+    `rows of ${displayName(plan.from)} do not fit ${plan.told.shape}: ${error.message}${which}`,
     {
       details: {
         reason: reasonOf(error),
@@ -109,7 +109,7 @@ export function rowDoesNotFit(plan: CopyPlan, rows: readonly BadRow[], first: Se
         message: error.message,
         sqlState: error.code,
       },
-      state: `source untouched; migration ${plan.id} keeps its state`,
+      state: `${plan.told.untouched}; migration ${plan.id} keeps its state`,
       hint: `fix the rows and run the same command again, or pg-ghost abort ${plan.id}`,
       cause: error,
     },

@@ -25,14 +25,14 @@ export const copySettings: Readonly<Record<string, string>> = { jit: 'off', enab
  */
 export function copyRowsSql(plan: CopyPlan, range: TidRange): SqlQuery {
   const rows = projectionSql(plan.projection, {
-    from: `only ${qualified(plan.source)}`,
+    from: `only ${qualified(plan.from)}`,
     where:
       'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid\nand ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid',
   });
   return {
     // OVERRIDING SYSTEM VALUE: GENERATED ALWAYS AS IDENTITY columns get the source's values too.
     text: sql`
-      insert into ${qualified(plan.shadow)} (${identList(projectedColumns(plan.projection))})
+      insert into ${qualified(plan.to)} (${identList(projectedColumns(plan.projection))})
       overriding system value
       ${rows}`,
     values: [range.from, range.to],
@@ -41,7 +41,7 @@ export function copyRowsSql(plan: CopyPlan, range: TidRange): SqlQuery {
 
 /** Before the check of the source: what was checked stays so until the chunk is committed (invariant 12). */
 export function lockSourceSql(plan: CopyPlan): string {
-  return `lock table only ${qualified(plan.source)} in access share mode`;
+  return `lock table only ${qualified(plan.from)} in access share mode`;
 }
 
 /** The key of the row at a position, as text; no row when there is none. */
@@ -50,7 +50,7 @@ export function keyAtSql(plan: CopyPlan, tid: string): SqlQuery {
   return {
     text: sql`
       select ${columns.join(', ')}
-      from only ${qualified(plan.source)}
+      from only ${qualified(plan.from)}
       where ctid = $1::tid`,
     values: [tid],
   };

@@ -25,6 +25,7 @@ import type { CopyPlan } from '../../src/copy/types.js';
 import { Session } from '../../src/db/session.js';
 import type { Key } from '../../src/model/key.js';
 import type { Projection } from '../../src/model/projection.js';
+import { toldForward } from '../../src/stream/stream.js';
 import { waysOf } from '../../src/stream/way.js';
 import { projectionSql } from '../../src/sql/projection.js';
 import { ident } from '../../src/sql/quote.js';
@@ -115,7 +116,15 @@ export class SmallMigration implements AsyncDisposable {
   }
 
   get copyPlan(): CopyPlan {
-    return { id, source, shadow, projection: this.projection, settings: {}, key: this.key };
+    return {
+      id,
+      from: source,
+      to: shadow,
+      projection: this.projection,
+      settings: {},
+      key: this.key,
+      told: toldForward,
+    };
   }
 
   async copy(options: Partial<CopyOptions> = {}): Promise<number> {

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import { copyRowsSql, keyAtSql, lockSourceSql, tidRange } from '../../src/copy/copy-sql.js';
 import type { CopyPlan } from '../../src/copy/types.js';
+import { toldForward } from '../../src/stream/stream.js';
 import { sql } from '../../src/sql/quote.js';
 
 const plan: CopyPlan = {
   id: 1,
-  source: { schema: 'public', name: 'orders' },
-  shadow: { schema: 'ghost_new_1', name: 'orders' },
+  from: { schema: 'public', name: 'orders' },
+  to: { schema: 'ghost_new_1', name: 'orders' },
   settings: {},
   projection: {
     alias: 'orders',
@@ -23,6 +24,7 @@ const plan: CopyPlan = {
     projection: { alias: 'orders', layers: [[{ name: 'id', expression: '"id"' }]] },
     needsHelperIndex: false,
   },
+  told: toldForward,
 };
 
 test('a chunk', () => {

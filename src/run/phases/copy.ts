@@ -16,6 +16,7 @@ import {
   type MigrationRecord,
   type SourceMark,
 } from '../../state/migrations.js';
+import { toldForward } from '../../stream/stream.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow.js';
@@ -61,11 +62,12 @@ async function copyWith(
   await runCopy({
     plan: {
       id,
-      source: plan.table,
-      shadow: { schema: schemas.shadow, name: plan.table.name },
+      from: plan.table,
+      to: { schema: schemas.shadow, name: plan.table.name },
       projection: plan.projection,
       settings: plan.settings,
       key: plan.key,
+      told: toldForward,
     },
     sessions: workers,
     totalBlocks: start.blocksTotal,
