@@ -19,10 +19,10 @@ export async function findLost({ applier, apply }: SwapWork, tries: number): Pro
   if ((await applier.audit()) > 0 && tries < maxRepairedTries) return;
   const extra = await extraRows(applier.session, apply);
   if (extra.length === 0 && tries < maxRepairedTries) return;
-  const lines = extra.map((key) => `\n  ${key}: only in ${displayName(apply.shadow)}`);
+  const lines = extra.map((key) => `\n  ${key}: only in ${displayName(apply.to)}`);
   throw new DifferentError(
     'differences',
-    `${displayName(apply.shadow)} does not have as many rows as ${displayName(apply.source)}${lines.join('')}`,
+    `${displayName(apply.to)} does not have as many rows as ${displayName(apply.from)}${lines.join('')}`,
     {
       details: {
         columns: [],
