@@ -22,7 +22,7 @@ export { verify } from './api/verify.js';
 export { abort } from './api/abort.js';
 export { finalize } from './api/finalize.js';
 export { defaultRunSettings } from './settings/table.js';
-export type { RunSettings } from './settings/types.js';
+export type { RunSettings } from './settings/run-settings.js';
 export type {
   CommonOptions,
   MigrateOptions,
@@ -31,7 +31,7 @@ export type {
   PlanOptions,
   VerifyOptions,
   VerifyReport,
-} from './run/types.js';
+} from './run/run-options.js';
 export { migrationPoints, type AtPoint, type Point } from './run/points.js';
 export type { ConnectionOptions } from './db/connection.js';
 export type { ChangeRequest } from './model/change-request.js';

@@ -16,7 +16,7 @@ import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
 import { isSwapped, next, type Phase } from '../model/phase.js';
 import { connectingSignal, explained } from './server-errors.js';
-import type { CommonOptions } from '../run/types.js';
+import type { CommonOptions } from '../run/run-options.js';
 import { watchState } from '../run/watch-state.js';
 import { defaultRunSettings } from '../settings/table.js';
 

@@ -20,7 +20,7 @@ import { isOver, next, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import { completeSwap } from '../run/after-swap.js';
 import { createEmitter } from '../run/emitter.js';
-import type { CommonOptions } from '../run/types.js';
+import type { CommonOptions } from '../run/run-options.js';
 import { defaultRunSettings } from '../settings/table.js';
 
 const patienceMs = 15_000;

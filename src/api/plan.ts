@@ -5,13 +5,13 @@ import type { Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { settingsFrom } from '../settings/given.js';
 import { refusalOfCopy, requestUnder } from '../settings/native.js';
-import type { RunSettings } from '../settings/types.js';
+import type { RunSettings } from '../settings/run-settings.js';
 import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../ddl/rebind-sql.js';
 import { rehearseObjects } from '../run/rehearse-objects.js';
 import { rehearsePlan } from '../run/rehearse-plan.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
-import type { PlanOptions } from '../run/types.js';
+import type { PlanOptions } from '../run/run-options.js';
 
 /**
  * What would happen. Changes nothing. That the change is refused is a verdict, not an error.

@@ -4,7 +4,7 @@ import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
 import { cameFromFunction, namingEventTrigger } from '../run/event-trigger-failure.js';
-import type { CommonOptions } from '../run/types.js';
+import type { CommonOptions } from '../run/run-options.js';
 
 /**
  * Runs one function of the library.

@@ -8,13 +8,13 @@ import { displayName, qualified } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
 import { listMigrations, readChunks, type MigrationRecord } from '../state/migrations.js';
 import { readLocks } from '../state/lock-entries.js';
-import { readProgress } from '../state/progress.js';
+import { readProgress } from '../state/stored-progress.js';
 import { hasState } from '../state/schema.js';
 import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
 import { resolveMigration } from '../run/find-table.js';
 import { isEnded, isOver, isSwapped, phaseTable } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
-import type { CommonOptions, MigrationStatus } from '../run/types.js';
+import type { CommonOptions, MigrationStatus } from '../run/run-options.js';
 import { watchState } from '../run/watch-state.js';
 
 /** All migrations of the database, or the one. */

@@ -14,7 +14,7 @@ import { resolveMigration } from '../run/find-table.js';
 import { isEnded } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import { checkSetting } from '../settings/settable.js';
-import type { CommonOptions } from '../run/types.js';
+import type { CommonOptions } from '../run/run-options.js';
 
 const pollMs = 50;
 /** How often it is looked whether somebody is still there to answer. */

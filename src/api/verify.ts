@@ -21,7 +21,7 @@ import { elsewhere } from './elsewhere.js';
 import { resolveMigration } from '../run/find-table.js';
 import { userSignal } from '../run/interrupt.js';
 import { connectingSignal, explained } from './server-errors.js';
-import type { VerifyOptions, VerifyReport } from '../run/types.js';
+import type { VerifyOptions, VerifyReport } from '../run/run-options.js';
 import { settingsFrom } from '../settings/given.js';
 import { differencesFound, verifyPlanOf } from '../run/verify-facts.js';
 

@@ -10,7 +10,7 @@
  * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
  */
 import { blocksSql } from '../catalog/sizes.js';
-import { projectedColumns, projectionSql } from '../sql/projection.js';
+import { projectedColumns, projectionSql } from '../sql/projection-sql.js';
 import { ident, identList, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { equals } from '../stream/key-match.js';

@@ -4,7 +4,7 @@ import { connectionNotices, type ConnectionOptions } from '../db/connection.js';
 import { InterruptedError } from '../errors.js';
 import type { EventListener } from '../model/event.js';
 import { logReporter } from '../report/log.js';
-import { connectionFrom } from './connection.js';
+import { connectionFrom } from './given-connection.js';
 import { type Aftermath, interruptionOf, Interrupts } from './interrupts.js';
 import type { Invocation, Library } from './invocation.js';
 import { createLogging, type LogLevel } from './logging.js';

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { GivenOption } from '../report/plan-settings.js';
 import type { Redact } from '../report/redact.js';
 import { defaultText, isNothing, keyedRows, meaningOf, typedOf, type KeyedRow } from '../settings/rows.js';
-import type { RunSettings } from '../settings/types.js';
+import type { RunSettings } from '../settings/run-settings.js';
 import type { Hook } from './hooks.js';
 import { runOptions } from './options.js';
 

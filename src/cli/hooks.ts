@@ -12,7 +12,7 @@ import { phaseStoredBy } from '../model/phase.js';
 import { duration } from '../report/format.js';
 import { eventLine, failureLine, type FailureFields } from '../report/json-lines.js';
 import type { Redact } from '../report/redact.js';
-import type { Environment } from './connection.js';
+import type { Environment } from './given-connection.js';
 import { runShell, type ShellResult } from './shell.js';
 
 export const hookEvents = [

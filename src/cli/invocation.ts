@@ -1,7 +1,7 @@
 /** One call of the program: where it writes, what it may use, and what the end of it has to know. */
 import type { Logger } from 'pino';
 import type { Redact } from '../report/redact.js';
-import type { Environment } from './connection.js';
+import type { Environment } from './given-connection.js';
 import type { SignalSource } from './interrupts.js';
 import type { Output } from './output.js';
 

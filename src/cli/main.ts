@@ -1,6 +1,6 @@
 /** The entry point: the only file that knows the process. Sets its exit code and lets it end by itself. */
 import { createRedactor } from '../report/redact.js';
-import { secretsFrom } from './connection.js';
+import { secretsFrom } from './given-connection.js';
 import { type Invocation, newOutcome } from './invocation.js';
 import { Output } from './output.js';
 import { fail, runProgram } from './program.js';

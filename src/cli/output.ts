@@ -1,6 +1,6 @@
 /** stdout or stderr. A reader that went away (`| head`) is not an error: the work goes on unheard. */
 import { colourPaint, type Look, asciiSymbols, plainPaint, unicodeSymbols } from '../report/paint.js';
-import type { Environment } from './connection.js';
+import type { Environment } from './given-connection.js';
 
 /** What is used of a `NodeJS.WriteStream`. */
 export interface OutputStream {

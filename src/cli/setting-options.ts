@@ -2,8 +2,8 @@
 import { Option } from '@commander-js/extra-typings';
 import { defaultText, helpOf, keyedRows, isNothing, type KeyedRow } from '../settings/rows.js';
 import { defaultRunSettings } from '../settings/table.js';
-import type { RunSettings } from '../settings/types.js';
-import { replicaFrom, type Environment } from './connection.js';
+import type { RunSettings } from '../settings/run-settings.js';
+import { replicaFrom, type Environment } from './given-connection.js';
 import { parserOf } from './values.js';
 
 /** Of the options that are not a setting's, which each command names by itself. */

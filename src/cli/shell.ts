@@ -1,7 +1,7 @@
 /** One command line of the user, run by the shell, with an end in any case. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { Environment } from './connection.js';
+import type { Environment } from './given-connection.js';
 
 export interface ShellOptions {
   /** All of it. */

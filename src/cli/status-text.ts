@@ -1,11 +1,11 @@
 /** Migrations for people: a table of all, everything about one, or what its locks have cost. Pure. */
 import { summarizeLedger } from '../locks/ledger.js';
 import { isEnded } from '../model/phase.js';
-import type { MigrationStatus } from '../run/types.js';
+import type { MigrationStatus } from '../run/run-options.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { count, duration, milliseconds } from '../report/format.js';
 import type { Look } from '../report/paint.js';
-import { grid } from '../report/table.js';
+import { grid } from '../report/text-layout.js';
 
 export function statusTable(migrations: readonly MigrationStatus[], { paint }: Look): string[] {
   if (migrations.length === 0) return ['no migrations in this database'];

@@ -5,7 +5,7 @@
 import { sleep as realSleep } from '../db/wait.js';
 import { FailedError } from '../errors.js';
 import { isEnded } from '../model/phase.js';
-import type { MigrationStatus } from '../run/types.js';
+import type { MigrationStatus } from '../run/run-options.js';
 import { defaultRunSettings } from '../settings/table.js';
 import { count, duration } from '../report/format.js';
 import type { Look } from '../report/paint.js';

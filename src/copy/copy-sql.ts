@@ -1,5 +1,5 @@
 /** SQL of the copy. */
-import { projectedColumns, projectionSql } from '../sql/projection.js';
+import { projectedColumns, projectionSql } from '../sql/projection-sql.js';
 import { ident, identList, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { BlockRange, CopyPlan } from './types.js';
 

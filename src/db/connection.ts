@@ -1,8 +1,8 @@
 /** Where to connect: what libpq's users write, wherever they write it. What becomes of it is in `conninfo/`. */
-import type { ConnectionOptions } from './conninfo/options.js';
+import type { ConnectionOptions } from './conninfo/connection-options.js';
 import { describeTarget, resolveTarget } from './conninfo/target.js';
 
-export type { ConnectionOptions } from './conninfo/options.js';
+export type { ConnectionOptions } from './conninfo/connection-options.js';
 
 /** For messages and the state: no password in it, ever. */
 export function describeConnection(options: ConnectionOptions): string {

@@ -11,7 +11,7 @@ import { blockerOf, inTheWay, reluctant, vetoed, type InTheWay } from './in-the-
 import { BlockerKiller, type KillBlockers, type Killed } from './kill-blockers.js';
 import { lockTry, lookPauseMs, type LockTry } from './ladder.js';
 import type { LedgerEntry } from './ledger.js';
-import type { AskLimits, Lock } from './request.js';
+import type { AskLimits, Lock } from './lock-request.js';
 
 /** Why a try that was made did not succeed. `hold`: the work took too long. `harm`: waiting cost others too much. */
 export type TryFailure = 'lock' | 'hold' | 'deadlock' | 'harm';

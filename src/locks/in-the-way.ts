@@ -3,7 +3,7 @@ import type { LockHolder } from '../catalog/activity.js';
 import { preparedTransactionPid } from '../catalog/activity.js';
 import type { Blocker } from '../model/blocker.js';
 import { conflicts } from '../model/lock-mode.js';
-import type { Lock } from './request.js';
+import type { Lock } from './lock-request.js';
 
 /** A transaction that holds what conflicts with what we ask; `lockModes` are those that do. */
 export type InTheWay = Omit<LockHolder, 'oid'> & { readonly relations: readonly number[] };

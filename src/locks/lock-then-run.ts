@@ -8,7 +8,7 @@ import { attempts, type Asking, type Tried } from './attempts.js';
 import type { LockTry } from './ladder.js';
 import { CommitOutcomeUnknown } from './locked-transaction.js';
 import { OneTry } from './one-try.js';
-import { lockOf, type AskLimits, type LockStep } from './request.js';
+import { lockOf, type AskLimits, type LockStep } from './lock-request.js';
 
 export interface LongWork<T> extends Asking {
   readonly session: Session;

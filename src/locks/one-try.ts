@@ -19,7 +19,7 @@ import {
   type AskLimits,
   type Lock,
   type LockStep,
-} from './request.js';
+} from './lock-request.js';
 import { Watch } from './watcher.js';
 
 /** Into a hold. */

@@ -10,7 +10,7 @@ import type { SqlQuery } from '../sql/quote.js';
 import { Harm, lookAgainMs } from './harm.js';
 import { cancelSql, cancelWaitSql, harmSql, type HarmRow } from './harm-sql.js';
 import type { LockMode } from '../model/lock-mode.js';
-import type { Lock } from './request.js';
+import type { Lock } from './lock-request.js';
 
 export interface WatchOptions {
   readonly watcher: Session;

@@ -14,7 +14,7 @@ import { readSizes } from '../catalog/sizes.js';
 import { findTable, type FoundTable } from '../catalog/table.js';
 import type { Session } from '../db/session.js';
 import { RefusedError, type Refusal } from '../errors.js';
-import { defaultMaxHoldMs } from '../locks/request.js';
+import { defaultMaxHoldMs } from '../locks/lock-request.js';
 import { readChange } from './change/change.js';
 import type { Change } from './change/types.js';
 import { arrivingNames, takenNames } from './checks/name-collisions.js';

@@ -4,7 +4,7 @@
  */
 import { listsThem } from '../sql/few-names.js';
 import type { LockRole, PlannedLock } from '../model/plan.js';
-import { paragraph } from './table.js';
+import { paragraph } from './text-layout.js';
 
 /** More of a kind are counted. */
 const namedUpTo = 3;

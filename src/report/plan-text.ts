@@ -6,7 +6,7 @@ import { bytes, count, counted, duration, milliseconds } from './format.js';
 import type { Look, Tone } from './paint.js';
 import { allLocks, groupedLocks } from './plan-locks.js';
 import { settingTexts, type GivenOption } from './plan-settings.js';
-import { grid, paragraph } from './table.js';
+import { grid, paragraph } from './text-layout.js';
 import { textWidth } from './text-width.js';
 
 const verdicts: Readonly<Record<Plan['verdict'], { readonly tone: Tone; readonly text: string }>> = {

@@ -12,7 +12,7 @@ import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describ
 import type { LedgerEntry } from '../locks/ledger.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { LockNotObtained } from '../locks/locked-transaction.js';
-import type { LockStep } from '../locks/request.js';
+import type { LockStep } from '../locks/lock-request.js';
 import { toValidate } from '../plan/trial/definitions/to-validate.js';
 import type { Emit } from '../model/event.js';
 import { displayName, ident, qualified, sql } from '../sql/quote.js';

@@ -20,7 +20,7 @@ import { LedgerBook } from './ledger-book.js';
 import { workOf } from './phase-table.js';
 import { Pulse, pulseSettings } from './pulse.js';
 import type { Steering } from './steering.js';
-import type { MigrateOptions } from './types.js';
+import type { MigrateOptions } from './run-options.js';
 
 export interface Attempt {
   readonly options: MigrateOptions;

@@ -1,6 +1,6 @@
 /** Apply beside other work, so that the backlog stays small however long that takes; and the way to wait for it. */
 import { sleep } from '../db/wait.js';
-import type { Applier } from './applier.js';
+import type { Applier } from './log-applier.js';
 
 const pauseMs = 250;
 

@@ -18,9 +18,9 @@ import { findMigration } from '../state/migrations.js';
 import type { AtPoint } from './points.js';
 import type { LedgerBook } from './ledger-book.js';
 import type { Steering } from './steering.js';
-import type { MigrateOptions } from './types.js';
+import type { MigrateOptions } from './run-options.js';
 import { defaultRunSettings } from '../settings/table.js';
-import type { RunSettings } from '../settings/types.js';
+import type { RunSettings } from '../settings/run-settings.js';
 
 /** A plan whose verdict is `copy`: everything that a copy needs is there. */
 export interface CopyPlan extends Plan {
@@ -31,7 +31,7 @@ export interface CopyPlan extends Plan {
 }
 
 export interface RunContext extends MigrationIdentity {
-  /** The present one: DDL beside the run may give it another (follow.ts), so it is not to be kept over a wait. */
+  /** The present one: DDL beside the run may give it another (follow-source.ts), so it is not to be kept over a wait. */
   readonly plan: CopyPlan;
   /** In the one place that has stored it. */
   readonly replacePlan: (plan: CopyPlan) => void;

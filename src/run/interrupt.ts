@@ -1,7 +1,7 @@
 /** What stops a run from outside: the user, or the loss of a session that proves that we are the runner. */
 import type { Session } from '../db/session.js';
 import { InterruptedError } from '../errors.js';
-import type { CommonOptions } from './types.js';
+import type { CommonOptions } from './run-options.js';
 
 /** Aborts when the user wants to stop; its reason is the error to report. */
 export function userSignal(options: CommonOptions): AbortSignal {

@@ -22,7 +22,7 @@ import { commitOutcome, transactionId } from '../locks/commit-outcome.js';
 import { killing } from './context.js';
 import { lockSteps } from '../swap/lock-steps.js';
 import type { AtPoint } from './points.js';
-import type { RunSettings } from '../settings/types.js';
+import type { RunSettings } from '../settings/run-settings.js';
 import { findRelation } from '../state/own-objects.js';
 import type { Emit } from '../model/event.js';
 import { displayName, qualified } from '../sql/quote.js';

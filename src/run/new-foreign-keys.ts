@@ -8,7 +8,7 @@ import { FailedError } from '../errors.js';
 import { displayName, sql } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { orphansSql, type OrphanSearch } from '../verify/orphans-sql.js';
-import type { Applier } from './applier.js';
+import type { Applier } from './log-applier.js';
 import { whileApplying, type Applying } from './background-apply.js';
 import type { RunContext } from './context.js';
 

@@ -7,7 +7,7 @@ import { sleep } from '../db/wait.js';
 import { displayName } from '../sql/quote.js';
 import type { Answer } from '../state/commands.js';
 import type { Reason } from '../throttle/governor.js';
-import type { Applier } from './applier.js';
+import type { Applier } from './log-applier.js';
 import type { RunContext } from './context.js';
 import { isOpen, remaining, untilOpen } from '../settings/cutover-window.js';
 

@@ -12,7 +12,7 @@ import { messageOf } from '../db/sqlstate.js';
 import type { Emit } from '../model/event.js';
 import type { ProgressState } from '../model/progress.js';
 import { answerCommand, commandChannel, openCommands, type Answer, type Command } from '../state/commands.js';
-import { writeProgress } from '../state/progress.js';
+import { writeProgress } from '../state/stored-progress.js';
 import type { LedgerBook } from './ledger-book.js';
 import type { Steering } from './steering.js';
 

@@ -12,7 +12,7 @@ import { TakenOver } from '../state/fence.js';
 import { findMigration, type MigrationRecord } from '../state/migrations.js';
 import { isSameServer, readServerIdentity, type ServerIdentity } from '../state/server-identity.js';
 import { claimRun } from './claim.js';
-import type { CommonOptions } from './types.js';
+import type { CommonOptions } from './run-options.js';
 
 const firstPauseMs = 200;
 const growth = 1.6;

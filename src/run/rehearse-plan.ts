@@ -22,7 +22,7 @@ import { createSchemaStatements, schemasOf } from '../state/schema-sql.js';
 import { asCopyPlan, limitsOf, type CopyPlan } from './context.js';
 import { lockSteps } from '../swap/lock-steps.js';
 import { buildChangedClone } from '../plan/trial/changed-clone.js';
-import type { PlanOptions } from './types.js';
+import type { PlanOptions } from './run-options.js';
 import { defaultRunSettings } from '../settings/table.js';
 
 /** No migration has this number. */

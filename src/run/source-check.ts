@@ -20,7 +20,7 @@ import type { RunContext } from './context.js';
 /** The rows lie in another file now: TRUNCATE, VACUUM FULL, CLUSTER. Block numbers mean nothing any more. */
 export class SourceMoved extends Error {}
 
-/** The definition is not the one that was planned for. Whoever catches it may follow (follow.ts), or end the run. */
+/** The definition is not the one that was planned for. Whoever catches it may follow (follow-source.ts), or end the run. */
 export class SourceAltered extends Error {
   constructor(readonly differences: readonly string[]) {
     super('the source was altered');

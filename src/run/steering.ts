@@ -6,7 +6,7 @@ import { messageOf } from '../db/sqlstate.js';
 import type { Answer, Command } from '../state/commands.js';
 import type { Throttle } from '../throttle/throttle.js';
 import { applySetting, currentSettings, type SettingValue } from '../settings/settable.js';
-import type { RunSettings } from '../settings/types.js';
+import type { RunSettings } from '../settings/run-settings.js';
 
 const pausedBy = 'paused by pg-ghost pause';
 

@@ -2,7 +2,7 @@
 import { UsageError } from '../errors.js';
 import { rows } from './rows.js';
 import { defaultRunSettings } from './table.js';
-import type { RunSettings } from './types.js';
+import type { RunSettings } from './run-settings.js';
 
 const known = new Set(['limits', ...rows.map(({ field }) => field)]);
 

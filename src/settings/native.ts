@@ -2,7 +2,7 @@
 import type { Refusal } from '../errors.js';
 import type { Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import type { RunSettings } from './types.js';
+import type { RunSettings } from './run-settings.js';
 
 /** `never` is a rebuild of whatever is asked for. */
 export function requestUnder(request: ChangeRequest, { native }: Pick<RunSettings, 'native'>): ChangeRequest {

@@ -1,7 +1,7 @@
 /** The rows of the table with the way to their values: whoever goes through all of them need not know where each is. Pure. */
 import type { Limits } from '../throttle/limits.js';
 import { ofLimits, ofRun, type Setting } from './table.js';
-import type { RunSettings } from './types.js';
+import type { RunSettings } from './run-settings.js';
 
 /** Which type its values have is not known here: they come from its own kind, or from `read`. */
 export interface Row extends Setting<unknown> {

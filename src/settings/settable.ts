@@ -2,7 +2,7 @@
 import { UsageError } from '../errors.js';
 import { keyedRows, type KeyedRow } from './rows.js';
 import { defaultRunSettings } from './table.js';
-import type { RunSettings } from './types.js';
+import type { RunSettings } from './run-settings.js';
 
 /** null: the limit is off. */
 export type SettingValue = number | string | boolean | null;

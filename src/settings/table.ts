@@ -3,7 +3,7 @@
  * what a program gives come from it, so that a value is read and limited in one way everywhere. The compiler sees to it that
  * every field of `RunSettings` and `Limits` has a row. Pure.
  */
-import { defaultMaxHoldMs } from '../locks/request.js';
+import { defaultMaxHoldMs } from '../locks/lock-request.js';
 import type { Limits } from '../throttle/limits.js';
 import {
   amount,
@@ -18,7 +18,7 @@ import {
   window,
   type Kind,
 } from './kinds.js';
-import type { RunSettings } from './types.js';
+import type { RunSettings } from './run-settings.js';
 
 export interface Setting<T> {
   /** Of the option, without its dashes, and of `set`; null: only a program can give it. */

@@ -1,7 +1,7 @@
 /** Keys of one table as keys of the table that follows it, in SQL. */
 import type { Key } from '../model/key.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
-import { projectionSql } from '../sql/projection.js';
+import { projectionSql } from '../sql/projection-sql.js';
 import { ident } from '../sql/quote.js';
 
 /** Maps keys of `from` to keys of `to`, in the types of `to`: the projection may leave the last cast to INSERT. */

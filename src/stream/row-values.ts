@@ -2,7 +2,7 @@
 import type { TableShape } from '../model/table-shape.js';
 import type { ProjectedColumn, Projection } from '../model/projection.js';
 import { onAnyPath, typeOnAnyPath } from '../sql/any-path.js';
-import { projectedColumns } from '../sql/projection.js';
+import { projectedColumns } from '../sql/projection-sql.js';
 import { ident } from '../sql/quote.js';
 
 /**

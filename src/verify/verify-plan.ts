@@ -9,8 +9,8 @@ import type { Key } from '../model/key.js';
 import type { Projection } from '../model/projection.js';
 import { parseExpression } from '../sql/parse.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
-import { projectedColumns } from '../sql/projection.js';
-import { columnReferences } from '../sql/references.js';
+import { projectedColumns } from '../sql/projection-sql.js';
+import { columnReferences } from '../sql/column-references.js';
 import { ident } from '../sql/quote.js';
 
 export type VerifyMode = 'full' | 'sample';

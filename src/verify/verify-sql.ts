@@ -11,7 +11,7 @@
 import { equals } from '../stream/key-match.js';
 import { keysOf } from '../stream/key-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
-import { projectionSql } from '../sql/projection.js';
+import { projectionSql } from '../sql/projection-sql.js';
 import { ident, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { KeyLog } from '../model/key-log.js';
 import {

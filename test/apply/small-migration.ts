@@ -27,7 +27,7 @@ import type { Key } from '../../src/model/key.js';
 import type { Projection } from '../../src/model/projection.js';
 import { toldForward } from '../../src/stream/stream.js';
 import { waysOf } from '../../src/stream/way.js';
-import { projectionSql } from '../../src/sql/projection.js';
+import { projectionSql } from '../../src/sql/projection-sql.js';
 import { ident } from '../../src/sql/quote.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 

@@ -1,4 +1,4 @@
-import type { MigrationResult, MigrationStatus } from '../../src/run/types.js';
+import type { MigrationResult, MigrationStatus } from '../../src/run/run-options.js';
 import { aPlan } from '../report/a-plan.js';
 
 export const aResult: MigrationResult = {

@@ -1,6 +1,6 @@
 /** Runs the program in this process, on streams that remember, with a library that a test writes itself. */
 import { EventEmitter } from 'node:events';
-import { secretsFrom } from '../../src/cli/connection.js';
+import { secretsFrom } from '../../src/cli/given-connection.js';
 import { type Library, newOutcome } from '../../src/cli/invocation.js';
 import { Output } from '../../src/cli/output.js';
 import { runProgram } from '../../src/cli/program.js';

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { MigrateOptions, PlanOptions } from '../../src/run/types.js';
+import type { MigrateOptions, PlanOptions } from '../../src/run/run-options.js';
 import { aPlan } from '../report/a-plan.js';
 import { aResult } from './a-result.js';
 import { invoke } from './invoke.js';

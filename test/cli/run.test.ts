@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from '../../src/errors.js';
-import type { MigrateOptions, MigrationResult } from '../../src/run/types.js';
+import type { MigrateOptions, MigrationResult } from '../../src/run/run-options.js';
 import { aPlan } from '../report/a-plan.js';
 import { event, started } from '../report/events.js';
 import { aResult } from './a-result.js';

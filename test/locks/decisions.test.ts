@@ -8,7 +8,7 @@ import { inTheWay, reluctant, vetoed, type InTheWay } from '../../src/locks/in-t
 import { killVerdict, type Killed } from '../../src/locks/kill-blockers.js';
 import { lookPauseMs } from '../../src/locks/ladder.js';
 import { summarizeLedger, type LedgerEntry } from '../../src/locks/ledger.js';
-import type { Lock } from '../../src/locks/request.js';
+import type { Lock } from '../../src/locks/lock-request.js';
 
 const holder: LockHolder = {
   pid: 7,

@@ -6,7 +6,7 @@ import { chooseKey, type KeyChoice } from '../../src/plan/mapping/key.js';
 import { collisionOf } from '../../src/plan/mapping/injective.js';
 import { mapColumns } from '../../src/plan/mapping/mapping.js';
 import { parseExpression } from '../../src/sql/parse.js';
-import { columnReferences } from '../../src/sql/references.js';
+import { columnReferences } from '../../src/sql/column-references.js';
 import { column, index, shape, trialOf } from './shapes.js';
 
 const id = column(1, 'id', { notNull: true });

@@ -3,7 +3,7 @@ import type { Column } from '../../src/model/table-shape.js';
 import { readChange } from '../../src/plan/change/change.js';
 import { mapColumns, type Mapping } from '../../src/plan/mapping/mapping.js';
 import type { Trial } from '../../src/plan/trial/types.js';
-import { projectionSql } from '../../src/sql/projection.js';
+import { projectionSql } from '../../src/sql/projection-sql.js';
 import { column, trialOf } from './shapes.js';
 
 interface Case {

@@ -6,7 +6,7 @@ import { changeStatementsIn } from '../../src/plan/change/retarget-statement.js'
 import { buildClone } from '../../src/shadow/build-clone.js';
 import { cloneStatements } from '../../src/ddl/clone-sql.js';
 import { rebindStatements } from '../../src/ddl/rebind-sql.js';
-import { projectedColumns, projectionSql } from '../../src/sql/projection.js';
+import { projectedColumns, projectionSql } from '../../src/sql/projection-sql.js';
 import { identList } from '../../src/sql/quote.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { openSession, requestFor } from './trial-support.js';

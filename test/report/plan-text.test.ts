@@ -3,7 +3,7 @@ import type { LockRole, Plan, PlannedLock } from '../../src/model/plan.js';
 import { plainLook } from '../../src/report/paint.js';
 import { planObject } from '../../src/report/plan-json.js';
 import { renderPlan } from '../../src/report/plan-text.js';
-import { grid } from '../../src/report/table.js';
+import { grid } from '../../src/report/text-layout.js';
 import { textWidth } from '../../src/report/text-width.js';
 import { aPlan } from './a-plan.js';
 

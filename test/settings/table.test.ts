@@ -11,7 +11,7 @@ import { settingsFrom } from '../../src/settings/given.js';
 import { defaultText, helpOf, isNothing, keyedRows, rows, type KeyedRow } from '../../src/settings/rows.js';
 import { applySetting, checkSetting, currentSettings, settableKeys } from '../../src/settings/settable.js';
 import { defaultRunSettings } from '../../src/settings/table.js';
-import type { RunSettings } from '../../src/settings/types.js';
+import type { RunSettings } from '../../src/settings/run-settings.js';
 import { measuredSignals } from '../../src/throttle/limits.js';
 import { invoke } from '../cli/invoke.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { expressionAfter } from '../../src/sql/expression-text.js';
 import { parseExpression, parseName, parseStatement, parseStatements } from '../../src/sql/parse.js';
-import { columnReferences } from '../../src/sql/references.js';
+import { columnReferences } from '../../src/sql/column-references.js';
 import { removeKeyword } from '../../src/sql/remove-keyword.js';
 import { oneLine } from '../../src/sql/split-actions.js';
 import { treesEqual } from '../../src/sql/syntax-tree.js';

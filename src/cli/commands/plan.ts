@@ -10,7 +10,7 @@ import { givenOptions } from '../given-options.js';
 import type { Invocation } from '../invocation.js';
 import { startMetricsServer } from '../metrics-server.js';
 import { outputOptions } from '../options.js';
-import { readRequest } from '../request.js';
+import { readRequest } from '../given-change.js';
 import { settingsOf } from '../setting-options.js';
 
 export function planCommand(invocation: Invocation) {

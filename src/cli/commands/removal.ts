@@ -1,6 +1,6 @@
 /** The form of `abort` and `finalize`: look at the migration, take something away, say what it was. */
 import { RefusedError } from '../../errors.js';
-import type { CommonOptions, MigrationStatus } from '../../run/types.js';
+import type { CommonOptions, MigrationStatus } from '../../run/run-options.js';
 import type { EventListener } from '../../model/event.js';
 import { createCommand, work } from '../command.js';
 import type { Invocation, Library } from '../invocation.js';

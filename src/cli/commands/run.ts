@@ -11,7 +11,7 @@ import { Company } from '../company.js';
 import { type Aftermath, interruptionOf } from '../interrupts.js';
 import type { Invocation, Outcome } from '../invocation.js';
 import { outputOptions } from '../options.js';
-import { readRequest } from '../request.js';
+import { readRequest } from '../given-change.js';
 import { settingsOf } from '../setting-options.js';
 import { LockCost, summaryLines, wholeCostMs } from '../summary.js';
 

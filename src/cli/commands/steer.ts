@@ -1,6 +1,6 @@
 /** `pause`, `unpause`, `set`, `cutover`: commands to a run that is under way, from any machine that reaches the database. */
 import { Argument, Option } from '@commander-js/extra-typings';
-import type { CommonOptions } from '../../run/types.js';
+import type { CommonOptions } from '../../run/run-options.js';
 import type { Answer } from '../../state/commands.js';
 import { createCommand, work, type CommonValues } from '../command.js';
 import type { Invocation, Library } from '../invocation.js';

@@ -1,7 +1,7 @@
 /** What a run of the demo is measured by, taken from its events and from the application's own clock. */
 import type { EventListener } from '../../model/event.js';
 import { count, milliseconds } from '../../report/format.js';
-import { grid } from '../../report/table.js';
+import { grid } from '../../report/text-layout.js';
 import { slowest, type ShopApplication } from './application.js';
 
 /** Moments as `performance.now()`, to compare with the samples of the application. */

@@ -5,7 +5,7 @@
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { UsageError } from '../../errors.js';
-import type { ConnectionOptions } from './options.js';
+import type { ConnectionOptions } from './connection-options.js';
 import { parseConninfo } from './conninfo-string.js';
 import { environmentSettings, notices, refuseWhatCannotBe, type Settings } from './parameters.js';
 import { findPassword, readPasswordFile } from './password-file.js';

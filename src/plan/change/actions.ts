@@ -2,7 +2,7 @@
 import type { AlterTableCmd, AlterTableType, Constraint, Node } from 'libpg-query';
 import type { Refusal } from '../../errors.js';
 import { expressionAfter } from '../../sql/expression-text.js';
-import { columnReferences } from '../../sql/references.js';
+import { columnReferences } from '../../sql/column-references.js';
 import { rangeReference } from '../../sql/retarget.js';
 import { stringList } from '../../sql/syntax-tree.js';
 import { oneLine, splitActions } from '../../sql/split-actions.js';

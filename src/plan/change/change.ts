@@ -4,7 +4,7 @@
  */
 import { UsageError, type Refusal } from '../../errors.js';
 import { parseExpression, parseName, parseStatements, type Statement } from '../../sql/parse.js';
-import { columnReferences } from '../../sql/references.js';
+import { columnReferences } from '../../sql/column-references.js';
 import type { RelationReference } from '../../sql/retarget.js';
 import { ident } from '../../sql/quote.js';
 import type { Change, UserExpression } from './types.js';

@@ -1,6 +1,6 @@
 /** The request as data, as far as syntax alone says what it is. */
 import type { Refusal } from '../../errors.js';
-import type { References } from '../../sql/references.js';
+import type { References } from '../../sql/column-references.js';
 import type { RelationReference } from '../../sql/retarget.js';
 
 /** Actions of ALTER TABLE and ALTER INDEX, then the statements that are an action by themselves. */

@@ -8,7 +8,7 @@ import { indexMoves, ownMoves } from '../../ddl/own-names.js';
 import type { Refusal } from '../../errors.js';
 import { parseStatement } from '../../sql/parse.js';
 import { hasConstantOf, retargetNames, type NameMove } from '../../sql/retarget-names.js';
-import { columnReferences } from '../../sql/references.js';
+import { columnReferences } from '../../sql/column-references.js';
 import { stringList, walkTree } from '../../sql/syntax-tree.js';
 import type { ColumnSource } from '../mapping/column-source.js';
 

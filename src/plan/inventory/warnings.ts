@@ -2,7 +2,7 @@
 import type { TargetDefinitions } from '../../model/definitions.js';
 import type { ServerFacts } from '../../catalog/server.js';
 import type { Dependent, TableShape } from '../../model/table-shape.js';
-import { defaultMaxHoldMs } from '../../locks/request.js';
+import { defaultMaxHoldMs } from '../../locks/lock-request.js';
 import { displayIdent, displayName } from '../../sql/quote.js';
 import type { Change } from '../change/types.js';
 import { callsUserCode } from '../checks/self-references.js';

@@ -4,7 +4,7 @@ import type { Refusal } from '../../errors.js';
 import type { Column, Index, TableShape } from '../../model/table-shape.js';
 import { ident } from '../../sql/quote.js';
 import { parseExpression } from '../../sql/parse.js';
-import { columnReferences } from '../../sql/references.js';
+import { columnReferences } from '../../sql/column-references.js';
 import type { UserExpression } from '../change/types.js';
 import type { ColumnSource } from './column-source.js';
 import { collisionOf } from './injective.js';

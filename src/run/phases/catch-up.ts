@@ -1,5 +1,5 @@
 /** catch-up: applies the log until what is left of it is small (invariants 3, 4, 5). */
-import { Applier } from '../applier.js';
+import { Applier } from '../log-applier.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 

@@ -19,7 +19,7 @@ import {
 import { toldForward } from '../../stream/stream.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
-import { followSource } from '../follow.js';
+import { followSource } from '../follow-source.js';
 import { SourceAltered, sourceCheck, SourceMoved } from '../source-check.js';
 
 export async function copy(context: RunContext): Promise<Transition> {

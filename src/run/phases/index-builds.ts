@@ -20,7 +20,7 @@ import { isOn, targetNames } from '../../stream/key-match.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
-import { runAdjustments } from '../follow.js';
+import { runAdjustments } from '../follow-source.js';
 import type { Transition } from '../../model/phase.js';
 
 export async function buildIndexes(context: RunContext): Promise<Transition> {

@@ -31,7 +31,7 @@ import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 import { buildChangedClone } from '../../plan/trial/changed-clone.js';
-import { followSource } from '../follow.js';
+import { followSource } from '../follow-source.js';
 import { compareDefinitions, readMark, SourceAltered, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {

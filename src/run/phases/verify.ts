@@ -4,7 +4,7 @@ import { DifferentError } from '../../errors.js';
 import { setVerification } from '../../state/migrations.js';
 import { Verifier, type VerifyOptions, type VerifyResult } from '../../verify/verifier.js';
 import { verifySettings } from '../../verify/verify-sql.js';
-import { Applier } from '../applier.js';
+import { Applier } from '../log-applier.js';
 import { forwardStream } from '../apply-facts.js';
 import { whileApplying } from '../background-apply.js';
 import { expectedTarget, type RunContext } from '../context.js';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { connectionFrom, replicaFrom, secretsFrom } from '../../src/cli/connection.js';
+import { connectionFrom, replicaFrom, secretsFrom } from '../../src/cli/given-connection.js';
 
 test('--dsn goes before DATABASE_URL, and that before the variables of libpq; empty ones count as unset', () => {
   const env = { DATABASE_URL: 'postgres://env/db', PGHOST: 'libpq' };

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readRequest } from '../../src/cli/request.js';
+import { readRequest } from '../../src/cli/given-change.js';
 
 test('everything together', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'pg-ghost-test-'));

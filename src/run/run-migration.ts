@@ -11,11 +11,11 @@ import type { MigrationRecord } from '../state/migrations.js';
 import type { ServerIdentity } from '../state/server-identity.js';
 import { attemptRun, AttemptFailed, type RunOutcome } from './attempt.js';
 import { claimRun } from './claim.js';
-import { failed, takenOver } from './failure.js';
+import { failed, takenOver } from './run-failure.js';
 import { reconnect } from './reconnect.js';
 import { Steering } from './steering.js';
-import type { MigrateOptions } from './types.js';
-import type { RunSettings } from '../settings/types.js';
+import type { MigrateOptions } from './run-options.js';
+import type { RunSettings } from '../settings/run-settings.js';
 
 export type { RunOutcome } from './attempt.js';
 

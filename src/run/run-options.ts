@@ -4,7 +4,7 @@ import type { LedgerEntry } from '../locks/ledger.js';
 import type { Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import type { ProgressState } from '../model/progress.js';
-import type { RunSettings } from '../settings/types.js';
+import type { RunSettings } from '../settings/run-settings.js';
 import type { EventListener } from '../model/event.js';
 import type { Phase } from '../model/phase.js';
 import type { AtPoint } from './points.js';

@@ -7,7 +7,7 @@ import { relaxedCommit } from '../db/settings.js';
 import { isRowError } from '../db/sqlstate.js';
 import { applyPlanOf } from './apply-facts.js';
 import type { RunContext } from './context.js';
-import { followSource } from './follow.js';
+import { followSource } from './follow-source.js';
 import { recordedCheck, SourceAltered, type SourceCheck } from './source-check.js';
 
 /** Rows that come back are lost again only where the application goes on making keys collide, and parting them. */
