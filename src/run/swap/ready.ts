@@ -1,11 +1,11 @@
 /** What the swap's session has planned before it holds a lock. */
 import { planDrain, prepareDrain } from '../../apply/applier.js';
 import type { ApplyPlan } from '../../apply/apply-plan.js';
-import { prepareUnlockedStatements, type Unlocked } from '../../swap/unlocked-sql.js';
+import { prepareUnlockedStatements, readUnlockedStatement, type Unlocked } from '../../swap/unlocked-sql.js';
 import type { Session } from '../../db/session.js';
 import { swappedSql } from '../../state/migrations.js';
 import type { RunContext } from '../context.js';
-import { warmUp } from '../source-check.js';
+import { lookStatement, warmUp } from '../source-check.js';
 
 /** The swap's last: marks the migration as swapped. */
 export const markSwappedStatement = 'execute ghost_swapped';
@@ -20,10 +20,10 @@ export async function prepareSwap(context: RunContext, session: Session, apply: 
   ]);
 }
 
-/** Shortly before the lock. */
-export async function planReady(session: Session, apply: ApplyPlan): Promise<void> {
+/** Shortly before the lock. What is looked at there is looked at now: the caches that others have changed since are read again. */
+export async function planReady(context: RunContext, session: Session, apply: ApplyPlan): Promise<void> {
   await planDrain(session, apply);
-  await session.batch([`explain ${markSwappedStatement}`]);
+  await session.batch([`explain ${markSwappedStatement}`, readUnlockedStatement, lookStatement(context)]);
 }
 
 /** What the swap makes anew from what was read, and whose grants or text nobody keeps still. */

@@ -66,7 +66,7 @@ export async function swapOnce(
       const waited = await awaitOldSnapshots(context, snapshotsUntil, endBlockers);
       // What came meanwhile; where nobody writes, and nothing was waited for, nothing did.
       if (applied > 0 || waited) await applier.catchUp();
-      await planReady(session, apply);
+      await planReady(context, session, apply);
       await context.at('cutover-ready');
     },
     finish: async () => {
