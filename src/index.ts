@@ -10,28 +10,20 @@
  *   onEvent: (event) => console.log(event.event),
  * });
  */
-export { plan } from './api/plan.js';
-export { migrate } from './api/migrate.js';
-export { status } from './api/status.js';
+export { plan, type PlanOptions } from './api/plan.js';
+export { migrate, type MigrationResult } from './api/migrate.js';
+export { status, type MigrationStatus } from './api/status.js';
 export { cutover, pause, set, unpause } from './api/steer.js';
 export { cutoverWindow, type CutoverWindow } from './settings/cutover-window.js';
 export type { Answer } from './state/commands.js';
 export type { Limits } from './throttle/limits.js';
 export type { LedgerEntry } from './locks/ledger.js';
-export { verify } from './api/verify.js';
+export { verify, type VerifyOptions, type VerifyReport } from './api/verify.js';
 export { abort } from './api/abort.js';
 export { finalize } from './api/finalize.js';
 export { defaultRunSettings } from './settings/table.js';
 export type { RunSettings } from './settings/run-settings.js';
-export type {
-  CommonOptions,
-  MigrateOptions,
-  MigrationResult,
-  MigrationStatus,
-  PlanOptions,
-  VerifyOptions,
-  VerifyReport,
-} from './run/run-options.js';
+export type { CommonOptions, MigrateOptions } from './run/run-options.js';
 export { migrationPoints, type AtPoint, type Point } from './run/points.js';
 export type { ConnectionOptions } from './db/connection.js';
 export type { ChangeRequest } from './model/change-request.js';

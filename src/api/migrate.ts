@@ -26,7 +26,7 @@ import { withLedger } from '../run/ledger-book.js';
 import { runNative } from '../run/native.js';
 import { planOn } from './plan.js';
 import { runMigration, type RunOutcome } from '../run/run-migration.js';
-import type { MigrateOptions, MigrationResult } from '../run/run-options.js';
+import type { MigrateOptions } from '../run/run-options.js';
 import { settingsFrom } from '../settings/given.js';
 import { refusalOfCopy, requestUnder } from '../settings/native.js';
 import type { RunSettings } from '../settings/run-settings.js';
@@ -38,6 +38,19 @@ import { explained } from './server-errors.js';
 import { watchState } from '../run/watch-state.js';
 import { isEnded, isOver } from '../model/phase.js';
 import { refuseRenamed } from '../run/source-check.js';
+
+export interface MigrationResult {
+  /** null for a native change: there is nothing to finalize or to abort. */
+  readonly id: number | null;
+  readonly table: string;
+  /** Where the old table is kept; null when the change was native. */
+  readonly old: string | null;
+  readonly native: boolean;
+  readonly rows: number;
+  readonly seconds: number;
+  readonly holdMs: number;
+  readonly plan: Plan;
+}
 
 /**
  * Makes the change. Continues the table's unfinished migration when the request is the same.

@@ -10,8 +10,16 @@ import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../ddl/rebind-sql.js';
 import { rehearseObjects } from '../run/rehearse-objects.js';
 import { rehearsePlan } from '../run/rehearse-plan.js';
+import type { CommonOptions } from '../run/run-options.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
-import type { PlanOptions } from '../run/run-options.js';
+
+export interface PlanOptions extends CommonOptions {
+  readonly request: ChangeRequest;
+  /** Do the whole swap with an empty new table, and take it back. */
+  readonly rehearse?: boolean;
+  /** Those that a run would be given: they are checked, and the plan says what would come of the change under them. */
+  readonly settings?: Partial<RunSettings>;
+}
 
 /**
  * What would happen. Changes nothing. That the change is refused is a verdict, not an error.

@@ -3,6 +3,7 @@ import { backlogSql, logTables } from '../capture/key-log.js';
 import { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { LedgerEntry } from '../locks/ledger.js';
+import type { ChangeRequest } from '../model/change-request.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
@@ -12,10 +13,58 @@ import { readProgress } from '../state/stored-progress.js';
 import { hasState } from '../state/schema.js';
 import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
 import { resolveMigration } from '../run/find-table.js';
-import { isEnded, isOver, isSwapped, phaseTable } from '../model/phase.js';
+import { isEnded, isOver, isSwapped, phaseTable, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
-import type { CommonOptions, MigrationStatus } from '../run/run-options.js';
+import type { CommonOptions } from '../run/run-options.js';
 import { watchState } from '../run/watch-state.js';
+
+export interface MigrationStatus {
+  readonly id: number;
+  readonly phase: Phase;
+  /** As it was called when the migration began. */
+  readonly table: string;
+  /** As it is called now, when that is something else; null otherwise, and when it is gone. */
+  readonly renamedTo: string | null;
+  /**
+   * `here`: the migration was begun in this database. `copied`, `restored`: in one that this was made from, as a whole or from
+   * a dump; it can only be aborted or finalized here.
+   */
+  readonly origin: 'here' | 'copied' | 'restored';
+  /** null once it is swapped in or gone. */
+  readonly shadow: string | null;
+  /** null before the swap and after finalize. */
+  readonly old: string | null;
+  readonly capture: 'triggers';
+  /** Of the copy, 0-100. */
+  readonly percent: number;
+  readonly rowsCopied: number;
+  /** Log entries not yet applied; an estimate. */
+  readonly backlog: number;
+  /** Backend that runs it now; null when nobody does. */
+  readonly runnerPid: number | null;
+  readonly paused: boolean;
+  readonly throttledBy: string | null;
+  /** What `set` can change, by its names, as it is in the run now; null when nobody runs it. Of a limit null is off. */
+  readonly settings: Readonly<Record<string, number | string | boolean | null>> | null;
+  /** The error that stopped the last run. */
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  /** The last comparison of the tables that came to its end. */
+  readonly verification: {
+    readonly mode: 'full' | 'sample' | 'off';
+    readonly rows: number;
+    readonly differences: number;
+    readonly at: string;
+  } | null;
+  readonly request: ChangeRequest;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  /** What its run does, and how long ago it said so; null when no run has said anything yet. */
+  readonly progress: { readonly ageSeconds: number; readonly state: ProgressState } | null;
+  /** Every lock on a user's table, and what it cost. */
+  readonly locks: readonly (LedgerEntry & { readonly at: string })[];
+  /** The next command for whoever looks at this. */
+  readonly next: string;
+}
 
 /** All migrations of the database, or the one. */
 export async function status(options: CommonOptions, id?: number): Promise<MigrationStatus[]> {

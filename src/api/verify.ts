@@ -20,10 +20,29 @@ import { asCopyPlan } from '../run/context.js';
 import { elsewhere } from './elsewhere.js';
 import { resolveMigration } from '../run/find-table.js';
 import { userSignal } from '../run/interrupt.js';
+import type { CommonOptions } from '../run/run-options.js';
 import { connectingSignal, explained } from './server-errors.js';
-import type { VerifyOptions, VerifyReport } from '../run/run-options.js';
 import { settingsFrom } from '../settings/given.js';
+import type { RunSettings } from '../settings/run-settings.js';
 import { differencesFound, verifyPlanOf } from '../run/verify-facts.js';
+
+export interface VerifyReport {
+  readonly id: number;
+  readonly table: string;
+  /** The source before the swap, the old table after it. */
+  readonly comparedWith: string;
+  readonly mode: 'full' | 'sample';
+  readonly rows: number;
+  readonly differences: number;
+  readonly leftOut: readonly { readonly column: string; readonly why: string }[];
+  readonly seconds: number;
+}
+
+export interface VerifyOptions extends CommonOptions {
+  readonly settings?: Partial<Pick<RunSettings, 'workers' | 'chunkTimeMs'>> & {
+    readonly mode?: 'full' | 'sample';
+  };
+}
 
 /** A run that is at work applies the log about that often. */
 const applyPauseMs = 1_000;

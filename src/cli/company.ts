@@ -2,7 +2,8 @@
 import { combineListeners } from '../run/emitter.js';
 import type { EventListener } from '../model/event.js';
 import { metricsReporter } from '../report/metrics.js';
-import type { MigrateOptions, MigrationResult } from '../run/run-options.js';
+import type { MigrateOptions } from '../run/run-options.js';
+import type { MigrationResult } from '../api/migrate.js';
 import { describeFailure } from './failure.js';
 import { Hooks, type Hook } from './hooks.js';
 import type { Invocation } from './invocation.js';

@@ -2,13 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../errors.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import type { SetExpression } from './values.js';
 
 export interface ShapeValues {
   readonly table?: string | undefined;
   readonly alter?: readonly string[] | undefined;
   readonly file?: readonly string[] | undefined;
-  readonly set?: readonly SetExpression[] | undefined;
+  readonly set?: ChangeRequest['set'] | undefined;
   readonly rewrite?: boolean | undefined;
   readonly matviews?: 'refuse' | 'recreate' | undefined;
   readonly allowPublicationAll?: boolean | undefined;

@@ -1,8 +1,9 @@
 /** The options table: names, units, ranges and defaults of what several commands take beside the settings of a run (docs/cli.md). */
 import { Argument, Option } from '@commander-js/extra-typings';
+import type { ChangeRequest } from '../model/change-request.js';
 import { wholeNumber } from '../settings/kinds.js';
 import { hookOption, type Hook } from './hooks.js';
-import { collect, migrationId, nonEmpty, parserOf, setExpression, type SetExpression } from './values.js';
+import { collect, migrationId, nonEmpty, parserOf, setExpression } from './values.js';
 
 export const connectionOptions = {
   dsn: new Option(
@@ -26,7 +27,7 @@ export const shapeOptions = {
   set: new Option(
     '--set <COLUMN=EXPRESSION>',
     'compute a column of the new table from the row of the old one; may be repeated',
-  ).argParser<SetExpression[] | undefined>(collect(setExpression)),
+  ).argParser<ChangeRequest['set'][number][] | undefined>(collect(setExpression)),
   rewrite: new Option('--rewrite', 'rebuild the table even when the change does not need it'),
   matviews: new Option(
     '--matviews <HOW>',

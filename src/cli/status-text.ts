@@ -1,7 +1,7 @@
 /** Migrations for people: a table of all, everything about one, or what its locks have cost. Pure. */
 import { summarizeLedger } from '../locks/ledger.js';
 import { isEnded } from '../model/phase.js';
-import type { MigrationStatus } from '../run/run-options.js';
+import type { MigrationStatus } from '../api/status.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { count, duration, milliseconds } from '../report/format.js';
 import type { Look } from '../report/paint.js';

@@ -5,7 +5,7 @@
 import { sleep as realSleep } from '../db/wait.js';
 import { FailedError } from '../errors.js';
 import { isEnded } from '../model/phase.js';
-import type { MigrationStatus } from '../run/run-options.js';
+import type { MigrationStatus } from '../api/status.js';
 import { defaultRunSettings } from '../settings/table.js';
 import { count, duration } from '../report/format.js';
 import type { Look } from '../report/paint.js';
@@ -24,7 +24,7 @@ export interface WatchView {
   close(): void;
 }
 
-export interface WatchOptions {
+export interface WatchStatusOptions {
   /** Its signal is one of its own: what listens to it is gone with it. */
   readonly read: (signal: AbortSignal) => Promise<readonly WatchedStatus[]>;
   readonly view: WatchView;
@@ -50,7 +50,7 @@ const passing: readonly string[] = ['cannot-connect', 'connection-lost', 'server
  *
  * @throws what `read` throws at first; later, a connection that cannot be made for ten minutes
  */
-export async function watchStatus(options: WatchOptions): Promise<readonly WatchedStatus[]> {
+export async function watchStatus(options: WatchStatusOptions): Promise<readonly WatchedStatus[]> {
   const { read, view, signal, now = Date.now, sleep = realSleep } = options;
   let seen: readonly WatchedStatus[] = [];
   let seenAt: number | null = null;

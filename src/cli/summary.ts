@@ -1,6 +1,7 @@
 /** The end of a run for people: what was done, what it cost, where the old table is, what comes next. Pure. */
 import { summarizeLedger } from '../locks/ledger.js';
-import type { CommonOptions, MigrationResult } from '../run/run-options.js';
+import type { CommonOptions } from '../run/run-options.js';
+import type { MigrationResult } from '../api/migrate.js';
 import type { EventListener } from '../model/event.js';
 import { counted, duration, milliseconds } from '../report/format.js';
 import type { Look } from '../report/paint.js';

@@ -1,5 +1,6 @@
 /** Texts of the command line as values. Each says in one sentence what it takes; the option's name is added outside. */
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import type { ChangeRequest } from '../model/change-request.js';
 import type { Kind } from '../settings/kinds.js';
 
 /** A kind of values as commander's parser. */
@@ -20,14 +21,8 @@ export function migrationId(text: string): number {
   return value;
 }
 
-export interface SetExpression {
-  /** As in SQL: quoted where it needs it. */
-  readonly column: string;
-  readonly expression: string;
-}
-
 /** `total=quantity * price`, `"Order No"=upper(code)`: the first `=` after the name is the one. */
-export function setExpression(text: string): SetExpression {
+export function setExpression(text: string): ChangeRequest['set'][number] {
   const [, column, expression = ''] =
     /^\s*("(?:[^"]|"")+"|[\p{L}_][\p{L}\p{N}_$]*)\s*=(.*)$/su.exec(text) ?? [];
   if (column === undefined || expression.trim() === '') {
@@ -43,13 +38,8 @@ export function nonEmpty(text: string): string {
   return text;
 }
 
-export interface Setting {
-  readonly key: string;
-  readonly value: string;
-}
-
 /** `workers=4`. What can be set and to what, the library knows. */
-export function settingOf(text: string): Setting {
+export function settingOf(text: string): { readonly key: string; readonly value: string } {
   const [, key, value] = /^([a-z-]+)=(.+)$/s.exec(text) ?? [];
   if (key === undefined || value === undefined)
     throw new InvalidArgumentError('It takes KEY=VALUE, such as workers=4.');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ServerProcess, type ServerProcessPlace } from './server-process.js';
 
 /** Names and values for postgresql.conf. */
-export type Settings = Readonly<Record<string, string>>;
+export type ServerSettings = Readonly<Record<string, string>>;
 
 /**
  * Makes a cluster whose superuser `postgres` logs in with the password, and gives whether that worked; if not, the log
@@ -41,7 +41,7 @@ export async function createCluster(
 }
 
 /** Of two lines with the same name the later one counts. */
-export async function configureCluster(dataDirectory: string, settings: Settings): Promise<void> {
+export async function configureCluster(dataDirectory: string, settings: ServerSettings): Promise<void> {
   const lines = Object.entries(settings).map(
     ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
   );

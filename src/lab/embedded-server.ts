@@ -19,7 +19,7 @@ import {
   findBinaries,
   runnableBinaries,
 } from './embedded-binaries.js';
-import { configureCluster, createCluster, type Settings } from './embedded-cluster.js';
+import { configureCluster, createCluster, type ServerSettings } from './embedded-cluster.js';
 import { readServerLog, ServerProcess } from './server-process.js';
 import { Watchdog } from './watchdog.js';
 
@@ -33,7 +33,7 @@ const portAttempts = 5;
 export interface EmbeddedServerOptions {
   readonly major?: EmbeddedMajor;
   /** For postgresql.conf. Without any, the server is as durable as a production server. */
-  readonly settings?: Settings;
+  readonly settings?: ServerSettings;
   /** Gives up the start and leaves nothing. Once started, the server is ended by `stop` alone. */
   readonly signal?: AbortSignal;
 }
@@ -116,7 +116,7 @@ export class EmbeddedServer implements AsyncDisposable {
    * Stops and starts with the same data on the same port. `immediate` is a crash: no checkpoint, recovery at the start.
    * `settings` are added to postgresql.conf.
    */
-  async restart(options: { immediate?: boolean; settings?: Settings } = {}): Promise<void> {
+  async restart(options: { immediate?: boolean; settings?: ServerSettings } = {}): Promise<void> {
     if (this.#stopped !== null) throw new Error('the embedded server has been stopped');
     await this.#shutDown(options.immediate === true ? 'SIGQUIT' : 'SIGINT');
     await configureCluster(this.dataDirectory, options.settings ?? {});
@@ -128,7 +128,7 @@ export class EmbeddedServer implements AsyncDisposable {
   }
 
   /** @internal */
-  async initialize(settings: Settings, signal?: AbortSignal): Promise<void> {
+  async initialize(settings: ServerSettings, signal?: AbortSignal): Promise<void> {
     const { directory, binaries } = this.#parts;
     if (!(await createCluster(binaries.initdb, this.dataDirectory, this.password, this.#parts, signal))) {
       throw await this.#notStarted('initdb failed');

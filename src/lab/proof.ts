@@ -4,7 +4,7 @@
  */
 import type pg from 'pg';
 
-export interface Difference {
+export interface MirrorDifference {
   readonly side: 'only in the table' | 'only in the mirror';
   readonly row: string;
 }
@@ -23,9 +23,9 @@ export async function differences(
   client: Pick<pg.Client, 'query'>,
   actual: string,
   expected: string,
-): Promise<Difference[]> {
+): Promise<MirrorDifference[]> {
   const rows = (select: string): string => `select compared::text as row from (${select}) as compared`;
-  const { rows: found } = await client.query<Difference>(`
+  const { rows: found } = await client.query<MirrorDifference>(`
     (select 'only in the table' as side, row from (${rows(actual)} except all ${rows(expected)}) as x limit ${shown})
     union all
     (select 'only in the mirror', row from (${rows(expected)} except all ${rows(actual)}) as x limit ${shown})`);

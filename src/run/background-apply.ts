@@ -1,6 +1,6 @@
 /** Apply beside other work, so that the backlog stays small however long that takes; and the way to wait for it. */
 import { sleep } from '../db/wait.js';
-import type { Applier } from './log-applier.js';
+import type { LogApplier } from './log-applier.js';
 
 const pauseMs = 250;
 
@@ -16,7 +16,7 @@ export interface Applying {
  * @throws what `work` or apply throws
  */
 export async function whileApplying<T>(
-  applier: Pick<Applier, 'catchUp'>,
+  applier: Pick<LogApplier, 'catchUp'>,
   signal: AbortSignal,
   work: (applying: Applying) => Promise<T>,
 ): Promise<T> {

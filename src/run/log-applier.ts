@@ -13,7 +13,7 @@ import { recordedCheck, SourceAltered, type SourceCheck } from './source-check.j
 /** Rows that come back are lost again only where the application goes on making keys collide, and parting them. */
 const maxAudits = 5;
 
-export class Applier implements AsyncDisposable {
+export class LogApplier implements AsyncDisposable {
   #helpers: Session[] = [];
 
   private constructor(
@@ -21,8 +21,8 @@ export class Applier implements AsyncDisposable {
     private current: Opened,
   ) {}
 
-  static async open(context: RunContext): Promise<Applier> {
-    return new Applier(context, await open(context));
+  static async open(context: RunContext): Promise<LogApplier> {
+    return new LogApplier(context, await open(context));
   }
 
   get plan(): ApplyPlan {

@@ -8,7 +8,7 @@ import { FailedError } from '../errors.js';
 import { displayName, sql } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { orphansSql, type OrphanSearch } from '../verify/orphans-sql.js';
-import type { Applier } from './log-applier.js';
+import type { LogApplier } from './log-applier.js';
 import { whileApplying, type Applying } from './background-apply.js';
 import type { RunContext } from './context.js';
 
@@ -16,7 +16,7 @@ import type { RunContext } from './context.js';
 const maxLooks = 5;
 
 /** @throws FailedError `new-foreign-key-violated` with the keys of rows */
-export async function checkNewForeignKeys(context: RunContext, applier: Applier): Promise<void> {
+export async function checkNewForeignKeys(context: RunContext, applier: LogApplier): Promise<void> {
   const { plan, sessions, signal } = context;
   const checked = plan.checkedForeignKeys ?? [];
   if (checked.length === 0) return;

@@ -7,7 +7,7 @@ import { sleep } from '../db/wait.js';
 import { displayName } from '../sql/quote.js';
 import type { Answer } from '../state/commands.js';
 import type { Reason } from '../throttle/governor.js';
-import type { Applier } from './log-applier.js';
+import type { LogApplier } from './log-applier.js';
 import type { RunContext } from './context.js';
 import { isOpen, remaining, untilOpen } from '../settings/cutover-window.js';
 
@@ -16,7 +16,7 @@ const everyMs = 300;
 const askAgainMs = 30_000;
 
 export interface Waiting {
-  readonly applier: Applier;
+  readonly applier: LogApplier;
   /** Compares the tables again; throws when they differ. */
   readonly reverify: () => Promise<void>;
   /** Does the swap and takes it back. */

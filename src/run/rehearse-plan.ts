@@ -22,7 +22,7 @@ import { createSchemaStatements, schemasOf } from '../state/schema-sql.js';
 import { asCopyPlan, limitsOf, type CopyPlan } from './context.js';
 import { lockSteps } from '../swap/lock-steps.js';
 import { buildChangedClone } from '../plan/trial/changed-clone.js';
-import type { PlanOptions } from './run-options.js';
+import type { CommonOptions } from './run-options.js';
 import { defaultRunSettings } from '../settings/table.js';
 
 /** No migration has this number. */
@@ -39,7 +39,7 @@ class TakenBack extends Error {
 }
 
 /** What came of it; an error of the server is a result, too: the swap would fail with it. */
-export async function rehearsePlan({ connection }: PlanOptions, given: Plan): Promise<Rehearsal> {
+export async function rehearsePlan({ connection }: CommonOptions, given: Plan): Promise<Rehearsal> {
   const plan = asCopyPlan(given);
   const applicationName = 'pg-ghost rehearsal';
   await using session = await Session.open({

@@ -9,7 +9,7 @@ import { readTableShape } from '../catalog/shape.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
 import { describeDependent } from '../plan/checks/dependents.js';
-import { compareDefinitions as compareDefinitionsOf } from '../swap/compare-definitions.js';
+import { compareDefinitions } from '../swap/compare-definitions.js';
 import { compareShapes } from '../ddl/compare-shapes.js';
 import { displayName } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
@@ -102,7 +102,7 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
     async renewed(session) {
       const now = await readMark(session, context);
       if (now.capture !== mark.capture) throw captureBroken(context);
-      await compareDefinitions(session, context);
+      await refuseAltered(session, context);
       return now;
     },
     async check(session, { fileMayMove = false, now: seen } = {}) {
@@ -110,7 +110,7 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
       // First, and for good: writes may be missing from the log, and nobody can tell which.
       if (now.capture !== mark.capture) throw captureBroken(context);
       if (now.fingerprint !== mark.fingerprint) {
-        await compareDefinitions(session, context);
+        await refuseAltered(session, context);
         // Something in the catalog was rewritten (a REINDEX, say) that left the definition what it was.
         await setFingerprint(context.control, context.id, now.fingerprint);
         mark = { ...mark, fingerprint: now.fingerprint };
@@ -121,7 +121,7 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
 }
 
 /** @throws SourceAltered with the differences when the source's definition is not the one that was planned for */
-export async function compareDefinitions(session: Session, context: RunContext): Promise<void> {
+export async function refuseAltered(session: Session, context: RunContext): Promise<void> {
   const { id, plan } = context;
   const read = await readTableShape(session, plan.source.oid);
   refuseRenamed(id, plan.table, read.name);
@@ -129,7 +129,7 @@ export async function compareDefinitions(session: Session, context: RunContext):
   const now = { ...read, indexes: read.indexes.filter(({ valid }) => valid) };
   const differences = [
     ...compareShapes(plan.source, now).map((difference) => difference.text),
-    ...compareDefinitionsOf(plan.definitions.source, await readDefinitions(session, plan.source.oid)),
+    ...compareDefinitions(plan.definitions.source, await readDefinitions(session, plan.source.oid)),
     ...(await otherDependents(session, plan)),
   ];
   if (differences.length > 0) throw new SourceAltered([...new Set(differences)]);

@@ -69,7 +69,7 @@ const units = [
 ] as const;
 
 /** `90s`, `10m`, `1h30m` in ms. Always with a unit: seconds and milliseconds are both what somebody expects. */
-export function duration(placeholder: string, range: Range): Kind<number> {
+export function timeSpan(placeholder: string, range: Range): Kind<number> {
   const ends = `${range.min / 1000}s`;
   const accepts = (value: unknown): boolean => typeof value === 'number' && within(range, value);
   return {

@@ -9,7 +9,7 @@ import {
   amount,
   choice,
   connections,
-  duration,
+  timeSpan,
   onOrOff,
   query,
   ratio,
@@ -87,7 +87,7 @@ export const ofRun: { readonly [K in Exclude<keyof RunSettings, 'limits'>]: Sett
   },
   cutoverDeadlineMs: {
     key: 'cutover-deadline',
-    kind: duration('DURATION', { min: 1000, max: 7 * day }),
+    kind: timeSpan('DURATION', { min: 1000, max: 7 * day }),
     default: 10 * 60_000,
     changesInRun: true,
     countsForNative: true,
@@ -118,7 +118,7 @@ export const ofRun: { readonly [K in Exclude<keyof RunSettings, 'limits'>]: Sett
   },
   retryForMs: {
     key: 'retry-for',
-    kind: duration('DURATION', week),
+    kind: timeSpan('DURATION', week),
     // A restart with crash recovery takes minutes on a big server; a failover, which we refuse, is over sooner.
     default: 10 * 60_000,
     part: 'run',
@@ -188,7 +188,7 @@ export const ofRun: { readonly [K in Exclude<keyof RunSettings, 'limits'>]: Sett
   },
   oldTransactionMs: {
     key: 'old-transaction',
-    kind: duration('DURATION', week),
+    kind: timeSpan('DURATION', week),
     // An idle transaction of five seconds is not about to end; waiting behind it would only queue others up.
     default: 5_000,
     countsForNative: true,
@@ -198,7 +198,7 @@ export const ofRun: { readonly [K in Exclude<keyof RunSettings, 'limits'>]: Sett
   },
   killBlockersAfterMs: {
     key: 'kill-blockers',
-    kind: duration('AFTER', week),
+    kind: timeSpan('AFTER', week),
     default: null,
     countsForNative: true,
     part: 'swap',

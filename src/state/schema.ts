@@ -37,15 +37,15 @@ async function findSchema(session: Session): Promise<FoundSchema | null> {
  * Looks at the state's tables before they are made or altered; what it gives back is called after that, in the same transaction,
  * and takes off whatever came on them that nobody meant.
  */
-export type Watch = (session: Session) => Promise<() => Promise<void>>;
+export type WatchTables = (session: Session) => Promise<() => Promise<void>>;
 
-const noWatch: Watch = async () => async () => {};
+const noWatch: WatchTables = async () => async () => {};
 
 /**
  * True when there is a state schema that we can use.
  * @throws RefusedError when a schema of that name is somebody else's, closed to this role, or not whole.
  */
-export async function hasState(session: Session, watch: Watch = noWatch): Promise<boolean> {
+export async function hasState(session: Session, watch: WatchTables = noWatch): Promise<boolean> {
   const found = await findSchema(session);
   if (found === null) return false;
   const layout = layoutOf(found.comment);
@@ -95,7 +95,7 @@ export async function hasState(session: Session, watch: Watch = noWatch): Promis
 }
 
 /** @throws RefusedError while a migration of a former version is under way: this one would not know its objects. */
-async function upgradeState(session: Session, watch: Watch): Promise<void> {
+async function upgradeState(session: Session, watch: WatchTables): Promise<void> {
   await session.transaction(async () => {
     await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
     const layout = layoutOf((await findSchema(session))?.comment ?? null);
@@ -125,7 +125,7 @@ async function upgradeState(session: Session, watch: Watch): Promise<void> {
   });
 }
 
-export async function ensureState(session: Session, watch: Watch = noWatch): Promise<void> {
+export async function ensureState(session: Session, watch: WatchTables = noWatch): Promise<void> {
   if (await hasState(session, watch)) return;
   try {
     await session.transaction(async () => {
@@ -152,7 +152,7 @@ export async function ensureState(session: Session, watch: Watch = noWatch): Pro
 }
 
 /** In the caller's transaction. */
-export async function createState(session: Session, watch: Watch = noWatch): Promise<void> {
+export async function createState(session: Session, watch: WatchTables = noWatch): Promise<void> {
   const setRight = await watch(session);
   await session.batch(createStateSchemaSql);
   await setRight();

@@ -63,7 +63,7 @@ const leastShare = 0.1;
  * Readings of signals that no limit is set for are ignored. A subject that is no longer among the readings (a replica
  * that went away) is forgotten, unless its signal as a whole could not be read.
  */
-export function decide(
+export function govern(
   readings: readonly Reading[],
   limits: Limits,
   previous: GovernorState,

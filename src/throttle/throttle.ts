@@ -8,7 +8,7 @@ import { EventEmitter, once } from 'node:events';
 import type { Session } from '../db/session.js';
 import { sleep as realSleep } from '../db/wait.js';
 import {
-  decide,
+  govern,
   initialState,
   pauseAfterChunkMs,
   type Decision,
@@ -218,7 +218,7 @@ export class Throttle implements AsyncDisposable {
   }
 
   #apply(readings: readonly Reading[]): void {
-    const { decision, state } = decide(readings, this.#limits, this.#state);
+    const { decision, state } = govern(readings, this.#limits, this.#state);
     this.#state = state;
     this.#governed = decision;
     this.#tell();

@@ -1,4 +1,5 @@
-import type { MigrationResult, MigrationStatus } from '../../src/run/run-options.js';
+import type { MigrationResult } from '../../src/api/migrate.js';
+import type { MigrationStatus } from '../../src/api/status.js';
 import { aPlan } from '../report/a-plan.js';
 
 export const aResult: MigrationResult = {

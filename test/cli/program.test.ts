@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { MigrateOptions, PlanOptions } from '../../src/run/run-options.js';
+import type { MigrateOptions } from '../../src/run/run-options.js';
+import type { PlanOptions } from '../../src/api/plan.js';
 import { aPlan } from '../report/a-plan.js';
 import { aResult } from './a-result.js';
 import { invoke } from './invoke.js';

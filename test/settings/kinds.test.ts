@@ -5,7 +5,7 @@ import {
   amount,
   choice,
   connections,
-  duration,
+  timeSpan,
   onOrOff,
   query,
   ratio,
@@ -15,7 +15,7 @@ import {
 } from '../../src/settings/kinds.js';
 
 const number = parserOf(wholeNumber('N', { min: 1, max: 64 }));
-const deadlineKind = duration('DURATION', { min: 1000, max: 7 * 86_400_000 });
+const deadlineKind = timeSpan('DURATION', { min: 1000, max: 7 * 86_400_000 });
 const deadline = parserOf(deadlineKind);
 
 test.each([

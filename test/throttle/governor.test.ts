@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  decide,
+  govern,
   initialState,
   pauseAfterChunkMs,
   type Decision,
@@ -18,7 +18,7 @@ function decideAll(limits: Limits, rounds: readonly (number | null | readonly Re
       typeof round === 'object' && round !== null
         ? round
         : [{ signal: 'replica-lag', value: round } as const];
-    const decided = decide(readings, limits, state);
+    const decided = govern(readings, limits, state);
     state = decided.state;
     return decided.decision;
   });
@@ -32,7 +32,7 @@ function shown(decision: Decision): string {
 }
 
 function first(limits: Limits, ...readings: Reading[]): string {
-  return shown(decide(readings, limits, initialState).decision);
+  return shown(govern(readings, limits, initialState).decision);
 }
 
 const kinds = (decisions: readonly Decision[]): string[] => decisions.map(({ kind }) => kind);
@@ -43,12 +43,12 @@ test('full speed without limits, whatever is read', () => {
     { signal: 'autovacuum', value: 3 },
     { signal: 'throttle-query', value: null },
   ];
-  expect(decide(readings, {}, initialState)).toEqual({
+  expect(govern(readings, {}, initialState)).toEqual({
     decision: { kind: 'go', share: 1 },
     state: new Map(),
   });
-  expect(decide([], { maxLagMs: 1 }, initialState).decision).toEqual({ kind: 'go', share: 1 });
-  expect(decide(readings, { maxLagMs: null, throttleQuery: null }, initialState).decision.kind).toBe('go');
+  expect(govern([], { maxLagMs: 1 }, initialState).decision).toEqual({ kind: 'go', share: 1 });
+  expect(govern(readings, { maxLagMs: null, throttleQuery: null }, initialState).decision.kind).toBe('go');
 });
 
 test.each([
@@ -106,9 +106,9 @@ test('what paused lets go below 90 % of the limit, not before', () => {
 });
 
 test('a limit that was changed meanwhile is judged afresh', () => {
-  const { state } = decide([{ signal: 'replica-lag', value: 1900 }], { maxLagMs: 1000 }, initialState);
+  const { state } = govern([{ signal: 'replica-lag', value: 1900 }], { maxLagMs: 1000 }, initialState);
   const after = (limits: Limits, value: number | null): string =>
-    decide([{ signal: 'replica-lag', value }], limits, state).decision.kind;
+    govern([{ signal: 'replica-lag', value }], limits, state).decision.kind;
   expect(after({ maxLagMs: 2000 }, 1900)).toBe('go');
   expect(after({ maxLagMs: 1000 }, 950)).toBe('pause');
   expect(after({ maxLagMs: null, criticalLagMs: 5000 }, null)).toBe('go');
@@ -164,7 +164,7 @@ test('a critical limit stops, with its reasons alone, also where nothing pauses'
 });
 
 test('reasons carry the facts', () => {
-  const { decision } = decide(
+  const { decision } = govern(
     [
       { signal: 'retained-wal', subject: 'slot s', value: 2 ** 31 },
       { signal: 'pause-file', subject: '/tmp/x', value: 1 },

@@ -1,5 +1,5 @@
 /** `pg-ghost abort ID`: takes everything of a migration away; the table is as it was. */
-import type { MigrationStatus } from '../../run/run-options.js';
+import type { MigrationStatus } from '../../api/status.js';
 import type { Invocation } from '../invocation.js';
 import { removalCommand } from './removal.js';
 

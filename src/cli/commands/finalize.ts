@@ -1,5 +1,5 @@
 /** `pg-ghost finalize ID`: drops the old table. */
-import type { MigrationStatus } from '../../run/run-options.js';
+import type { MigrationStatus } from '../../api/status.js';
 import type { Invocation } from '../invocation.js';
 import { removalCommand } from './removal.js';
 

@@ -1,6 +1,7 @@
 /** The form of `abort` and `finalize`: look at the migration, take something away, say what it was. */
 import { RefusedError } from '../../errors.js';
-import type { CommonOptions, MigrationStatus } from '../../run/run-options.js';
+import type { CommonOptions } from '../../run/run-options.js';
+import type { MigrationStatus } from '../../api/status.js';
 import type { EventListener } from '../../model/event.js';
 import { createCommand, work } from '../command.js';
 import type { Invocation, Library } from '../invocation.js';

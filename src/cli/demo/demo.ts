@@ -7,7 +7,7 @@ import { Session } from '../../db/session.js';
 import { FailedError } from '../../errors.js';
 import type { EmbeddedMajor } from '../../lab/embedded-binaries.js';
 import { type EmbeddedServer, startEmbeddedServer } from '../../lab/embedded-server.js';
-import type { MigrationResult } from '../../run/run-options.js';
+import type { MigrationResult } from '../../api/migrate.js';
 import type { ChangeRequest } from '../../model/change-request.js';
 import { combineListeners } from '../../run/emitter.js';
 import { count, counted, duration } from '../../report/format.js';

@@ -1,10 +1,10 @@
 /** catch-up: applies the log until what is left of it is small (invariants 3, 4, 5). */
-import { Applier } from '../log-applier.js';
+import { LogApplier } from '../log-applier.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 
 export async function catchUp(context: RunContext): Promise<Transition> {
-  await using applier = await Applier.open(context);
+  await using applier = await LogApplier.open(context);
   await applier.catchUpFollowing();
   await context.at('caught-up');
   return 'done';

@@ -8,7 +8,7 @@ import { applySettings } from '../../apply/apply-sql.js';
 import { CutoverNotObtainedError } from '../../errors.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import { setHold } from '../../state/migrations.js';
-import { Applier } from '../log-applier.js';
+import { LogApplier } from '../log-applier.js';
 import { expectedTarget, type RunContext } from '../context.js';
 import { isOpen } from '../../settings/cutover-window.js';
 import { followSource } from '../follow-source.js';
@@ -39,7 +39,7 @@ export async function swap(context: RunContext): Promise<Transition> {
 async function swapAsPlanned(context: RunContext, patience: Patience): Promise<Transition> {
   const { control, sessions, id } = context;
   const target = await expectedTarget(context);
-  await using applier = await Applier.open(context);
+  await using applier = await LogApplier.open(context);
   const apply = applier.plan;
   if (context.balance.value === null) await applier.audit();
   await checkNewForeignKeys(context, applier);

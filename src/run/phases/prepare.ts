@@ -32,7 +32,7 @@ import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 import { buildChangedClone } from '../../plan/trial/changed-clone.js';
 import { followSource } from '../follow-source.js';
-import { compareDefinitions, readMark, SourceAltered, warmUp } from '../source-check.js';
+import { refuseAltered, readMark, SourceAltered, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {
   for (;;) {
@@ -51,7 +51,7 @@ async function prepareOnce(context: RunContext): Promise<Transition> {
   // What an earlier attempt left half done.
   await undoPrepare(context, (session) => forgetShadow(session, id));
   const before = await readFingerprint(control, plan.source.oid, Object.values(captureTriggerNames(id)));
-  await compareDefinitions(control, context);
+  await refuseAltered(control, context);
   const target = await buildShadow(context);
   await context.at('shadow-built');
   await setTarget(control, id, target);
@@ -167,7 +167,7 @@ async function switchCaptureOn(context: RunContext, expected: string | null): Pr
       prepare: (attempt) => (attempt === 1 ? warmUp(context, session) : Promise.resolve()),
       work: async (hold) => {
         const now = await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
-        if (now?.fingerprint !== expected) await compareDefinitions(session, context);
+        if (now?.fingerprint !== expected) await refuseAltered(session, context);
         hold.check();
         await session.batch(captureTriggerStatements({ id, table: plan.table }));
         await setCopyStart(

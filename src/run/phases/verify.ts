@@ -4,7 +4,7 @@ import { DifferentError } from '../../errors.js';
 import { setVerification } from '../../state/migrations.js';
 import { Verifier, type VerifyOptions, type VerifyResult } from '../../verify/verifier.js';
 import { verifySettings } from '../../verify/verify-sql.js';
-import { Applier } from '../log-applier.js';
+import { LogApplier } from '../log-applier.js';
 import { forwardStream } from '../apply-facts.js';
 import { whileApplying } from '../background-apply.js';
 import { expectedTarget, type RunContext } from '../context.js';
@@ -16,7 +16,7 @@ import { findMigration } from '../../state/migrations.js';
 const maxLost = 5;
 
 export async function verify(context: RunContext): Promise<Transition> {
-  await using applier = await Applier.open(context);
+  await using applier = await LogApplier.open(context);
   // Pieces that are compared stay compared: what is followed changes no row.
   await verifyWith(context, {
     catchUp: () => applier.catchUpFollowing(),
@@ -26,7 +26,7 @@ export async function verify(context: RunContext): Promise<Transition> {
 }
 
 /** What is needed of it here. */
-type Applying = Pick<Applier, 'catchUp' | 'audit'>;
+type Applying = Pick<LogApplier, 'catchUp' | 'audit'>;
 
 /**
  * Once more, while the swap is postponed, with the apply session that is there.

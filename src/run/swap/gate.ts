@@ -13,7 +13,7 @@ import { compareBeforeSwap } from '../../ddl/compare-shapes.js';
 import { helperIndexName } from '../../ddl/helper-index-sql.js';
 import { displayName } from '../../sql/quote.js';
 import type { RunContext } from '../context.js';
-import { compareDefinitions } from '../source-check.js';
+import { refuseAltered } from '../source-check.js';
 
 /**
  * All in one snapshot.
@@ -29,7 +29,7 @@ export async function gate(context: RunContext, target: TableShape): Promise<num
 async function look(context: RunContext, target: TableShape): Promise<number> {
   const { control, id, plan, schemas } = context;
   // What the fingerprint does not see (a publication of the whole schema) is seen here.
-  await compareDefinitions(control, context);
+  await refuseAltered(control, context);
   const shadow = await findTable(control, { schema: schemas.shadow, name: plan.table.name });
   if (shadow === null) {
     throw new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} was dropped`, {

@@ -2,7 +2,7 @@
 import type { ApplyPlan } from '../../apply/apply-plan.js';
 import type { TableShape } from '../../model/table-shape.js';
 import type { Session } from '../../db/session.js';
-import type { Applier } from '../log-applier.js';
+import type { LogApplier } from '../log-applier.js';
 
 /** Of the deadline, what tries that ended in front of DDL have used up: it does not begin anew with each. */
 export interface Patience {
@@ -12,7 +12,7 @@ export interface Patience {
 export interface SwapWork {
   /** Of the swap alone; see ready.ts. */
   readonly session: Session;
-  readonly applier: Applier;
+  readonly applier: LogApplier;
   readonly target: TableShape;
   readonly apply: ApplyPlan;
   readonly patience: Patience;
