@@ -25,7 +25,7 @@ export { defaultRunSettings } from './settings/table.js';
 export type { RunSettings } from './settings/run-settings.js';
 export type { CommonOptions, MigrateOptions } from './run/run-options.js';
 export { migrationPoints, type AtPoint, type Point } from './run/points.js';
-export type { ConnectionOptions } from './db/connection.js';
+export type { ConnectionOptions } from './db/conninfo/connection-options.js';
 export type { ChangeRequest } from './model/change-request.js';
 export type { Key, KeyColumn } from './model/key.js';
 export type { ProjectedColumn, Projection } from './model/projection.js';

@@ -26,7 +26,7 @@ export interface Change {
   readonly sequenceFrom: number | null;
 }
 
-export interface Action {
+interface Action {
   readonly alter?: string;
   readonly file?: string;
   readonly set?: readonly [string, string];

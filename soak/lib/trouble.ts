@@ -74,7 +74,7 @@ const phases = [
 ];
 
 /** Those after which a run may end as it did. */
-export const endsRuns = new Set([
+const endsRuns = new Set([
   'kill',
   'interrupt',
   'terminate',

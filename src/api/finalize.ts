@@ -6,7 +6,7 @@ import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describ
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
-import { LockNotObtained } from '../locks/locked-transaction.js';
+import { LockNotObtained } from '../locks/attempts.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
 import { dropSchemaStatements, findRelation } from '../state/own-objects.js';

@@ -41,7 +41,7 @@ export async function readDependents(session: Session, tableOid: number): Promis
 }
 
 /** What is known of an object that depends on the table or on a view over it. */
-export interface DependentRow {
+interface DependentRow {
   readonly catalog: string;
   readonly oid: number;
   readonly objsubid: number;

@@ -40,7 +40,7 @@ export async function readFingerprint(
  *
  * @param captureTriggers names of our own triggers on the table: not part of the fingerprint, but of `capture`
  */
-export function fingerprintSql(oid: number, captureTriggers: readonly string[]): SqlQuery {
+function fingerprintSql(oid: number, captureTriggers: readonly string[]): SqlQuery {
   const text = fingerprintText(oid, captureTriggers);
   return { name: nameOf(text), text, values: [] };
 }

@@ -15,7 +15,7 @@ export interface FoundTable extends QualifiedName {
   readonly owner: string;
 }
 
-export type RelationKind =
+type RelationKind =
   | 'table'
   | 'partitioned table'
   | 'view'

@@ -1,6 +1,7 @@
 /** What all commands have in common: how they are made, and the surroundings of their work. */
 import { Command } from '@commander-js/extra-typings';
-import { connectionNotices, type ConnectionOptions } from '../db/connection.js';
+import { connectionNotices } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { InterruptedError } from '../errors.js';
 import type { EventListener } from '../model/event.js';
 import { logReporter } from '../report/log.js';

@@ -1,5 +1,5 @@
 /** Where to connect, from the command line and the environment; and what must not be printed of it. */
-import type { ConnectionOptions } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { secretsOf } from '../report/redact.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -15,7 +15,7 @@ import type { Redact } from '../report/redact.js';
 import type { Environment } from './given-connection.js';
 import { runShell, type ShellResult } from './shell.js';
 
-export const hookEvents = [
+const hookEvents = [
   'started',
   'phase',
   'throttled',

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { allowedMethods, guardAuthentication, type Wire } from './authentication.js';
-import type { ConnectionOptions } from './connection.js';
+import type { ConnectionOptions } from './conninfo/connection-options.js';
 import { describeHost, resolveTarget, type Host, type SessionAttrs, type Target } from './conninfo/target.js';
 import { connectionFailed, isServerError, SqlState, UnsuitableServer, type FailedHost } from './sqlstate.js';
 import { tlsAttempts, type TlsAttempt } from './tls.js';

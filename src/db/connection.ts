@@ -2,8 +2,6 @@
 import type { ConnectionOptions } from './conninfo/connection-options.js';
 import { describeTarget, resolveTarget } from './conninfo/target.js';
 
-export type { ConnectionOptions } from './conninfo/connection-options.js';
-
 /** For messages and the state: no password in it, ever. */
 export function describeConnection(options: ConnectionOptions): string {
   return describeTarget(resolveTarget(options));

@@ -6,10 +6,9 @@
  * users' key values are always cast to text in SQL); everything else is text.
  */
 import pg from 'pg';
-import type { SqlQuery } from '../sql/quote.js';
-import { ident, literal } from '../sql/quote.js';
+import { ident, literal, type SqlQuery } from '../sql/quote.js';
 import { connect, type Connected } from './connect.js';
-import type { ConnectionOptions } from './connection.js';
+import type { ConnectionOptions } from './conninfo/connection-options.js';
 import {
   backendOf,
   isDirect,
@@ -22,8 +21,6 @@ import {
 import { ownSettings } from './settings.js';
 import { isConnectionLost, isServerError } from './sqlstate.js';
 import { sleep } from './wait.js';
-
-export type { SqlQuery };
 
 export interface SessionOptions {
   readonly connection: ConnectionOptions;
@@ -42,7 +39,7 @@ export interface SessionOptions {
  * Settings that every session of ours has, whatever the role's or database's defaults are. Timeouts that an
  * administrator set for applications must not end a copy; our own limits are set where they belong.
  */
-export const baseSettings: Readonly<Record<string, string>> = {
+const baseSettings: Readonly<Record<string, string>> = {
   row_security: 'off',
   statement_timeout: '0',
   lock_timeout: '0',

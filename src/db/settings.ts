@@ -11,7 +11,7 @@ export const relaxedCommit: Readonly<Record<string, string>> = { synchronous_com
  * How values and definitions travel as text: in forms that are read back as what they were, in any session. pg_dump
  * uses the same.
  */
-export const textSettings: Readonly<Record<string, string>> = {
+const textSettings: Readonly<Record<string, string>> = {
   DateStyle: 'ISO, YMD',
   IntervalStyle: 'postgres',
   TimeZone: 'UTC',

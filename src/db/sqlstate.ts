@@ -1,6 +1,7 @@
 /** SQLSTATEs that we act upon. Errors of the server are told apart by these, never by their message. */
 import { FailedError, type PgGhostError } from '../errors.js';
-import { describeConnection, type ConnectionOptions } from './connection.js';
+import { describeConnection } from './connection.js';
+import type { ConnectionOptions } from './conninfo/connection-options.js';
 
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 export const SqlState = {

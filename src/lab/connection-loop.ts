@@ -5,7 +5,7 @@ import type pg from 'pg';
 /** Before a lost connection is made again. */
 const reconnectMs = 50;
 
-export type AfterError = 'go on' | 'reconnect' | 'end';
+type AfterError = 'go on' | 'reconnect' | 'end';
 
 export interface ConnectionLoop {
   readonly connect: () => Promise<pg.Client>;

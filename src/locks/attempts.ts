@@ -17,7 +17,7 @@ import type { AskLimits, Lock } from './lock-request.js';
 export type TryFailure = 'lock' | 'hold' | 'deadlock' | 'harm';
 
 /** Why a try was not even made. */
-export type LookFailure = 'old-transaction' | 'wraparound' | 'not-ready';
+type LookFailure = 'old-transaction' | 'wraparound' | 'not-ready';
 
 export interface Miss {
   /** False: it was only looked, nobody waited. */

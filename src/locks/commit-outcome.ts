@@ -1,5 +1,5 @@
 /** What became of a transaction whose commit nobody has answered: the server knows, as soon as it can be asked (invariant 11). */
-import type { ConnectionOptions } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { Session } from '../db/session.js';
 import { sleep } from '../db/wait.js';
 

@@ -11,11 +11,7 @@ import type { LockTry } from './ladder.js';
 import { OneTry } from './one-try.js';
 import { lockOf, stepsOf, type LockLimits, type LockRequest, type LockStep } from './lock-request.js';
 
-export { LockNotObtained, type EndBlockers, type Miss } from './attempts.js';
-export type { LockMode } from '../model/lock-mode.js';
-export type { LockLimits, LockRequest, LockStep } from './lock-request.js';
-
-export interface Hold {
+interface Hold {
   /** Still inside the budget? Checked before each further statement; throws `HoldOverrun` when not. */
   check(): void;
 }

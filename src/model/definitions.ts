@@ -63,7 +63,7 @@ export interface PublicationMember {
   readonly filter: string | null;
 }
 
-export type ForeignKeyAction = 'no action' | 'restrict' | 'cascade' | 'set null' | 'set default';
+type ForeignKeyAction = 'no action' | 'restrict' | 'cascade' | 'set null' | 'set default';
 
 export interface ForeignKey {
   readonly oid: number;

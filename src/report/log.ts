@@ -5,7 +5,7 @@ import type { EventListener, MigrationEvent } from '../model/event.js';
 type Level = 'debug' | 'info' | 'warn';
 
 /** What every run has is debug, what happens once is info, what somebody should look at is warn. */
-export function levelOf(event: MigrationEvent): Level {
+function levelOf(event: MigrationEvent): Level {
   switch (event.event) {
     case 'warning':
     case 'copy:restarted':

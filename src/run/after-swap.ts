@@ -11,7 +11,7 @@ import { FailedError } from '../errors.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
-import { LockNotObtained } from '../locks/locked-transaction.js';
+import { LockNotObtained } from '../locks/attempts.js';
 import type { LockStep } from '../locks/lock-request.js';
 import { toValidate } from '../plan/trial/definitions/to-validate.js';
 import type { Emit } from '../model/event.js';

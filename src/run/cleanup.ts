@@ -7,7 +7,9 @@ import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
-import { LockNotObtained, underLock, type LockLimits } from '../locks/locked-transaction.js';
+import { LockNotObtained } from '../locks/attempts.js';
+import { underLock } from '../locks/locked-transaction.js';
+import type { LockLimits } from '../locks/lock-request.js';
 import type { Emit } from '../model/event.js';
 import { displayName, qualified } from '../sql/quote.js';
 import {

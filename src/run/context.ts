@@ -2,7 +2,7 @@
 import type { Balance } from '../apply/balance.js';
 import type { TableShape } from '../model/table-shape.js';
 import type { LogKeeper } from '../capture/log-keeper.js';
-import type { ConnectionOptions } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
 import type { Plan } from '../model/plan.js';
@@ -10,7 +10,7 @@ import type { Key } from '../model/key.js';
 import type { Projection } from '../model/projection.js';
 import type { Emit } from '../model/event.js';
 import type { Killed } from '../locks/kill-blockers.js';
-import type { LockLimits } from '../locks/locked-transaction.js';
+import type { LockLimits } from '../locks/lock-request.js';
 import type { HelperIndexFacts } from '../ddl/helper-index-sql.js';
 import { joinRun } from '../state/fence.js';
 import type { MigrationIdentity } from '../sql/marks.js';

@@ -1,18 +1,15 @@
 /** A change that is metadata only: the ALTER itself, on the table itself, under the same careful locking. */
 import { isDeepStrictEqual } from 'node:util';
 import { readDefinitions } from '../catalog/read-definitions.js';
-import type { ConnectionOptions } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { Session } from '../db/session.js';
 import { localSettings, ownSettings } from '../db/settings.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from '../errors.js';
 import { isConnectionLost, isServerError, messageOf, sqlState } from '../db/sqlstate.js';
-import {
-  CommitOutcomeUnknown,
-  LockNotObtained,
-  underLock,
-  type LockLimits,
-  type LockMode,
-} from '../locks/locked-transaction.js';
+import { CommitOutcomeUnknown, underLock } from '../locks/locked-transaction.js';
+import { LockNotObtained } from '../locks/attempts.js';
+import type { LockLimits } from '../locks/lock-request.js';
+import type { LockMode } from '../model/lock-mode.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import { sameObjects } from '../plan/trial/definitions/taken-off.js';
 import { inStoredForm } from '../sql/stored-form.js';

@@ -9,7 +9,7 @@ import { readSnapshots, type SnapshotHolder, type SnapshotView } from '../catalo
 import { sleep } from '../db/wait.js';
 import { CutoverNotObtainedError } from '../errors.js';
 import { blockerLines } from '../locks/describe-blockers.js';
-import type { EndBlockers } from '../locks/locked-transaction.js';
+import type { EndBlockers } from '../locks/attempts.js';
 import type { Blocker } from '../model/blocker.js';
 import { displayName } from '../sql/quote.js';
 import type { RunContext } from './context.js';

@@ -17,8 +17,6 @@ import { Steering } from './steering.js';
 import type { MigrateOptions } from './run-options.js';
 import type { RunSettings } from '../settings/run-settings.js';
 
-export type { RunOutcome } from './attempt.js';
-
 export interface RunWork {
   readonly options: MigrateOptions;
   readonly settings: RunSettings;

@@ -1,5 +1,5 @@
 /** What every function of the library takes, and what a run takes. */
-import type { ConnectionOptions } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import type { RunSettings } from '../settings/run-settings.js';
 import type { EventListener } from '../model/event.js';

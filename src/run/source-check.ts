@@ -90,7 +90,7 @@ export interface SourceCheck {
   check(session: Session, options?: CheckOptions): Promise<void>;
 }
 
-export interface CheckOptions {
+interface CheckOptions {
   readonly fileMayMove?: boolean;
   /** Read already, in the same transaction. */
   readonly now?: SourceMark;

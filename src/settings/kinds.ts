@@ -1,6 +1,7 @@
 /** Kinds of values: how one is read from a text, what a program may give, and how it is written. Pure. */
 import parseDurationText from 'parse-duration';
-import { describeConnection, type ConnectionOptions } from '../db/connection.js';
+import { describeConnection } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { checkThrottleQuery } from '../throttle/signals/throttle-query.js';
 import { cutoverWindow, isCutoverWindow, type CutoverWindow } from './cutover-window.js';
 

@@ -1,5 +1,5 @@
 /** The settings of a run, as the library takes them. What each may be and is by default: table.ts. */
-import type { ConnectionOptions } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import type { Limits } from '../throttle/limits.js';
 import type { CutoverWindow } from './cutover-window.js';
 

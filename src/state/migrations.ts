@@ -6,9 +6,8 @@ import type { ChangeRequest } from '../model/change-request.js';
 import { phaseStoredBy, type Phase } from '../model/phase.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import type { ServerIdentity } from './server-identity.js';
-import type { SqlQuery } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
-import { literal, sql } from '../sql/quote.js';
+import { literal, sql, type SqlQuery } from '../sql/quote.js';
 import { isActiveSql } from './phase-sql.js';
 import { takenIdsSql } from './schema-sql.js';
 

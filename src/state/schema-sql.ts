@@ -5,7 +5,7 @@ import { commentStatement } from '../sql/marks.js';
 /** Recognises our own schema, and its layout. */
 const commentOf = (version: number): string => `pg-ghost state, version ${version}`;
 export const stateVersion = 3;
-export const stateComment = commentOf(stateVersion);
+const stateComment = commentOf(stateVersion);
 
 /** The layout that a comment stands for: the present one, or one that can be made so when no migration is under way in it. */
 export function layoutOf(comment: string | null): number | null {

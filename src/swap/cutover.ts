@@ -4,14 +4,9 @@
  */
 import type { Session } from '../db/session.js';
 import { CutoverNotObtainedError } from '../errors.js';
-import {
-  LockNotObtained,
-  underLock,
-  type EndBlockers,
-  type LockLimits,
-  type LockStep,
-  type LockedResult,
-} from '../locks/locked-transaction.js';
+import { LockNotObtained, type EndBlockers } from '../locks/attempts.js';
+import { underLock, type LockedResult } from '../locks/locked-transaction.js';
+import type { LockLimits, LockStep } from '../locks/lock-request.js';
 import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
 import type { Killed } from '../locks/kill-blockers.js';
 import type { LedgerEntry } from '../locks/ledger.js';

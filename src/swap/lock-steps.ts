@@ -1,7 +1,7 @@
 /** The plan's lock set as the swap takes it. */
 import type { Session } from '../db/session.js';
 import type { OwnedSequence } from '../model/table-shape.js';
-import type { LockStep } from '../locks/locked-transaction.js';
+import type { LockStep } from '../locks/lock-request.js';
 import { ident, qualified } from '../sql/quote.js';
 import type { Plan } from '../model/plan.js';
 

@@ -115,7 +115,7 @@ export const measuredSignals: Readonly<Record<MeasuredSignal, MeasuredFacts>> = 
   },
 };
 
-export const switchSignals: Readonly<Record<SwitchSignal, { readonly limit: keyof Limits }>> = {
+const switchSignals: Readonly<Record<SwitchSignal, { readonly limit: keyof Limits }>> = {
   autovacuum: { limit: 'pauseOnAutovacuum' },
   'throttle-query': { limit: 'throttleQuery' },
   'pause-file': { limit: 'pauseFile' },

@@ -1,5 +1,5 @@
 /** All signals; which of them are read, the limits decide. */
-import type { ConnectionOptions } from '../db/connection.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import type { Signal } from './signal.js';
 import { activeBackends } from './signals/active-backends.js';
 import { autovacuum } from './signals/autovacuum.js';

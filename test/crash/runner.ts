@@ -9,7 +9,7 @@ import { type ChangeInput, request } from '../support/migration.js';
 
 const program = fileURLToPath(new URL('./child.mjs', import.meta.url));
 
-export interface Action {
+interface Action {
   readonly point: Point;
   readonly nth?: number;
   readonly action: 'kill' | 'freeze' | 'hold';

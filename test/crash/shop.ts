@@ -98,15 +98,6 @@ export async function expectMigrated(db: Database, native: CatalogSnapshot): Pro
   expect(rows).toEqual([{ id: 1, phase: 'finalized', error: null }]);
 }
 
-/** The swapped table has what was written, whatever became of the rest. */
-export async function expectRows(
-  db: Database,
-  table: 'orders' | 'ghost_new_1.orders' = 'orders',
-): Promise<void> {
-  const client = await db.connect();
-  expect(await differences(client, `select * from ${table}`, expectedRows)).toEqual([]);
-}
-
 /** Of a migration, its records excepted. */
 export async function leftovers(client: pg.Client): Promise<unknown[]> {
   const { rows } = await client.query(

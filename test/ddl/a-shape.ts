@@ -82,7 +82,7 @@ export function index(name: string, definition: string, more: Partial<Index> = {
   };
 }
 
-export function sequence(name: string, column: string, more: Partial<OwnedSequence> = {}): OwnedSequence {
+function sequence(name: string, column: string, more: Partial<OwnedSequence> = {}): OwnedSequence {
   return {
     oid: 0,
     name: { schema: 'app', name },
@@ -103,7 +103,7 @@ export function sequence(name: string, column: string, more: Partial<OwnedSequen
   };
 }
 
-export function shape(more: Partial<TableShape> = {}): TableShape {
+function shape(more: Partial<TableShape> = {}): TableShape {
   return {
     oid: 0,
     name: { schema: 'app', name: 'orders' },

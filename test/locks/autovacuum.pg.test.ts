@@ -4,7 +4,7 @@ import { Session } from '../../src/db/session.js';
 import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 import { startEmbeddedServer, type EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { blockerLines } from '../../src/locks/describe-blockers.js';
-import type { LockNotObtained } from '../../src/locks/locked-transaction.js';
+import type { LockNotObtained } from '../../src/locks/attempts.js';
 import { until } from '../support/database.js';
 import { failure } from '../support/migration.js';
 import { openScene } from './scene.js';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { blockerLines } from '../../src/locks/describe-blockers.js';
 import { summarizeLedger } from '../../src/locks/ledger.js';
-import { LockNotObtained } from '../../src/locks/locked-transaction.js';
+import { LockNotObtained } from '../../src/locks/attempts.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
 import { failure } from '../support/migration.js';
 import { application, openScene, otherSession, setup, type Other } from './scene.js';

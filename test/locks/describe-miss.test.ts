@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { LockNotObtained, type Miss } from '../../src/locks/locked-transaction.js';
+import { LockNotObtained, type Miss } from '../../src/locks/attempts.js';
 import { notObtainedText } from '../../src/locks/describe-miss.js';
 
 const miss: Miss = {

@@ -1,6 +1,6 @@
 /** The budget of what our waiting may cost others, and the account of what it and the hold did cost. */
 import { expect, test } from 'vitest';
-import { LockNotObtained } from '../../src/locks/locked-transaction.js';
+import { LockNotObtained } from '../../src/locks/attempts.js';
 import { OneTry } from '../../src/locks/one-try.js';
 import { createDatabase, until } from '../support/database.js';
 import { failure } from '../support/migration.js';

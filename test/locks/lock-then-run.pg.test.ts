@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { LedgerEntry } from '../../src/locks/ledger.js';
 import { lockThenRun, type LongWork } from '../../src/locks/lock-then-run.js';
-import { LockNotObtained, type Miss } from '../../src/locks/locked-transaction.js';
+import { LockNotObtained, type Miss } from '../../src/locks/attempts.js';
 import type { LockStep } from '../../src/locks/lock-request.js';
 import { createDatabase, until, type TestDatabase } from '../support/database.js';
 import { failure } from '../support/migration.js';

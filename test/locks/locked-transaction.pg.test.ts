@@ -1,7 +1,9 @@
 /** Several relations under one try: in order, all or nothing, and whoever is in the way is named. */
 import { describe, expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
-import { LockNotObtained, underLock, type LockStep } from '../../src/locks/locked-transaction.js';
+import { LockNotObtained } from '../../src/locks/attempts.js';
+import { underLock } from '../../src/locks/locked-transaction.js';
+import type { LockStep } from '../../src/locks/lock-request.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { failure } from '../support/migration.js';
 

@@ -3,13 +3,14 @@ import type pg from 'pg';
 import { Session } from '../../src/db/session.js';
 import type { LedgerEntry } from '../../src/locks/ledger.js';
 import type { Killed } from '../../src/locks/kill-blockers.js';
-import { underLock, type LockedWork, type Miss } from '../../src/locks/locked-transaction.js';
+import { underLock, type LockedWork } from '../../src/locks/locked-transaction.js';
+import type { Miss } from '../../src/locks/attempts.js';
 import { type TestDatabase, until } from '../support/database.js';
 
 export const setup = `create table t (id integer primary key, n integer);
   insert into t select i, i from generate_series(1, 10) as i`;
 
-export interface Outcome {
+interface Outcome {
   readonly misses: Miss[];
   readonly ledger: LedgerEntry[];
   readonly kills: Killed[];

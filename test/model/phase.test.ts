@@ -11,8 +11,10 @@ import {
   phases,
   phaseStoredBy,
   phaseTable,
+  type Phase,
+  type PhaseRow,
+  type Transition,
 } from '../../src/model/phase.js';
-import type { Phase, PhaseRow, Transition } from '../../src/model/phase.js';
 import { createStateSchemaSql } from '../../src/state/schema-sql.js';
 import { isActiveSql } from '../../src/state/phase-sql.js';
 

@@ -20,7 +20,7 @@ export const workloadSetup = `
 `;
 
 /** Rows that each writer owns to begin with; writers never touch each other's, so none may ever see an error. */
-export const rowsPerWriter = 2_000;
+const rowsPerWriter = 2_000;
 
 export function fillStatement(writers: number): string {
   const fill = (table: string): string => `

@@ -14,6 +14,6 @@ export function abortCommand(invocation: Invocation) {
   });
 }
 
-export function abortRemoves({ shadow }: MigrationStatus): string[] {
+function abortRemoves({ shadow }: MigrationStatus): string[] {
   return [...(shadow === null ? [] : [shadow]), 'its capture triggers', 'its change log'];
 }

@@ -14,6 +14,6 @@ export function finalizeCommand(invocation: Invocation) {
   });
 }
 
-export function finalizeRemoves({ old }: MigrationStatus): string[] {
+function finalizeRemoves({ old }: MigrationStatus): string[] {
   return old === null ? [] : [old];
 }

@@ -20,7 +20,7 @@ const isOff = (value: string): boolean => ['', '0', 'off', 'no', 'false'].includ
 const noKernelOption = (value: string): string | null =>
   value === '0' ? null : 'Node.js cannot set it: a connection that is silent is noticed later, by keepalives';
 
-export const parameters: Readonly<Record<string, Parameter>> = {
+const parameters: Readonly<Record<string, Parameter>> = {
   host: { env: 'PGHOST' },
   hostaddr: { env: 'PGHOSTADDR' },
   port: { env: 'PGPORT' },

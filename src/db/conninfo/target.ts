@@ -11,14 +11,7 @@ import { environmentSettings, notices, refuseWhatCannotBe, type Settings } from 
 import { findPassword, readPasswordFile } from './password-file.js';
 import { readService } from './service-file.js';
 
-export const sessionAttrs = [
-  'any',
-  'read-write',
-  'read-only',
-  'primary',
-  'standby',
-  'prefer-standby',
-] as const;
+const sessionAttrs = ['any', 'read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const;
 export type SessionAttrs = (typeof sessionAttrs)[number];
 
 export interface Host {

@@ -1,5 +1,6 @@
 /** A session on a replica that may be slow, down, or not there: it never holds up whoever asks. */
-import { describeConnection, type ConnectionOptions } from '../../db/connection.js';
+import { describeConnection } from '../../db/connection.js';
+import type { ConnectionOptions } from '../../db/conninfo/connection-options.js';
 import { Session } from '../../db/session.js';
 import { sleep } from '../../db/wait.js';
 

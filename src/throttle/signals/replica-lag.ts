@@ -1,5 +1,5 @@
 /** How far behind named replicas are, asked at the replicas themselves: cascaded ones, and those behind an archive too. */
-import type { ConnectionOptions } from '../../db/connection.js';
+import type { ConnectionOptions } from '../../db/conninfo/connection-options.js';
 import { messageOf } from '../../db/sqlstate.js';
 import type { Reading } from '../reading.js';
 import { unreadable, type Signal } from '../signal.js';
