@@ -6,10 +6,7 @@ const endToEndTests = 'test/e2e/*.pg.test.ts';
 /** Where the oldest version's catalog, locks or ALTER TABLE differ most. The others run there with `npm run test:all-versions`. */
 const oldestVersionTests = [
   'carried',
-  'carried-meanwhile',
   'firing',
-  'follow',
-  'foreign-key-actions',
   'meanwhile',
   'mirror',
   'native-dependents',
@@ -17,7 +14,6 @@ const oldestVersionTests = [
   'oracle',
   'row-security',
   'self-references',
-  'sequences',
   'subscriber',
 ].map((name) => `test/e2e/${name}.pg.test.ts`);
 
