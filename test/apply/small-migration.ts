@@ -219,7 +219,11 @@ export class SmallMigration implements AsyncDisposable {
   async readyToDrain(): Promise<ApplyPlan> {
     const plan = await this.applyPlan();
     await this.session.set(applySettings);
-    await this.session.batch(['deallocate all']);
+    // Not those of the protocol, of which the client keeps a list of its own.
+    const prepared = await this.session.rows<{ name: string }>(
+      'select name from pg_prepared_statements where from_sql',
+    );
+    await this.session.batch(prepared.map(({ name }) => `deallocate ${ident(name)}`));
     await prepareDrain(this.session, plan);
     await planDrain(this.session, plan);
     return plan;
