@@ -5,6 +5,7 @@ import { findTable, type FoundTable } from '../catalog/table.js';
 import { ownSettings } from '../db/settings.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
+import type { EventMap } from '../model/event.js';
 import type { Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { createEmitter, type Emitter } from '../run/emitter.js';
@@ -40,16 +41,10 @@ import { watchState } from '../run/watch-state.js';
 import { isEnded, isOver } from '../model/phase.js';
 import { refuseRenamed } from '../run/source-check.js';
 
-export interface MigrationResult {
+/** What the last event of the run says, and the plan. */
+export interface MigrationResult extends Readonly<EventMap['migration:done']> {
   /** null for a native change: there is nothing to finalize or to abort. */
   readonly id: number | null;
-  readonly table: string;
-  /** Where the old table is kept; null when the change was native. */
-  readonly old: string | null;
-  readonly native: boolean;
-  readonly rows: number;
-  readonly seconds: number;
-  readonly holdMs: number;
   readonly plan: Plan;
 }
 

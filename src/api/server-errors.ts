@@ -2,7 +2,7 @@
 import { Session } from '../db/session.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, PgGhostError } from '../errors.js';
-import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
+import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
 import { cameFromFunction, namingEventTrigger } from '../run/event-trigger-failure.js';
 import type { CommonOptions } from '../run/run-options.js';
 

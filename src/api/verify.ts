@@ -5,6 +5,7 @@ import { SqlState, sqlState } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { RefusedError } from '../errors.js';
 import { createEmitter } from '../run/emitter.js';
+import type { EventMap } from '../model/event.js';
 import { isOver, isSwapped, phaseTable } from '../model/phase.js';
 import { displayName } from '../sql/quote.js';
 import type { TableShape } from '../model/table-shape.js';
@@ -26,16 +27,11 @@ import { settingsFrom } from '../settings/given.js';
 import type { RunSettings } from '../settings/run-settings.js';
 import { differencesFound, verifyPlanOf } from '../run/verify-facts.js';
 
-export interface VerifyReport {
+export interface VerifyReport extends Readonly<EventMap['verify:done']> {
   readonly id: number;
   readonly table: string;
   /** The source before the swap, the old table after it. */
   readonly comparedWith: string;
-  readonly mode: 'full' | 'sample';
-  readonly rows: number;
-  readonly differences: number;
-  readonly leftOut: readonly { readonly column: string; readonly why: string }[];
-  readonly seconds: number;
 }
 
 export interface VerifyOptions extends CommonOptions {

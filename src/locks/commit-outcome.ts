@@ -6,6 +6,13 @@ import { sleep } from '../db/wait.js';
 const patienceMs = 30_000;
 const pauseMs = 250;
 
+/** The connection broke after the commit was sent: it may have happened or not (invariant 11). */
+export class CommitOutcomeUnknown extends Error {
+  constructor(cause: unknown) {
+    super('the connection was lost at the commit', { cause });
+  }
+}
+
 /** In a transaction, which needs its number anyway. */
 export async function transactionId(session: Session): Promise<string> {
   const { xid } = await session.row<{ xid: string }>('select pg_current_xact_id()::text as xid');

@@ -1,23 +1,11 @@
 /** What the locks cost: an entry for each lock that was taken or waited for, and their sum. Pure. */
+import type { EventMap } from '../model/event.js';
 import type { LockMode } from '../model/lock-mode.js';
 
 /** One relation in one try. */
-export interface LedgerEntry {
-  /** For people: what the lock was for. */
-  readonly what: string;
-  /** Counts from 1 within one request. */
-  readonly attempt: number;
-  readonly table: string;
+export interface LedgerEntry extends Readonly<EventMap['lock:taken']> {
   readonly oid: number;
   readonly mode: LockMode;
-  readonly waitedMs: number;
-  /** Up to the end of the transaction; 0 when it was missed. */
-  readonly heldMs: number;
-  /** Most backends that waited behind us at one moment, as far as looks some 10 ms apart saw them. */
-  readonly blocked: number;
-  /** The time they waited, summed up. */
-  readonly blockedMs: number;
-  readonly outcome: 'committed' | 'rolled back' | 'missed';
 }
 
 export interface LedgerSummary {

@@ -3,10 +3,9 @@
  * of an old table. Its locks are asked for as politely as the swap's; once they are there it has all the time it needs.
  */
 import type { Session } from '../db/session.js';
-import { SqlState, isConnectionLost, sqlState } from '../db/sqlstate.js';
+import { SqlState, sqlState } from '../db/sqlstate.js';
 import { attempts, type Asking, type Tried } from './attempts.js';
 import type { LockTry } from './ladder.js';
-import { CommitOutcomeUnknown } from './locked-transaction.js';
 import { OneTry } from './one-try.js';
 import { lockOf, type AskLimits, type LockStep } from './lock-request.js';
 
@@ -59,7 +58,6 @@ async function tryOnce<T>(
   const { session, watcher = null, what, locks, limits, onLock } = options;
   const one = new OneTry({ session, watcher, what, steps: locks, limits, onLock, ...how });
   const implicit = locks.some(({ kind }) => kind === 'implicit');
-  let commitSent = false;
   try {
     await one.acquire(limits.lockTimeoutMs);
     await session.batch([
@@ -68,24 +66,15 @@ async function tryOnce<T>(
       ...(implicit ? [] : [`set local lock_timeout = '${limits.lockTimeoutMs}ms'`]),
     ]);
     const value = await options.run();
-    commitSent = true;
-    one.watch?.nudge();
-    await session.batch(['commit']);
-    const heldMs = performance.now() - (one.locked ?? performance.now());
-    return { value: { value, heldMs }, ...(await one.end('committed')) };
+    const ended = await one.commit();
+    return { value: { value, heldMs: ended.heldMs ?? 0 }, ...ended };
   } catch (error) {
-    if (isConnectionLost(error)) {
-      await one.end(commitSent ? 'unknown' : 'rolled back');
-      throw commitSent ? new CommitOutcomeUnknown(error) : error;
-    }
-    await one.watch?.calm();
-    await session.rollback();
-    const running = one.locked !== null;
-    const result = await one.end('rolled back');
+    const ended = await one.undo(error);
     const missed = one.failure(error);
     if (missed === null) throw error;
     // Nothing of ours cancels it while it runs, but for the harm: somebody wants it to end.
+    const running = one.locked !== null;
     if (running && missed === 'hold' && sqlState(error) === SqlState.queryCanceled) throw error;
-    return { missed, ...result };
+    return { missed, ...ended };
   }
 }

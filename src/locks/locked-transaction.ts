@@ -4,7 +4,6 @@
  *
  * A clock of our own caps the whole transaction: when the hold budget is spent before the commit was sent, it is rolled back.
  */
-import { isConnectionLost } from '../db/sqlstate.js';
 import type { Session } from '../db/session.js';
 import { attempts, type Asking, type Tried } from './attempts.js';
 import type { LockTry } from './ladder.js';
@@ -39,13 +38,6 @@ export interface LockedWork<T> extends Asking {
 /** The work took longer than its budget; it was rolled back. */
 class HoldOverrun extends Error {}
 
-/** The connection broke after the commit was sent: it may have happened or not (invariant 11). */
-export class CommitOutcomeUnknown extends Error {
-  constructor(cause: unknown) {
-    super('the connection was lost at the commit', { cause });
-  }
-}
-
 /**
  * @throws LockNotObtained after the deadline, or when the harm of all tries is spent; nothing was changed
  * @throws CommitOutcomeUnknown when the connection broke at the commit
@@ -68,7 +60,6 @@ async function tryOnce<T>(
   const { maxHoldMs } = limits;
   const { what = `the lock on ${request.table}` } = request;
   const one = new OneTry({ session, watcher, what, steps, limits, onLock, ...how });
-  let commitSent = false;
   const heldMs = (): number => (one.locked === null ? 0 : performance.now() - one.locked);
   const check = (): void => {
     if (heldMs() > maxHoldMs) throw new HoldOverrun();
@@ -79,21 +70,12 @@ async function tryOnce<T>(
     one.watch?.startClock(maxHoldMs);
     const { last, value } = await options.work({ check });
     check();
-    commitSent = true;
-    one.watch?.nudge();
-    await session.batch([...last, 'commit']);
-    const holdMs = heldMs();
-    return { value: { value, holdMs }, ...(await one.end('committed')) };
+    const ended = await one.commit(last);
+    return { value: { value, holdMs: ended.heldMs ?? 0 }, ...ended };
   } catch (error) {
-    if (isConnectionLost(error)) {
-      await one.end(commitSent ? 'unknown' : 'rolled back');
-      throw commitSent ? new CommitOutcomeUnknown(error) : error;
-    }
-    await one.watch?.calm();
-    await session.rollback();
+    const ended = await one.undo(error);
     const missed = error instanceof HoldOverrun ? 'hold' : one.failure(error);
-    const result = await one.end('rolled back');
     if (missed === null) throw error;
-    return { missed, ...result };
+    return { missed, ...ended };
   }
 }

@@ -6,9 +6,10 @@
  */
 import { lockHolders } from '../catalog/activity.js';
 import type { Session } from '../db/session.js';
-import { SqlState, sqlState } from '../db/sqlstate.js';
+import { SqlState, isConnectionLost, sqlState } from '../db/sqlstate.js';
 import { displayQualified } from '../sql/quote.js';
 import type { TryFailure, TryResult } from './attempts.js';
+import { CommitOutcomeUnknown } from './commit-outcome.js';
 import { inTheWay } from './in-the-way.js';
 import type { LockTry } from './ladder.js';
 import type { LedgerEntry } from './ledger.js';
@@ -49,6 +50,7 @@ export class OneTry {
   /** When each lock was there, and for how long it was waited for. */
   #taken: readonly { readonly at: number; readonly waitedMs: number }[] = [];
   #locked: number | null = null;
+  #commitSent = false;
 
   constructor(options: TryOptions) {
     const { watcher, session, steps, budgetMs } = options;
@@ -118,8 +120,31 @@ export class OneTry {
     }
   }
 
+  /** @param last goes to the server in one message with the commit */
+  async commit(last: readonly string[] = []): Promise<TryResult> {
+    this.#commitSent = true;
+    this.watch?.nudge();
+    await this.#options.session.batch([...last, 'commit']);
+    return await this.#end('committed');
+  }
+
+  /**
+   * Rolls back after an error.
+   *
+   * @throws the error when the connection is gone; CommitOutcomeUnknown when that was at the commit
+   */
+  async undo(error: unknown): Promise<TryResult> {
+    if (isConnectionLost(error)) {
+      await this.#end(this.#commitSent ? 'unknown' : 'rolled back');
+      throw this.#commitSent ? new CommitOutcomeUnknown(error) : error;
+    }
+    await this.watch?.calm();
+    await this.#options.session.rollback();
+    return await this.#end('rolled back');
+  }
+
   /** The transaction is over: writes the ledger. `unknown`: what became of it may be anything, so nothing is written. */
-  async end(outcome: 'committed' | 'rolled back' | 'unknown'): Promise<TryResult> {
+  async #end(outcome: 'committed' | 'rolled back' | 'unknown'): Promise<TryResult> {
     const at = performance.now();
     await this.watch?.end(at);
     const harmMs = this.watch?.harm.total(0).blockedMs ?? 0;

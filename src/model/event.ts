@@ -116,15 +116,18 @@ export interface EventMap {
   'cutover:rehearsed': { readonly holdMs: number; readonly attempts: number; readonly drainedKeys: number };
   /** A lock on a user's table, taken or missed, and what it cost the application. */
   'lock:taken': {
+    /** For people: what the lock was for. */
     readonly what: string;
+    /** Counts from 1 within one request. */
     readonly attempt: number;
     readonly table: string;
     readonly mode: string;
     readonly waitedMs: number;
+    /** Up to the end of the transaction; 0 when it was missed. */
     readonly heldMs: number;
-    /** Most backends that waited behind us at one moment. */
+    /** Most backends that waited behind us at one moment, as far as looks some 10 ms apart saw them. */
     readonly blocked: number;
-    /** Blocked backends x milliseconds. */
+    /** The time they waited, summed up: blocked backends x milliseconds. */
     readonly blockedMs: number;
     readonly outcome: 'committed' | 'rolled back' | 'missed';
   };

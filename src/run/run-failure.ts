@@ -1,7 +1,7 @@
 /** Turns whatever ended a run into one of our errors, and keeps it where `status` finds it. */
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, PgGhostError } from '../errors.js';
-import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
+import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
 import { isSwapped, phaseTable, type Phase } from '../model/phase.js';
 import { displayName } from '../sql/quote.js';
 import { TakenOver } from '../state/fence.js';

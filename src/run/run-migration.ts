@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Session } from '../db/session.js';
 import { isConnectionLost, isTransient } from '../db/sqlstate.js';
-import { CommitOutcomeUnknown } from '../locks/locked-transaction.js';
+import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
 import type { Emit } from '../model/event.js';
 import { initialProgress, reduceProgress } from '../model/progress.js';
 import { withdrawOpenCommands } from '../state/commands.js';

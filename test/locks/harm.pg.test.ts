@@ -39,12 +39,10 @@ test('whoever queues behind our wait gets through within the budget', async () =
       }),
     );
     const error = await acquiring;
-    await patient.watch?.calm();
+    const { harmMs } = await patient.undo(error);
     expect(patient.failure(error)).toBe('harm');
-    await scene.session.rollback();
     // A cancel that comes late would hit this.
     await scene.session.batch(['select pg_sleep(0.05)']);
-    const { harmMs } = await patient.end('rolled back');
     // Two of them, half of the budget each, and what a busy machine adds.
     expect(Math.max(...waited)).toBeGreaterThan(budgetMs / 4);
     expect(Math.max(...waited)).toBeLessThan(budgetMs * 5);
@@ -68,9 +66,9 @@ test('nobody behind us: the try waits its time', async () => {
   await db.query('select * from pg_class');
   await other.client.query('commit');
   await acquiring;
-  await scene.session.rollback();
+  const undone = await patient.undo(new Error('enough'));
   await reading;
-  expect(await patient.end('rolled back')).toMatchObject({ harmMs: 0 });
+  expect(undone).toMatchObject({ harmMs: 0 });
   expect(scene.ledger).toMatchObject([{ outcome: 'rolled back', blocked: 0, blockedMs: 0 }]);
   expect(scene.ledger[0]?.waitedMs).toBeGreaterThan(0);
 });
