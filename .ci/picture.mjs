@@ -25,12 +25,12 @@ const svg = draw([
 writeFileSync(target, svg);
 console.log(`${target}: ${svg.length} bytes`);
 
-/** What the demo wrote, in the pieces in which it came. */
+/** What the demo wrote. */
 async function recorded(file) {
-  if (file !== undefined && existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
-  const chunks = await record();
-  if (file !== undefined) writeFileSync(file, JSON.stringify(chunks));
-  return chunks;
+  if (file !== undefined && existsSync(file)) return readFileSync(file, 'utf8');
+  const text = await record();
+  if (file !== undefined) writeFileSync(file, text);
+  return text;
 }
 
 function record() {
@@ -42,23 +42,26 @@ function record() {
       env: { ...process.env, TERM: 'xterm-256color', LC_ALL: 'C.UTF-8', NO_COLOR: '' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const chunks = [];
+    let written = '';
     child.stdout.setEncoding('utf8').on('data', (text) => {
-      chunks.push(text);
+      written += text;
       process.stdout.write(text);
     });
     child.on('error', reject);
     child.on('close', (status) =>
-      status === 0 ? resolve(chunks) : reject(new Error(`the demo ended with ${status}`)),
+      status === 0 ? resolve(written) : reject(new Error(`the demo ended with ${status}`)),
     );
   });
 }
 
-/** The whole text of the terminal after each piece. A line is a list of cells, `{ character, style }`. */
-function play(chunks) {
+/**
+ * The whole text of the terminal whenever a drawing is complete (log-update ends each with a sequence of its own), and at the
+ * end. A line is a list of cells, `{ character, style }`.
+ */
+function play(written) {
   const screen = { lines: [[]], row: 0, column: 0, style: '' };
-  return chunks.map((chunk) => {
-    for (const [part] of chunk.matchAll(/\u001B\[[0-9;?]*[A-Za-z]|[^]/gu)) write(screen, part);
+  return written.split('\u001B[?2026l').map((drawing) => {
+    for (const [part] of drawing.matchAll(/\u001B\[[0-9;?]*[A-Za-z]|[^]/gu)) write(screen, part);
     return { lines: screen.lines.map((line) => [...line]) };
   });
 }
