@@ -168,7 +168,8 @@ async function switchCaptureOn(client: pg.Client) {
   };
   const source = { schema: 'public', name: 'pgbench_accounts' };
   await client.query('create schema ghost');
-  for (const statement of captureStatements({ id: 1, table: source, key })) await client.query(statement);
+  for (const statement of captureStatements({ suffix: '1', table: source, key }))
+    await client.query(statement);
 }
 
 function perSecond(transactions: readonly Transaction[]) {

@@ -1,17 +1,19 @@
 /** Where migrations stand, for people and scripts. */
-import { backlogSql, logTables } from '../capture/key-log.js';
+import { readBacklog } from '../capture/backlog.js';
 import { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { ChangeRequest } from '../model/change-request.js';
+import type { CaptureMode } from '../model/capture.js';
 import type { ProgressState } from '../model/progress.js';
-import { displayName, qualified } from '../sql/quote.js';
+import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
 import { listMigrations, readChunks, type MigrationRecord } from '../state/migrations.js';
 import { readLocks } from '../state/lock-entries.js';
 import { readProgress } from '../state/stored-progress.js';
 import { hasState } from '../state/schema.js';
 import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
+import { captureMode, captureSuffix } from '../run/capture-of.js';
 import { resolveMigration } from '../run/find-table.js';
 import { isEnded, isOver, isSwapped, phaseTable, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
@@ -34,7 +36,7 @@ export interface MigrationStatus {
   readonly shadow: string | null;
   /** null before the swap and after finalize. */
   readonly old: string | null;
-  readonly capture: 'triggers';
+  readonly capture: CaptureMode;
   /** Of the copy, 0-100. */
   readonly percent: number;
   readonly rowsCopied: number;
@@ -113,10 +115,10 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     origin: found.origin,
     shadow: beside === 'shadow' && found.shadow !== null ? displayName(found.shadow) : null,
     old: beside === 'old table' && found.old?.isOutside === false ? displayName(found.old) : null,
-    capture: 'triggers',
+    capture: captureMode(record),
     percent: percent(record, blocksCopied),
     rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
-    backlog: beside === 'shadow' ? await backlog(session, id) : 0,
+    backlog: beside === 'shadow' ? await readBacklog(session, captureSuffix(record)) : 0,
     runnerPid: runner,
     ...heldUp(heard, runner),
     error: record.error,
@@ -164,17 +166,6 @@ function heldUp(
 function renamedTo({ phase, table }: MigrationRecord, { table: now }: Whereabouts): string | null {
   if (now === null || isOver(phase)) return null;
   return now.schema === table.schema && now.name === table.name ? null : displayName(now);
-}
-
-/** 0 where somebody has dropped the log. */
-async function backlog(session: Session, id: number): Promise<number> {
-  const { whole } = await session.row<{ whole: boolean }>({
-    text: `select bool_and(to_regclass(name) is not null) as whole from unnest($1::text[]) as name`,
-    values: [logTables(id).parts.map(qualified)],
-  });
-  if (!whole) return 0;
-  const { backlog: entries } = await session.row<{ backlog: number }>(backlogSql(id));
-  return entries;
 }
 
 function percent(record: MigrationRecord, blocksCopied: number): number {

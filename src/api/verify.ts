@@ -7,9 +7,11 @@ import { RefusedError } from '../errors.js';
 import { createEmitter } from '../run/emitter.js';
 import type { EventMap } from '../model/event.js';
 import { isOver, isSwapped, phaseTable } from '../model/phase.js';
-import { displayName } from '../sql/quote.js';
+import { displayName, qualified } from '../sql/quote.js';
 import type { TableShape } from '../model/table-shape.js';
-import { changeLog } from '../capture/key-log.js';
+import { keyLogOf } from '../capture/key-log.js';
+import type { KeyLog } from '../model/key-log.js';
+import { captureSuffix } from '../run/capture-of.js';
 import { toldAfterSwap, toldForward, type StreamFacts } from '../stream/stream.js';
 import { waysOf } from '../stream/way.js';
 import { runPids } from '../state/fence.js';
@@ -95,7 +97,7 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
       plan,
       mode,
       rowsExpected: record.rowsCopied,
-      caughtUp: () => waitForApply(control, record, signal),
+      caughtUp: () => waitForApply(control, id, stream.log, signal),
       onProgress: (progress) => emit('verify:progress', progress),
       signal,
     });
@@ -121,16 +123,22 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
 }
 
 /** A row that differs is looked at twice; where nobody applies the log, nothing changes in between. */
-async function waitForApply(control: Session, { id }: MigrationRecord, signal: AbortSignal): Promise<void> {
+async function waitForApply(
+  control: Session,
+  id: number,
+  log: KeyLog | null,
+  signal: AbortSignal,
+): Promise<void> {
   const { runner } = await runPids(control, id);
-  const { truncated } = await control.row<{ truncated: boolean }>({
-    text: `select to_regclass($1) is not null as truncated`,
-    values: [`ghost.truncations_${id}`],
-  });
-  if (runner === null && truncated) {
-    const { found } = await control.row<{ found: boolean }>(
-      `select exists (select from ghost.truncations_${id}) as found`,
-    );
+  if (runner === null && log !== null) {
+    const truncations = qualified(log.truncations);
+    const { isThere } = await control.row<{ isThere: boolean }>({
+      text: `select to_regclass($1) is not null as "isThere"`,
+      values: [truncations],
+    });
+    const { found } = isThere
+      ? await control.row<{ found: boolean }>(`select exists (select from ${truncations}) as found`)
+      : { found: false };
     if (found) {
       throw new RefusedError([
         {
@@ -164,7 +172,7 @@ async function streamBetween(
       way: waysOf(plan, target).forward,
       from,
       to,
-      log: swap === null ? changeLog(id, plan.key) : null,
+      log: swap === null ? keyLogOf(captureSuffix(record), plan.key) : null,
       told: swap === null ? toldForward : toldAfterSwap,
     };
   }

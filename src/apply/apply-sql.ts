@@ -15,6 +15,7 @@ import { ident, identList, literal, qualified, sql, type SqlQuery } from '../sql
 import type { QualifiedName } from '../model/name.js';
 import { equals } from '../stream/key-match.js';
 import { keysOf } from '../stream/key-sql.js';
+import { forgetTruncationsStatement } from '../stream/log-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import type { ApplyPlan } from './apply-plan.js';
 import { tid, type LogRange } from './log-range.js';
@@ -104,7 +105,7 @@ export function lookSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
  * after the TRUNCATE is visible only together with the marker, so its entry is still in the log.
  */
 export function followTruncateStatements(plan: ApplyPlan): string[] {
-  return [`truncate only ${qualified(plan.to)}`, forgetTruncations(plan)];
+  return [`truncate only ${qualified(plan.to)}`, forgetTruncationsStatement(plan.log)];
 }
 
 /** Takes the rows of `to` of these keys away. */
@@ -269,10 +270,6 @@ function drainSteps(plan: ApplyPlan): string[] {
 
 function drainStep(index: number): string {
   return `ghost_drain_${index + 1}`;
-}
-
-function forgetTruncations(plan: ApplyPlan): string {
-  return `delete from only ${qualified(plan.log.truncations)}`;
 }
 
 /** The rows-to-be of `to` for the keys in a part of the log. */

@@ -1,6 +1,7 @@
 /**
- * The change log of one migration: which keys were written (invariant 3: keys, not rows), and whether the source was
- * truncated. All of its tables live in the schema `ghost` and carry the migration's id, so that two migrations never meet.
+ * The change log of one table: which keys were written (invariant 3: keys, not rows), and whether it was truncated. All of its
+ * tables live in the schema `ghost` and end in the migration's id (`suffix`; a migration that has several logs adds what tells
+ * them apart), so that no two ever meet.
  *
  * Capture appends to one of two segments. When that has grown it goes on with the other one, and the first is emptied:
  * applied, or moved into `pending`, which has each key once, and truncated. So the log is bounded by the number of different
@@ -8,7 +9,7 @@
  */
 import type { Key } from '../model/key.js';
 import type { KeyLog } from '../model/key-log.js';
-import { ident, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
+import { ident, qualified, sql } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 
 export const captureSchema = 'ghost';
@@ -19,35 +20,40 @@ export interface SegmentedLog extends KeyLog {
   readonly segments: readonly [QualifiedName, QualifiedName];
 }
 
-export function changeLog(id: number, key: Key): SegmentedLog {
+export function segmentedLog(suffix: string, key: Key): SegmentedLog {
   return {
-    ...logTables(id),
+    ...logTables(suffix),
     columns: key.columns.map((_, index) => `k${index + 1}`),
     step: key.mayCollide === true ? 'step' : null,
   };
 }
 
-/** The tables alone, for when nothing is known of the key (status, abort). */
-export function logTables(id: number): Omit<SegmentedLog, 'columns' | 'step'> {
-  const table = (name: string): QualifiedName => ({ schema: captureSchema, name: `${name}_${id}` });
+/** The log as everybody else knows it. */
+export function keyLogOf(suffix: string, key: Key): KeyLog {
+  return segmentedLog(suffix, key);
+}
+
+/** The tables alone, for when nothing is known of the key. */
+export function logTables(suffix: string): Omit<SegmentedLog, 'columns' | 'step'> {
+  const table = (name: string): QualifiedName => ({ schema: captureSchema, name: `${name}_${suffix}` });
   const segments = [table('log'), table('log_b')] as const;
   const pending = table('pending');
   return { segments, pending, truncations: table('truncations'), parts: [pending, ...segments] };
 }
 
-export function keyType(id: number): QualifiedName {
-  return { schema: captureSchema, name: `key_${id}` };
+export function keyType(suffix: string): QualifiedName {
+  return { schema: captureSchema, name: `key_${suffix}` };
 }
 
 /**
- * Creates the tables. The key columns have the source's types and collations, so that comparing with the source
+ * Creates the tables. The key columns have the table's types and collations, so that comparing with the table
  * needs no conversion, and the segments no index: every index would be paid for by the application's writes.
  *
  * Autovacuum stays off because apply vacuums the log when it knows that there is something to gain. `vacuum_truncate`
  * is off so that no VACUUM but the one that asks for it takes ACCESS EXCLUSIVE on a table that every write needs.
  */
-export function createLogStatements(id: number, key: Key): string[] {
-  const log = changeLog(id, key);
+export function createLogStatements(suffix: string, key: Key): string[] {
+  const log = segmentedLog(suffix, key);
   const columns = key.columns.map((column, index) => {
     const collation = column.collation === null ? '' : ` collate ${column.collation}`;
     return `${ident(log.columns[index] ?? '')} ${column.type}${collation}`;
@@ -61,47 +67,22 @@ export function createLogStatements(id: number, key: Key): string[] {
         with (autovacuum_enabled = off, vacuum_truncate = off)`,
     ),
     // By their bytes: keys that are equal but look different may be two different keys after the change.
-    `create type ${qualified(keyType(id))} as (${columns.join(', ')})`,
+    `create type ${qualified(keyType(suffix))} as (${columns.join(', ')})`,
     sql`
-      create unique index ${ident(`pending_${id}_key`)}
-      on ${qualified(log.pending)} ((row(${log.columns.map(ident).join(', ')})::${qualified(keyType(id))}) record_image_ops)`,
+      create unique index ${ident(`pending_${suffix}_key`)}
+      on ${qualified(log.pending)} ((row(${log.columns.map(ident).join(', ')})::${qualified(keyType(suffix))}) record_image_ops)`,
     `create table ${qualified(log.truncations)} (at timestamptz not null default pg_catalog.clock_timestamp())`,
     // PUBLIC has no rights on tables unless default privileges gave them.
     `revoke all on ${tables} from public`,
   ];
 }
 
-export function dropLogStatements(id: number): string[] {
-  const log = logTables(id);
+export function dropLogStatements(suffix: string): string[] {
+  const log = logTables(suffix);
   return [
     `drop table if exists ${[...log.parts, log.truncations].map(qualified).join(', ')}`,
-    `drop type if exists ${qualified(keyType(id))}`,
+    `drop type if exists ${qualified(keyType(suffix))}`,
   ];
-}
-
-/**
- * Entries not applied yet. Counted while a table of the log is small (8 MB are read in a few milliseconds), else what the
- * server's statistics say, which lag by a second and forget rolled back entries late: for people and throttles, not for
- * decisions.
- */
-export function backlogSql(id: number): SqlQuery {
-  const parts = logTables(id).parts.map(qualified);
-  const counts = parts.map(
-    (part) => sql`
-      (select case
-        when pg_catalog.pg_relation_size(${literal(part)}::regclass) <= 8388608 then (select count(*) from only ${part})
-        else greatest(pg_catalog.pg_stat_get_live_tuples(${literal(part)}::regclass), 0)
-      end)`,
-  );
-  return { text: `select (${counts.join(' + ')})::bigint as backlog` };
-}
-
-/**
- * Forgets the truncations seen so far. For a restarted copy, in the transaction that empties the shadow: the chunks that
- * follow see the source as it was left by them.
- */
-export function forgetTruncationsSql(id: number): SqlQuery {
-  return { text: `delete from only ${qualified(logTables(id).truncations)}` };
 }
 
 /**

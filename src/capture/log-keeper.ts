@@ -7,33 +7,43 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
-import type { Key } from '../model/key.js';
 import { qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
-import { changeLog, compactStatements, type SegmentedLog } from './key-log.js';
-import { switchSegmentStatements } from './triggers/trigger-sql.js';
+import { compactStatements, type SegmentedLog } from './key-log.js';
+
+/** Which segment capture writes to, 0 or 1, as the state has it. */
+export interface ActiveSegment {
+  readonly now: number;
+  /** Another session's word, after a connection that broke at the commit of a switch; null when there is no state any more. */
+  readonly read: (session: Session) => Promise<number | null>;
+  /** The statement that stores another one; runs in the transaction that switches. */
+  readonly storeStatement: (segment: number) => string;
+}
 
 export interface LogKeeperOptions {
-  readonly id: number;
-  readonly key: Key;
-  /** The segment that capture writes to now, 0 or 1. */
-  readonly active: number;
-  /** The statement that stores another one; runs in the transaction that switches. */
-  readonly storeActive: (segment: number) => string;
+  readonly log: SegmentedLog;
+  readonly active: ActiveSegment;
+  /** Capture's: what makes it go on in another segment. */
+  readonly redirectStatements: (segment: number) => readonly string[];
 }
+
+/** 8 MB, some 200,000 writes of a bigint key: below that there is nothing to gain. */
+const longSegmentBlocks = 1024;
+
+/** Between two durable steps. */
+export type KeeperPoint = 'log-compacted' | 'log-switched';
 
 export class LogKeeper {
   readonly log: SegmentedLog;
   #active: number;
 
   constructor(private readonly options: LogKeeperOptions) {
-    this.log = changeLog(options.id, options.key);
-    this.#active = options.active;
+    this.log = options.log;
+    this.#active = options.active.now;
   }
 
-  /** As the state has it: after a connection that broke at the commit of a switch. */
-  restore(active: number): void {
-    this.#active = active;
+  async restore(session: Session): Promise<void> {
+    this.#active = (await this.options.active.read(session)) ?? this.#active;
   }
 
   get active(): QualifiedName {
@@ -62,12 +72,23 @@ export class LogKeeper {
   async switch(session: Session): Promise<boolean> {
     if ((await this.blocks(session, this.idle)) > 0) return false;
     const next = 1 - this.#active;
-    const { id, key, storeActive } = this.options;
+    const { redirectStatements, active } = this.options;
     await session.transaction(async () => {
-      await session.batch([...switchSegmentStatements({ id, key }, next), storeActive(next)]);
+      await session.batch([...redirectStatements(next), active.storeStatement(next)]);
     });
     this.#active = next;
     return true;
+  }
+
+  /** While nobody applies: when the segment has grown capture goes on in the other, and what was in it is kept once for each key. */
+  async shorten(session: Session, at: (point: KeeperPoint) => Promise<void>): Promise<void> {
+    if ((await this.blocks(session, this.idle)) > 0) {
+      if (!(await this.compact(session))) return;
+      await at('log-compacted');
+    }
+    if ((await this.blocks(session, this.active)) < longSegmentBlocks) return;
+    await this.switch(session);
+    await at('log-switched');
   }
 
   /**

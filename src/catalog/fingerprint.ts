@@ -18,17 +18,22 @@ export interface Fingerprint {
   readonly fingerprint: string;
   /** `pg_relation_filenode`; null for what has no file. */
   readonly filenode: number | null;
-  /** State of the capture triggers: which rows of pg_trigger, and whether enabled. Null when one is missing. */
-  readonly capture: string | null;
+  /** State of what is ours on it: which rows of pg_trigger, and whether enabled. Null when one is missing. */
+  readonly own: string | null;
+}
+
+/** What capture has put on the table, by name: not part of the fingerprint, but of `own`. */
+export interface OwnOnTable {
+  readonly triggers: readonly string[];
 }
 
 /** Null when the table is gone. */
 export async function readFingerprint(
   session: Session,
   oid: number,
-  captureTriggers: readonly string[],
+  own: OwnOnTable,
 ): Promise<Fingerprint | null> {
-  const [found] = await session.rows<Fingerprint>(fingerprintSql(oid, captureTriggers));
+  const [found] = await session.rows<Fingerprint>(fingerprintSql(oid, own));
   return found ?? null;
 }
 
@@ -37,17 +42,15 @@ export async function readFingerprint(
  *
  * Without parameters: PostgreSQL plans a prepared statement with some anew for its first five runs, and the plan of this one costs
  * more than its run (https://www.postgresql.org/docs/current/sql-prepare.html#SQL-PREPARE-NOTES).
- *
- * @param captureTriggers names of our own triggers on the table: not part of the fingerprint, but of `capture`
  */
-function fingerprintSql(oid: number, captureTriggers: readonly string[]): SqlQuery {
-  const text = fingerprintText(oid, captureTriggers);
+function fingerprintSql(oid: number, own: OwnOnTable): SqlQuery {
+  const text = fingerprintText(oid, own);
   return { name: nameOf(text), text, values: [] };
 }
 
 /** The same, for one message with other statements: in a session that has read it before, and so has it prepared. */
-export function executeFingerprintStatement(oid: number, captureTriggers: readonly string[]): string {
-  return `execute ${nameOf(fingerprintText(oid, captureTriggers))}`;
+export function executeFingerprintStatement(oid: number, own: OwnOnTable): string {
+  return `execute ${nameOf(fingerprintText(oid, own))}`;
 }
 
 /** One name means one text in a session. */
@@ -64,7 +67,7 @@ const withoutLocations = (nodeTree: string): string =>
   `regexp_replace(${nodeTree}::text, ' :location -?\\d+', '', 'g')`;
 
 /** Each is a query for one text. `t` is the table's row in pg_class. */
-const parts = (captureTriggers: string): readonly string[] => [
+const parts = (ownTriggers: string): readonly string[] => [
   `select row(
      t.relname, t.relnamespace, t.relowner, t.relam, t.reltablespace, t.relpersistence, t.relkind, t.relreplident,
      t.relrowsecurity, t.relforcerowsecurity, t.reloftype, t.relispartition, t.relacl, t.reloptions,
@@ -112,7 +115,7 @@ const parts = (captureTriggers: string): readonly string[] => [
        case when not tg.tgisinternal then obj_description(tg.oid, 'pg_trigger') end
      )::text, '' order by tg.oid)
    from pg_trigger as tg
-   where tg.tgrelid = t.oid and tg.tgname <> all (${captureTriggers})`,
+   where tg.tgrelid = t.oid and tg.tgname <> all (${ownTriggers})`,
   `select string_agg(row(p.oid, p.xmin, obj_description(p.oid, 'pg_policy'))::text, '' order by p.oid)
    from pg_policy as p where p.polrelid = t.oid`,
   `select string_agg(row(r.oid, r.xmin, obj_description(r.oid, 'pg_rewrite'))::text, '' order by r.oid)
@@ -188,8 +191,8 @@ const parts = (captureTriggers: string): readonly string[] => [
    where l.classoid = 'pg_class'::regclass and l.objoid = t.oid`,
 ];
 
-function fingerprintText(oid: number, captureTriggers: readonly string[]): string {
-  const names = `array[${captureTriggers.map(literal).join(', ')}]::name[]`;
+function fingerprintText(oid: number, own: OwnOnTable): string {
+  const names = `array[${own.triggers.map(literal).join(', ')}]::name[]`;
   return `
   select
     md5(concat_ws('|', ${parts(names)
@@ -199,12 +202,12 @@ function fingerprintText(oid: number, captureTriggers: readonly string[]): strin
     t.relname::text as name,
     pg_relation_filenode(t.oid) as filenode,
     (
-      select case when count(*) = ${captureTriggers.length}
-        then string_agg(row(tg.oid, tg.xmin, tg.tgenabled)::text, '' order by tg.tgname)
+      select case when count(*) = ${own.triggers.length}
+        then coalesce(string_agg(row(tg.oid, tg.xmin, tg.tgenabled)::text, '' order by tg.tgname), '')
       end
       from pg_trigger as tg
       where tg.tgrelid = t.oid and tg.tgname = any (${names})
-    ) as capture
+    ) as own
   from pg_class as t
   where t.oid = ${oid}`;
 }

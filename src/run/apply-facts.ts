@@ -1,21 +1,17 @@
 /** The streams of this migration, and what apply has to know of them. */
-import { changeLog } from '../capture/key-log.js';
 import { applyPlan, type ApplyFacts, type ApplyPlan } from '../apply/apply-plan.js';
 import type { TableShape } from '../model/table-shape.js';
 import { waysOf } from '../stream/way.js';
 import { expectedTarget, type RunContext } from './context.js';
 
 /** From the source to the shadow. */
-export function forwardStream(
-  { id, plan, schemas }: Pick<RunContext, 'id' | 'plan' | 'schemas'>,
-  target: TableShape,
-): ApplyFacts {
+export function forwardStream({ id, plan, schemas, capture }: RunContext, target: TableShape): ApplyFacts {
   return {
     id,
     way: waysOf(plan, target).forward,
     from: plan.table,
     to: { schema: schemas.shadow, name: plan.table.name },
-    log: changeLog(id, plan.key),
+    log: capture.log,
   };
 }
 

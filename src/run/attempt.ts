@@ -1,6 +1,5 @@
 /** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
 import { Balance } from '../apply/balance.js';
-import { LogKeeper } from '../capture/log-keeper.js';
 import type { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
 import { FailedError } from '../errors.js';
@@ -9,11 +8,12 @@ import { isEnded, isSwapped, next, phaseTable, type Phase, type RunningPhase } f
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
 import { joinRun } from '../state/fence.js';
-import { activeSegmentSql, findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
+import { findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import type { Reason } from '../throttle/governor.js';
 import { allSignals } from '../throttle/signals.js';
 import { Throttle } from '../throttle/throttle.js';
+import { captureOf } from './capture-of.js';
 import { asCopyPlan, onAnySession, RunSessions, type RunContext } from './context.js';
 import { runSignal, SessionLost } from './interrupt.js';
 import { LedgerBook } from './ledger-book.js';
@@ -82,12 +82,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     schemas: schemasOf(id),
     control,
     sessions,
-    log: new LogKeeper({
-      id,
-      key: plan.key,
-      active: record.activeSegment,
-      storeActive: (segment) => activeSegmentSql(id, segment),
-    }),
+    capture: captureOf(record, plan),
     balance: new Balance(),
     steering,
     ledger,

@@ -1,11 +1,12 @@
 /** Apply beside other work, so that the backlog stays small however long that takes; and the way to wait for it. */
 import { sleep } from '../db/wait.js';
 import type { LogApplier } from './log-applier.js';
+import type { RunContext } from './context.js';
 
 const pauseMs = 250;
 
 export interface Applying {
-  /** Resolves when everything that is in the log now has been applied. */
+  /** Resolves when everything that was committed before now has been applied. */
   readonly caughtUp: () => Promise<void>;
   /** Aborts when the work is to stop: the caller's wish, or apply has failed. */
   readonly signal: AbortSignal;
@@ -16,8 +17,8 @@ export interface Applying {
  * @throws what `work` or apply throws
  */
 export async function whileApplying<T>(
+  { capture, signal }: Pick<RunContext, 'capture' | 'signal'>,
   applier: Pick<LogApplier, 'catchUp'>,
-  signal: AbortSignal,
   work: (applying: Applying) => Promise<T>,
 ): Promise<T> {
   const failed = new AbortController();
@@ -46,6 +47,7 @@ export async function whileApplying<T>(
       signal: combined,
       async caughtUp() {
         combined.throwIfAborted();
+        await capture.upTo('verify', combined);
         await new Promise<void>((resolve) => {
           waiting.push(resolve);
           wake.abort();

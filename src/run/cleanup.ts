@@ -2,6 +2,7 @@
  * Takes away what a migration put into the database: for abort, for a prepare that failed, for finalize. What that is, the marks
  * say (state/own-objects.ts); nothing is dropped by its name.
  */
+import { capturesOn, removeCaptureStatements, switchOffLock } from '../capture/removal.js';
 import { Session } from '../db/session.js';
 import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
@@ -13,9 +14,7 @@ import type { LockLimits } from '../locks/lock-request.js';
 import type { Emit } from '../model/event.js';
 import { displayName, qualified } from '../sql/quote.js';
 import {
-  dropCaptureStatements,
   dropSchemaStatements,
-  dropTriggerStatements,
   readOwnObjects,
   tablesIn,
   type OwnObjects,
@@ -80,8 +79,7 @@ async function removeObjects(
 ): Promise<void> {
   const { session } = work;
   const { own } = await look();
-  const captured = new Map(own.triggers.map(({ table }) => [table.oid, table]));
-  for (const table of captured.values()) await switchCaptureOff(work, id, table, look);
+  for (const { table } of capturesOn(own)) await switchCaptureOff(work, id, table, look);
   await work.onCaptureOff?.();
   try {
     // All or nothing: what cannot go now must be found by the next try as this one found it.
@@ -90,7 +88,7 @@ async function removeObjects(
       await session.batch([
         ...(now.shadow === null ? [] : [`drop table ${qualified(now.shadow)}`]),
         ...dropSchemaStatements(now.own.schemas),
-        ...dropCaptureStatements(now.own),
+        ...removeCaptureStatements(now.own),
       ]);
       await written();
     });
@@ -118,7 +116,7 @@ export async function removeLeftovers(session: Session, record: MigrationRecord)
 export async function dropLeftovers(session: Session, record: MigrationRecord): Promise<void> {
   const { own } = await whereabouts(session, record);
   await session.batch([
-    ...dropCaptureStatements(own),
+    ...removeCaptureStatements(own),
     ...dropSchemaStatements(own.schemas.filter(({ role }) => role === 'shadow')),
   ]);
 }
@@ -135,15 +133,13 @@ async function switchCaptureOff(
       await underLock({
         session: work.session,
         watcher: work.watcher,
-        request: { what, table: qualified(table), tableOid: oid, mode: 'ACCESS EXCLUSIVE' },
+        request: { what, table: qualified(table), tableOid: oid, mode: switchOffLock },
         limits: work.limits,
         work: async () => {
           await stillThere();
-          const { triggers } = (await look()).own;
-          return {
-            last: dropTriggerStatements(triggers.filter((trigger) => trigger.table.oid === oid)),
-            value: undefined,
-          };
+          const now = capturesOn((await look()).own);
+          const last = now.flatMap((capture) => (capture.table.oid === oid ? capture.statements : []));
+          return { last, value: undefined };
         },
         onMiss: (miss) => work.emit('lock:missed', { what, ...missedTry(miss) }),
         ...(work.onLock === undefined ? {} : { onLock: work.onLock }),

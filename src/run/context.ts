@@ -1,7 +1,7 @@
 /** What every phase of one run is handed. */
 import type { Balance } from '../apply/balance.js';
 import type { TableShape } from '../model/table-shape.js';
-import type { LogKeeper } from '../capture/log-keeper.js';
+import type { Capture } from '../capture/capture.js';
 import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
@@ -40,7 +40,7 @@ export interface RunContext extends MigrationIdentity {
   /** Holds the runner's lock; reads and writes the state. */
   readonly control: Session;
   readonly sessions: RunSessions;
-  readonly log: LogKeeper;
+  readonly capture: Capture;
   /** Of the rows of the two tables, where keys may collide. */
   readonly balance: Balance;
   /** What may change while the run is under way. */

@@ -7,8 +7,6 @@
  */
 import { applyPlan } from '../apply/apply-plan.js';
 import { purgeSql } from '../apply/apply-sql.js';
-import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
-import { readFingerprint } from '../catalog/fingerprint.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
 import type { TableShape } from '../model/table-shape.js';
@@ -30,7 +28,7 @@ import { displayName, qualified } from '../sql/quote.js';
 import { setFollowed } from '../state/migrations.js';
 import { forwardStream } from './apply-facts.js';
 import { asCopyPlan, expectedTarget, type CopyPlan, type RunContext } from './context.js';
-import { captureBroken, refuseRenamed, type SourceAltered } from './source-check.js';
+import { captureBroken, readSource, refuseRenamed, type SourceAltered } from './source-check.js';
 
 /** How much of a shadow there is to bring along. */
 export type ShadowStage =
@@ -100,10 +98,10 @@ async function planAnew(
 ): Promise<PlannedAnew> {
   const { id, plan, signal } = context;
   const look = async (): Promise<string> => {
-    const found = await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
+    const found = await readSource(session, context);
     if (found === null) throw tableGone(context);
     refuseRenamed(id, plan.table, found);
-    if (found.capture === null && stage !== 'none') throw captureBroken(context);
+    if (stage !== 'none' && !context.capture.isIntact(found.own, null)) throw captureBroken(context);
     return found.fingerprint;
   };
   for (let looks = 1; ; looks += 1) {

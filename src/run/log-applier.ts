@@ -56,12 +56,12 @@ export class LogApplier implements AsyncDisposable {
    */
   async catchUp(): Promise<number> {
     const { plan, session, source } = this.current;
-    const { emit, signal, log, at, settings, id, balance } = this.context;
+    const { emit, signal, capture, at, settings, id, balance } = this.context;
     const { keysApplied } = await catchUp({
       plan,
       session,
       balance: plan.key.mayCollide === true ? balance : undefined,
-      log,
+      log: capture.keeper,
       helpers: (count) => this.#openHelpers(count),
       maxWorkers: settings.workers,
       onOutrun: ({ written, applied, workers }) =>
@@ -88,10 +88,11 @@ export class LogApplier implements AsyncDisposable {
    * @throws FailedError `unique-violation`
    */
   async audit(caughtUp = (): Promise<unknown> => this.catchUp()): Promise<number> {
-    const { plan, balance } = this.context;
+    const { plan, balance, capture, signal } = this.context;
     if (plan.key.mayCollide !== true) return 0;
     let requeued = 0;
     for (let tries = 1; ; tries += 1) {
+      await capture.upTo('verify', signal);
       // Names a row whose key cannot be converted, which the audit itself could not.
       await caughtUp();
       try {

@@ -1,17 +1,14 @@
 /**
  * While nothing can be applied yet (copy, purge, index) or nothing is (settle), the log still must not grow with every write:
- * its segments change places, and what was in the full one is kept once for each key.
+ * what is in it is kept once for each key.
  */
 import type { Session } from '../db/session.js';
 import { relaxedCommit } from '../db/settings.js';
 import { messageOf } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
-import { findMigration } from '../state/migrations.js';
 import type { RunContext } from './context.js';
 import type { Transition } from '../model/phase.js';
 
-/** 8 MB, some 200,000 writes of a bigint key: below that there is nothing to gain. */
-const longSegmentBlocks = 1024;
 const everyMs = 500;
 
 /** The phase, with the log kept short beside it. */
@@ -32,7 +29,8 @@ export function compacting(
 
 /** Never rejects: without this the log is longer, and nothing is wrong. */
 async function mind(context: RunContext, stop: AbortSignal): Promise<void> {
-  const { sessions, emit } = context;
+  const { sessions, emit, at } = context;
+  const { keeper } = context.capture;
   let session: Session | null = null;
   let told = false;
   while (!stop.aborted) {
@@ -40,10 +38,9 @@ async function mind(context: RunContext, stop: AbortSignal): Promise<void> {
       await sleep(everyMs, stop);
       if (session === null) {
         session = await sessions.open('log', relaxedCommit);
-        const record = await findMigration(session, context.id);
-        if (record !== null) context.log.restore(record.activeSegment);
+        await keeper.restore(session);
       }
-      await tidy(context, session);
+      await keeper.shorten(session, at);
       told = false;
     } catch (error) {
       if (session !== null) await sessions.release(session);
@@ -57,14 +54,4 @@ async function mind(context: RunContext, stop: AbortSignal): Promise<void> {
     }
   }
   if (session !== null) await sessions.release(session);
-}
-
-async function tidy({ log, at }: RunContext, session: Session): Promise<void> {
-  if ((await log.blocks(session, log.idle)) > 0) {
-    if (!(await log.compact(session))) return;
-    await at('log-compacted');
-  }
-  if ((await log.blocks(session, log.active)) < longSegmentBlocks) return;
-  await log.switch(session);
-  await at('log-switched');
 }

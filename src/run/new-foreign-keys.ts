@@ -17,13 +17,13 @@ const maxLooks = 5;
 
 /** @throws FailedError `new-foreign-key-violated` with the keys of rows */
 export async function checkNewForeignKeys(context: RunContext, applier: LogApplier): Promise<void> {
-  const { plan, sessions, signal } = context;
+  const { plan, sessions } = context;
   const checked = plan.checkedForeignKeys ?? [];
   if (checked.length === 0) return;
   await applier.catchUp();
   const session = await sessions.open('foreign keys');
   try {
-    await whileApplying(applier, signal, async (applying) => {
+    await whileApplying(context, applier, async (applying) => {
       for (const { name, operators } of checked) {
         const foreignKey = plan.definitions.target.foreignKeysOut.find((each) => each.name === name);
         if (foreignKey !== undefined) await checkOne(context, session, applying, foreignKey, operators);

@@ -2,15 +2,8 @@
  * What a run makes, moves and drops, made, moved and dropped once in the trial's transaction: an event trigger that forbids
  * any of it, or adds to a table when it comes into the source's schema, is found before anything is copied.
  */
-import { randomInt } from 'node:crypto';
-import { setRightCapture } from '../capture/set-right.js';
-import {
-  captureObjectStatements,
-  captureTriggerStatements,
-  dropCaptureObjectStatements,
-  dropCaptureTriggerStatements,
-  switchSegmentStatements,
-} from '../capture/triggers/trigger-sql.js';
+import { randomInt, randomUUID } from 'node:crypto';
+import { openCapture } from '../capture/open-capture.js';
 import { addedByEventTrigger, eventTriggerRefusal } from '../catalog/event-trigger-errors.js';
 import { firingAt, readEventTriggers, type EventTrigger } from '../catalog/event-triggers.js';
 import { readIntruders } from '../catalog/intruders.js';
@@ -60,6 +53,14 @@ async function rehearse(
   const id = randomInt(1_000_000_000, 2_000_000_000);
   const probe = { schema: clone.schema, name: `ghost_plan_${id}` };
   const other = `${clone.schema}_old`;
+  const capture = openCapture('triggers', {
+    id,
+    identity: randomUUID(),
+    suffix: String(id),
+    table: clone,
+    key,
+    active: { now: 0, read: () => Promise.resolve(0), storeStatement: () => '' },
+  });
   // Looked at without a word about whose it is: the run says that, and brings it up to date.
   const { state } = await session.row<{ state: 'none' | 'usable' | 'closed' }>(`
     select case
@@ -80,14 +81,12 @@ async function rehearse(
     await compareSequences(session, clone, source, triggers);
   });
   await step('making the change log (schema "ghost")', async () => {
-    await session.batch(captureObjectStatements({ id, table: clone, key }));
-    await setRightCapture(session, id);
-    await session.batch(switchSegmentStatements({ id, key }, 1));
-    await setRightCapture(session, id);
+    await capture.create(session);
+    await capture.rehearse(session);
   });
   await step('switching capture on and off', async () => {
-    await session.batch(captureTriggerStatements({ id, table: clone }));
-    await session.batch(dropCaptureTriggerStatements({ id, table: clone }));
+    await session.batch(capture.beginStatements());
+    await session.batch(capture.endStatements());
   });
   await step('building the new table', async () => {
     await session.batch(bareHeapStatements(shape, clone.schema));
@@ -109,7 +108,7 @@ async function rehearse(
       `drop schema ${ident(other)}`,
     ]);
   });
-  await step('dropping the change log', () => session.batch(dropCaptureObjectStatements(id)));
+  await step('dropping the change log', () => session.batch(capture.dropStatements()));
   if (state === 'none') await step('dropping the state (schema "ghost")', () => dropState(session));
 }
 

@@ -13,7 +13,6 @@ import { compareDefinitions } from '../swap/compare-definitions.js';
 import { compareShapes } from '../ddl/compare-shapes.js';
 import { displayName } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
-import { captureTriggerNames } from '../capture/triggers/trigger-sql.js';
 import { findMigration, setFingerprint, type SourceMark } from '../state/migrations.js';
 import type { RunContext } from './context.js';
 
@@ -29,11 +28,15 @@ export class SourceAltered extends Error {
 
 /** What the source looks like now. @throws FailedError when it or its capture is gone */
 export async function readMark(session: Session, context: RunContext): Promise<SourceMark> {
-  const { id, plan } = context;
-  return toMark(
-    context,
-    await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id))),
-  );
+  return toMark(context, await readSource(session, context));
+}
+
+/** null when it is gone. */
+export async function readSource(
+  session: Session,
+  { plan, capture }: RunContext,
+): Promise<Fingerprint | null> {
+  return await readFingerprint(session, plan.source.oid, capture.own);
 }
 
 /** @throws FailedError when the source or its capture is gone */
@@ -46,8 +49,9 @@ export function toMark(context: RunContext, found: Fingerprint | null): SourceMa
     });
   }
   refuseRenamed(id, plan.table, found);
-  if (found.capture === null || found.filenode === null) throw captureBroken(context);
-  return { fingerprint: found.fingerprint, filenode: found.filenode, capture: found.capture };
+  if (found.own === null || found.filenode === null || !context.capture.isIntact(found.own, null))
+    throw captureBroken(context);
+  return { fingerprint: found.fingerprint, filenode: found.filenode, capture: found.own };
 }
 
 /** @throws FailedError when the table is called something else than when the migration began */
@@ -68,15 +72,13 @@ export function refuseRenamed(id: number, was: QualifiedName, now: QualifiedName
  * A fresh backend plans the query with its first run and loads the catalog's caches with that and the next. Not while the
  * application waits.
  */
-export async function warmUp({ id, plan }: RunContext, session: Session): Promise<void> {
-  for (let run = 1; run <= 2; run += 1) {
-    await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
-  }
+export async function warmUp(context: RunContext, session: Session): Promise<void> {
+  for (let run = 1; run <= 2; run += 1) await readSource(session, context);
 }
 
 /** For a session that looks in one message with other statements, after `warmUp`. */
-export function lookStatement({ id, plan }: RunContext): string {
-  return executeFingerprintStatement(plan.source.oid, Object.values(captureTriggerNames(id)));
+export function lookStatement({ plan, capture }: RunContext): string {
+  return executeFingerprintStatement(plan.source.oid, capture.own);
 }
 
 export interface SourceCheck {
@@ -101,14 +103,14 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
   return {
     async renewed(session) {
       const now = await readMark(session, context);
-      if (now.capture !== mark.capture) throw captureBroken(context);
+      if (!context.capture.isIntact(now.capture, mark.capture)) throw captureBroken(context);
       await refuseAltered(session, context);
       return now;
     },
     async check(session, { fileMayMove = false, now: seen } = {}) {
       const now = seen ?? (await readMark(session, context));
       // First, and for good: writes may be missing from the log, and nobody can tell which.
-      if (now.capture !== mark.capture) throw captureBroken(context);
+      if (!context.capture.isIntact(now.capture, mark.capture)) throw captureBroken(context);
       if (now.fingerprint !== mark.fingerprint) {
         await refuseAltered(session, context);
         // Something in the catalog was rewritten (a REINDEX, say) that left the definition what it was.
@@ -155,15 +157,11 @@ async function otherDependents(session: Session, plan: RunContext['plan']): Prom
   ];
 }
 
-export function captureBroken(context: RunContext): FailedError {
-  return new FailedError(
-    'capture-interrupted',
-    `the capture triggers on ${displayName(context.plan.table)} were dropped, disabled or replaced: writes may be missing from the log`,
-    {
-      state: 'the source is untouched; the shadow cannot be trusted any more, nothing was swapped',
-      hint: `pg-ghost abort ${context.id}, then run again`,
-    },
-  );
+export function captureBroken({ id, capture }: RunContext): FailedError {
+  return new FailedError('capture-interrupted', capture.interruption(), {
+    state: 'the source is untouched; the shadow cannot be trusted any more, nothing was swapped',
+    hint: `pg-ghost abort ${id}, then run again`,
+  });
 }
 
 /** Against what the state has recorded. */

@@ -146,7 +146,8 @@ test('the drain applies everything, a TRUNCATE too', async () => {
 
 test('the segments change places, each key is kept once, and the disk comes back (old snapshots or not)', async () => {
   await using m = await SmallMigration.ready(plain);
-  const { keeper, session } = m;
+  const { session } = m;
+  const { keeper } = m.capture;
   const old = await m.db.connect();
   await old.query('begin isolation level repeatable read; select 1 from pg_class limit 1');
   for (let round = 0; round < 40; round += 1) await m.write(`update public.t set v = 'r${round}'`);

@@ -15,8 +15,8 @@ import { applyPlan, type ApplyPlan } from '../../src/apply/apply-plan.js';
 import { applyBatch } from '../../src/apply/batch.js';
 import { blocksRange } from '../../src/apply/log-range.js';
 import { applySettings, purgeSql } from '../../src/apply/apply-sql.js';
-import { changeLog } from '../../src/capture/key-log.js';
-import { LogKeeper } from '../../src/capture/log-keeper.js';
+import type { Capture } from '../../src/capture/capture.js';
+import { openCapture } from '../../src/capture/open-capture.js';
 import { captureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import { readTableShape } from '../../src/catalog/shape.js';
 import type { TableShape } from '../../src/model/table-shape.js';
@@ -86,7 +86,7 @@ export class SmallMigration implements AsyncDisposable {
         key,
         projectionOf(sourceShape, target, options),
       );
-      await session.batch(captureStatements({ id, table: source, key }));
+      await session.batch(captureStatements({ suffix: String(id), table: source, key }));
       return migration;
     } catch (error) {
       await db[Symbol.asyncDispose]();
@@ -103,11 +103,18 @@ export class SmallMigration implements AsyncDisposable {
     return migration;
   }
 
-  #keeper: LogKeeper | null = null;
+  #capture: Capture | null = null;
 
-  get keeper(): LogKeeper {
-    this.#keeper ??= new LogKeeper({ id, key: this.key, active: 0, storeActive: () => 'select' });
-    return this.#keeper;
+  get capture(): Capture {
+    this.#capture ??= openCapture('triggers', {
+      id,
+      identity: '',
+      suffix: String(id),
+      table: source,
+      key: this.key,
+      active: { now: 0, read: () => Promise.resolve(0), storeStatement: () => 'select' },
+    });
+    return this.#capture;
   }
 
   /** An application's statement. */
@@ -177,7 +184,7 @@ export class SmallMigration implements AsyncDisposable {
       ).forward,
       from: source,
       to: shadow,
-      log: changeLog(id, this.key),
+      log: this.capture.log,
     });
   }
 
@@ -185,7 +192,7 @@ export class SmallMigration implements AsyncDisposable {
     return await catchUp({
       plan: await this.applyPlan(),
       session: this.session,
-      log: this.keeper,
+      log: this.capture.keeper,
       ...options,
     });
   }

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
-import { backlogSql, changeLog, compactStatements, forgetTruncationsSql } from '../../src/capture/key-log.js';
+import { backlogSql } from '../../src/capture/backlog.js';
+import { compactStatements, segmentedLog } from '../../src/capture/key-log.js';
 import { captureStatements, dropCaptureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import type { Key } from '../../src/model/key.js';
+import { forgetTruncationsStatement } from '../../src/stream/log-sql.js';
 import { sql } from '../../src/sql/quote.js';
 
 const key: Key = {
@@ -16,7 +18,7 @@ const key: Key = {
 const table = { schema: 'public', name: 'orders' };
 
 test('capture', () => {
-  expect(captureStatements({ id: 7, table, key })).toEqual([
+  expect(captureStatements({ suffix: '7', table, key })).toEqual([
     ...['pending_7', 'log_7', 'log_b_7'].map(
       (name) => sql`
         create table "ghost"."${name}" ("k1" text collate pg_catalog."C", "k2" integer)
@@ -70,7 +72,7 @@ test('capture', () => {
 });
 
 test('taking it off again', () => {
-  expect(dropCaptureStatements({ id: 7, table })).toEqual([
+  expect(dropCaptureStatements({ suffix: '7', table })).toEqual([
     'drop trigger if exists "ghost_capture_7" on "public"."orders"',
     'drop trigger if exists "ghost_capture_truncate_7" on "public"."orders"',
     'drop function if exists "ghost"."capture_7"(), "ghost"."capture_truncate_7"()',
@@ -81,7 +83,7 @@ test('taking it off again', () => {
 
 test('the log', () => {
   const [log, other, pending] = ['log_7', 'log_b_7', 'pending_7'].map((name) => ({ schema: 'ghost', name }));
-  expect(changeLog(7, key)).toEqual({
+  expect(segmentedLog('7', key)).toEqual({
     segments: [log, other],
     pending,
     parts: [pending, log, other],
@@ -89,10 +91,10 @@ test('the log', () => {
     columns: ['k1', 'k2'],
     step: null,
   });
-  expect(changeLog(7, { ...key, mayCollide: true }).step).toBe('step');
-  expect(forgetTruncationsSql(7)).toEqual({ text: 'delete from only "ghost"."truncations_7"' });
-  expect(backlogSql(7).text).toContain('(select count(*) from only "ghost"."log_b_7")');
-  expect(compactStatements(changeLog(7, key), { schema: 'ghost', name: 'log_7' })).toEqual([
+  expect(segmentedLog('7', { ...key, mayCollide: true }).step).toBe('step');
+  expect(forgetTruncationsStatement(segmentedLog('7', key))).toBe('delete from only "ghost"."truncations_7"');
+  expect(backlogSql('7').text).toContain('(select count(*) from only "ghost"."log_b_7")');
+  expect(compactStatements(segmentedLog('7', key), { schema: 'ghost', name: 'log_7' })).toEqual([
     sql`
       insert into "ghost"."pending_7" ("k1", "k2")
       select "k1", "k2"
@@ -103,7 +105,7 @@ test('the log', () => {
 });
 
 test('where keys may collide, an entry says how many rows more there are', () => {
-  const statements = captureStatements({ id: 7, table, key: { ...key, mayCollide: true } }).join(';\n');
+  const statements = captureStatements({ suffix: '7', table, key: { ...key, mayCollide: true } }).join(';\n');
   expect(statements).toMatch(/create table "ghost"."log_7" \(.*"step" smallint not null\)/);
   expect(statements).not.toMatch(/create table "ghost"."pending_7" \(.*"step"/);
   const values = [...statements.matchAll(/values \((?:new|old)[^)]*, (-?\d)\);/g)].map(([, step]) => step);

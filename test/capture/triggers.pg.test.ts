@@ -1,7 +1,7 @@
 /** Every write that commits leaves its key in the log, and no writer ever notices (invariant 2). */
 import type pg from 'pg';
 import { expect, test } from 'vitest';
-import { backlogSql } from '../../src/capture/key-log.js';
+import { backlogSql } from '../../src/capture/backlog.js';
 import { captureStatements, dropCaptureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import { createDatabase } from '../support/database.js';
 import { id, SmallMigration, source, type SmallMigrationOptions } from '../apply/small-migration.js';
@@ -48,7 +48,7 @@ test('every kind of write', async () => {
     await m.write(`truncate public.t; ${plain.seed}; truncate ghost.log_1`);
     await m.write(write);
     expect([what, await m.logged()]).toEqual([what, keys]);
-    expect((await m.session.row<{ backlog: number }>(backlogSql(id))).backlog).toBe(keys.length);
+    expect((await m.session.row<{ backlog: number }>(backlogSql(String(id)))).backlog).toBe(keys.length);
   }
 });
 
@@ -197,7 +197,7 @@ test('domains, which may refuse NULL, and keys under odd names', async () => {
 test('two migrations of two tables at once do not meet', async () => {
   await using m = await SmallMigration.start(plain);
   await m.write('create table public.other (like public.t including all)');
-  const other = { id: 2, table: { schema: 'public', name: 'other' }, key: m.key };
+  const other = { suffix: '2', table: { schema: 'public', name: 'other' }, key: m.key };
   await m.session.batch(captureStatements(other));
   await m.write(`delete from public.t where id = 1; insert into public.other values (7, 'x')`);
   expect(await m.logged()).toEqual(['1']);
@@ -224,9 +224,9 @@ test('dropping leaves nothing behind, and may be done again', async () => {
     projection: { alias: 't', layers: [[{ name: 'id', expression: '"id"' }]] },
     needsHelperIndex: false,
   };
-  await db.query(captureStatements({ id, table: source, key }).join(';'));
+  await db.query(captureStatements({ suffix: String(id), table: source, key }).join(';'));
   expect(await catalog()).not.toEqual(before);
-  await db.query(dropCaptureStatements({ id, table: source }).join(';'));
-  await db.query(dropCaptureStatements({ id, table: source }).join(';'));
+  await db.query(dropCaptureStatements({ suffix: String(id), table: source }).join(';'));
+  await db.query(dropCaptureStatements({ suffix: String(id), table: source }).join(';'));
   expect(await catalog()).toEqual(before);
 });

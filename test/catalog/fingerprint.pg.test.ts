@@ -4,7 +4,7 @@ import { Session } from '../../src/db/session.js';
 import { createDatabase, until } from '../support/database.js';
 import { ddl, setup } from './ddl.js';
 
-const triggers = ['ghost_capture_1_row', 'ghost_capture_1_truncate'];
+const own = { triggers: ['ghost_capture_1_row', 'ghost_capture_1_truncate'] };
 
 /** None changes the definition: maintenance, traffic, and DDL elsewhere. */
 const harmless: readonly string[] = [
@@ -37,7 +37,7 @@ test('all DDL on the table changes it, and undoing that brings it back', async (
   await db.query('create schema other');
   await using session = await Session.open({ connection: { url: db.url } });
   const { oid } = await session.row<{ oid: number }>(`select 't'::regclass::oid as oid`);
-  const read = async (): Promise<Fingerprint | null> => await readFingerprint(session, oid, triggers);
+  const read = async (): Promise<Fingerprint | null> => await readFingerprint(session, oid, own);
 
   const before = await read();
   expect(before).toMatchObject({ fingerprint: expect.stringMatching(/^[0-9a-f]{32}$/) as unknown });
@@ -64,14 +64,14 @@ test('maintenance and traffic do not change it; another file of the heap shows i
   await db.query('cluster t using t_total');
   await using session = await Session.open({ connection: { url: db.url } });
   const { oid } = await session.row<{ oid: number }>(`select 't'::regclass::oid as oid`);
-  let before = await readFingerprint(session, oid, triggers);
+  let before = await readFingerprint(session, oid, own);
   for (const statement of harmless) {
     await db.query(statement);
-    const after = await readFingerprint(session, oid, triggers);
+    const after = await readFingerprint(session, oid, own);
     expect(after?.fingerprint, statement).toBe(before?.fingerprint);
     expect(after?.filenode === before?.filenode, `${statement}: same file`).toBe(!moving.includes(statement));
     // VACUUM FULL of pg_trigger keeps its rows' xmin: capture is not taken for broken.
-    expect(after?.capture, statement).toBe(before?.capture);
+    expect(after?.own, statement).toBe(before?.own);
     before = after;
   }
 });
@@ -80,25 +80,25 @@ test('an index that is still being built concurrently does not count', async () 
   await using db = await createDatabase(setup);
   await using session = await Session.open({ connection: { url: db.url } });
   const { oid } = await session.row<{ oid: number }>(`select 't'::regclass::oid as oid`);
-  const before = await readFingerprint(session, oid, triggers);
+  const before = await readFingerprint(session, oid, own);
   const [holder, builder] = [await db.connect(), await db.connect()];
   await holder.query('begin; select * from t limit 1; update t set total = 1 where id = 1');
   const built = builder.query('create index concurrently later on t (note)');
   await until(async () => (await db.query(`select from pg_class where relname = 'later'`)).rowCount, {
     what: 'the index in the catalog',
   });
-  expect(await readFingerprint(session, oid, triggers)).toEqual(before);
+  expect(await readFingerprint(session, oid, own)).toEqual(before);
   await holder.query('commit');
   await built;
-  expect((await readFingerprint(session, oid, triggers))?.fingerprint).not.toBe(before?.fingerprint);
+  expect((await readFingerprint(session, oid, own))?.fingerprint).not.toBe(before?.fingerprint);
 });
 
 test('capture is told by its triggers, which are not part of the fingerprint', async () => {
   await using db = await createDatabase(setup);
   await using session = await Session.open({ connection: { url: db.url } });
   const { oid } = await session.row<{ oid: number }>(`select 't'::regclass::oid as oid`);
-  const before = await readFingerprint(session, oid, triggers);
-  expect(before?.capture).not.toBeNull();
+  const before = await readFingerprint(session, oid, own);
+  expect(before?.own).not.toBeNull();
   const changes: readonly (readonly [string, 'gone' | 'other'])[] = [
     ['drop trigger ghost_capture_1_truncate on t', 'gone'],
     ['alter table t disable trigger ghost_capture_1_row', 'other'],
@@ -111,13 +111,14 @@ test('capture is told by its triggers, which are not part of the fingerprint', a
   ];
   for (const [statement, expected] of changes) {
     await session.batch(['begin', statement]);
-    const after = await readFingerprint(session, oid, triggers);
-    if (expected === 'gone') expect(after?.capture, statement).toBeNull();
-    else expect(after?.capture, statement).not.toBe(before?.capture);
+    const after = await readFingerprint(session, oid, own);
+    if (expected === 'gone') expect(after?.own, statement).toBeNull();
+    else expect(after?.own, statement).not.toBe(before?.own);
     if (!statement.includes('rename')) expect(after?.fingerprint, statement).toBe(before?.fingerprint);
     await session.rollback();
   }
-  expect(await readFingerprint(session, oid, triggers)).toEqual(before);
+  expect(await readFingerprint(session, oid, own)).toEqual(before);
+  expect((await readFingerprint(session, oid, { triggers: [] }))?.own, 'nothing of ours on it').toBe('');
 });
 
 test('a table that is gone has none', async () => {
@@ -125,5 +126,5 @@ test('a table that is gone has none', async () => {
   await using session = await Session.open({ connection: { url: db.url } });
   const { oid } = await session.row<{ oid: number }>(`select 't'::regclass::oid as oid`);
   await db.query('drop table t');
-  expect(await readFingerprint(session, oid, triggers)).toBeNull();
+  expect(await readFingerprint(session, oid, own)).toBeNull();
 });

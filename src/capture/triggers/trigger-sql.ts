@@ -2,7 +2,7 @@
  * Capture by trigger (invariant 2): every write to the source leaves its key in the log, in the same transaction.
  *
  * The functions run inside the application's own statements, so they must never fail there: they belong to us
- * (SECURITY DEFINER: the application has no rights on our schema), carry the migration's id (two migrations never share
+ * (SECURITY DEFINER: the application has no rights on our schema), have names of their own (two captures never share
  * one), look nothing up on the caller's `search_path`, and use no operator of the key's types.
  */
 import type { Key } from '../../model/key.js';
@@ -11,7 +11,7 @@ import type { QualifiedName } from '../../model/name.js';
 import { commentStatement, markOf, type MigrationIdentity } from '../../sql/marks.js';
 import {
   captureSchema,
-  changeLog,
+  segmentedLog,
   createLogStatements,
   dropLogStatements,
   keyType,
@@ -19,36 +19,39 @@ import {
   type SegmentedLog,
 } from '../key-log.js';
 
-export interface CaptureFacts {
-  /** Migration id. */
-  readonly id: number;
+export interface TriggerFacts {
+  /** Of the names of all that is ours; see key-log.ts. */
+  readonly suffix: string;
   readonly table: QualifiedName;
   readonly key: Key;
 }
 
 /** Names of what capture leaves on the source; for checks that tell our objects from the user's. */
-export function captureTriggerNames(id: number): { readonly rows: string; readonly truncate: string } {
-  return { rows: `ghost_capture_${id}`, truncate: `ghost_capture_truncate_${id}` };
+export function captureTriggerNames(suffix: string): { readonly rows: string; readonly truncate: string } {
+  return { rows: `ghost_capture_${suffix}`, truncate: `ghost_capture_truncate_${suffix}` };
 }
 
 /** Log, functions and triggers, for one transaction. Only the triggers, which come last, lock the source. */
-export function captureStatements(facts: CaptureFacts): string[] {
+export function captureStatements(facts: TriggerFacts): string[] {
   return [...captureObjectStatements(facts), ...captureTriggerStatements(facts)];
 }
 
 /** The part that touches nothing of the user's: log and functions. */
-export function captureObjectStatements(facts: CaptureFacts): string[] {
-  return [...createLogStatements(facts.id, facts.key), ...captureFunctionStatements(facts)];
+export function captureObjectStatements(facts: TriggerFacts): string[] {
+  return [...createLogStatements(facts.suffix, facts.key), ...captureFunctionStatements(facts)];
 }
 
 /** `table`: where the trigger is now; after a swap that is the old table's name. Locks it ACCESS EXCLUSIVE. */
-export function dropCaptureStatements(facts: Pick<CaptureFacts, 'id' | 'table'>): string[] {
-  return [...dropCaptureTriggerStatements(facts), ...dropCaptureObjectStatements(facts.id)];
+export function dropCaptureStatements(facts: Pick<TriggerFacts, 'suffix' | 'table'>): string[] {
+  return [...dropCaptureTriggerStatements(facts), ...dropCaptureObjectStatements(facts.suffix)];
 }
 
 /** Locks the table ACCESS EXCLUSIVE. */
-export function dropCaptureTriggerStatements({ id, table }: Pick<CaptureFacts, 'id' | 'table'>): string[] {
-  const names = captureTriggerNames(id);
+export function dropCaptureTriggerStatements({
+  suffix,
+  table,
+}: Pick<TriggerFacts, 'suffix' | 'table'>): string[] {
+  const names = captureTriggerNames(suffix);
   return [
     `drop trigger if exists ${ident(names.rows)} on ${qualified(table)}`,
     `drop trigger if exists ${ident(names.truncate)} on ${qualified(table)}`,
@@ -56,11 +59,11 @@ export function dropCaptureTriggerStatements({ id, table }: Pick<CaptureFacts, '
 }
 
 /** When the triggers are gone. */
-export function dropCaptureObjectStatements(id: number): string[] {
-  const functions = captureFunctionNames(id);
+export function dropCaptureObjectStatements(suffix: string): string[] {
+  const functions = captureFunctionNames(suffix);
   return [
     `drop function if exists ${qualified(functions.rows)}(), ${qualified(functions.truncate)}()`,
-    ...dropLogStatements(id),
+    ...dropLogStatements(suffix),
   ];
 }
 
@@ -68,28 +71,27 @@ export function dropCaptureObjectStatements(id: number): string[] {
  * The marks by which all of it is recognised as this migration's; a trigger is by the function that it runs, so that the
  * user's table carries nothing but the triggers.
  */
-export function markCaptureStatements(migration: MigrationIdentity): string[] {
-  const { id } = migration;
-  const { parts, truncations } = logTables(id);
-  const functions = captureFunctionNames(id);
+export function markCaptureStatements(migration: MigrationIdentity, suffix: string): string[] {
+  const { parts, truncations } = logTables(suffix);
+  const functions = captureFunctionNames(suffix);
   const log = markOf(migration, 'change log');
   const capture = markOf(migration, 'capture');
   return [
     ...[...parts, truncations].map((name) => commentStatement(`table ${qualified(name)}`, log)),
-    commentStatement(`type ${qualified(keyType(id))}`, log),
+    commentStatement(`type ${qualified(keyType(suffix))}`, log),
     ...[functions.rows, functions.truncate].map((name) =>
       commentStatement(`function ${qualified(name)}()`, capture),
     ),
   ];
 }
 
-export function captureFunctionNames(id: number): {
+export function captureFunctionNames(suffix: string): {
   readonly rows: QualifiedName;
   readonly truncate: QualifiedName;
 } {
   return {
-    rows: { schema: captureSchema, name: `capture_${id}` },
-    truncate: { schema: captureSchema, name: `capture_truncate_${id}` },
+    rows: { schema: captureSchema, name: `capture_${suffix}` },
+    truncate: { schema: captureSchema, name: `capture_truncate_${suffix}` },
   };
 }
 
@@ -98,16 +100,16 @@ export function captureFunctionNames(id: number): {
  * of a transaction may go on with the old one until the transaction's end.
  */
 export function switchSegmentStatements(
-  { id, key }: Pick<CaptureFacts, 'id' | 'key'>,
+  { suffix, key }: Pick<TriggerFacts, 'suffix' | 'key'>,
   segment: number,
 ): string[] {
-  const body = rowFunctionBody(changeLog(id, key), key, segment);
-  return [triggerFunction(captureFunctionNames(id).rows, body, 'create or replace')];
+  const body = rowFunctionBody(segmentedLog(suffix, key), key, segment);
+  return [triggerFunction(captureFunctionNames(suffix).rows, body, 'create or replace')];
 }
 
-function captureFunctionStatements({ id, key }: CaptureFacts): string[] {
-  const log = changeLog(id, key);
-  const functions = captureFunctionNames(id);
+function captureFunctionStatements({ suffix, key }: TriggerFacts): string[] {
+  const log = segmentedLog(suffix, key);
+  const functions = captureFunctionNames(suffix);
   return [
     triggerFunction(functions.rows, rowFunctionBody(log, key, 0)),
     triggerFunction(
@@ -170,9 +172,12 @@ function rowFunctionBody(log: SegmentedLog, key: Key, segment: number): string {
  * Locks the table SHARE ROW EXCLUSIVE: waits for writers, so its commit separates the writes before it from those
  * after it.
  */
-export function captureTriggerStatements({ id, table }: Pick<CaptureFacts, 'id' | 'table'>): string[] {
-  const names = captureTriggerNames(id);
-  const functions = captureFunctionNames(id);
+export function captureTriggerStatements({
+  suffix,
+  table,
+}: Pick<TriggerFacts, 'suffix' | 'table'>): string[] {
+  const names = captureTriggerNames(suffix);
+  const functions = captureFunctionNames(suffix);
   return [
     sql`
       create trigger ${ident(names.rows)}

@@ -3,7 +3,6 @@
  *
  * A source whose file moved is copied again from its first block: block numbers are all that a chunk knows.
  */
-import { forgetTruncationsSql } from '../../capture/key-log.js';
 import { runCopy } from '../../copy/copier.js';
 import { relaxedCommit } from '../../db/settings.js';
 import { readBlocks, readSizes } from '../../catalog/sizes.js';
@@ -16,6 +15,7 @@ import {
   type MigrationRecord,
   type SourceMark,
 } from '../../state/migrations.js';
+import { forgetTruncationsStatement } from '../../stream/log-sql.js';
 import { toldForward } from '../../stream/stream.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
@@ -103,13 +103,13 @@ async function restart(context: RunContext): Promise<void> {
 }
 
 async function beginAnew(context: RunContext): Promise<void> {
-  const { control, id, plan, schemas } = context;
+  const { control, id, plan, schemas, capture } = context;
   const { mark: before } = await stored(context);
   if (before === null) throw new Error('the copy was never started');
   await control.transaction(async () => {
     await control.execute(emptyShadowStatement({ schema: schemas.shadow, name: plan.table.name }));
     // The chunks to come see the table as these left it; one that comes later moves the file again.
-    await control.execute(forgetTruncationsSql(id));
+    await control.execute(forgetTruncationsStatement(capture.log));
     const mark = await sourceCheck(context, before).renewed(control);
     await setCopyStart(control, id, mark, await readBlocks(control, plan.source.oid));
   });

@@ -1,18 +1,9 @@
 /**
  * prepare: the shadow as a bare heap, the log, and capture switched on (invariants 1 and 2).
  *
- * Everything that needs no lock on the source is made first; the triggers come last, in a transaction of their own
+ * Everything that needs no lock on the source is made first; what begins capture comes last, in a transaction of its own
  * whose lock separates writers before from writers after. The copy's beginning is stored in that same transaction.
  */
-import {
-  captureTriggerNames,
-  captureObjectStatements,
-  markCaptureStatements,
-  captureTriggerStatements,
-} from '../../capture/triggers/trigger-sql.js';
-import { changeLog } from '../../capture/key-log.js';
-import { setRightCapture } from '../../capture/set-right.js';
-import { readFingerprint } from '../../catalog/fingerprint.js';
 import { readBlocks } from '../../catalog/sizes.js';
 import type { TableShape } from '../../model/table-shape.js';
 import { FailedError } from '../../errors.js';
@@ -33,7 +24,7 @@ import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 import { buildChangedClone } from '../../plan/trial/changed-clone.js';
 import { followSource } from '../follow-source.js';
-import { refuseAltered, readMark, SourceAltered, warmUp } from '../source-check.js';
+import { refuseAltered, readMark, readSource, SourceAltered, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {
   for (;;) {
@@ -48,10 +39,10 @@ export async function prepare(context: RunContext): Promise<Transition> {
 }
 
 async function prepareOnce(context: RunContext): Promise<Transition> {
-  const { control, id, plan } = context;
+  const { control, id } = context;
   // What an earlier attempt left half done.
   await undoPrepare(context, (session) => forgetShadow(session, id));
-  const before = await readFingerprint(control, plan.source.oid, Object.values(captureTriggerNames(id)));
+  const before = await readSource(control, context);
   await refuseAltered(control, context);
   const target = await buildShadow(context);
   await context.at('shadow-built');
@@ -105,7 +96,7 @@ async function isUntouched(session: Session, id: number): Promise<boolean> {
 }
 
 async function buildShadow(context: RunContext): Promise<TableShape> {
-  const { control, id, plan, schemas } = context;
+  const { control, id, plan, schemas, capture } = context;
   return control.transaction(async () => {
     await control.batch([
       ...createSchemaStatements(schemas.shadow, markOf(context, 'shadow')),
@@ -116,9 +107,7 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
     await setShadow(control, id, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
     await control.batch(bareHeapStatements(target, schemas.shadow));
     await setRightBareHeap(control, target);
-    await control.batch(captureObjectStatements({ id, table: plan.table, key: plan.key }));
-    await control.batch(markCaptureStatements(context));
-    await setRightCapture(control, id);
+    await capture.create(control);
     if (plan.request.allowPublicationAll === true) await control.batch(publishable(context));
     return target;
   });
@@ -141,36 +130,32 @@ async function schemaOids(
  * A publication of all tables has these as well, and PostgreSQL deletes nothing from a published table that has no replica
  * identity; the shadow has no key before its indexes.
  */
-function publishable({ id, plan, schemas }: RunContext): string[] {
-  const { parts, truncations } = changeLog(id, plan.key);
+function publishable({ plan, schemas, capture }: RunContext): string[] {
   const shadow = { schema: schemas.shadow, name: plan.table.name };
-  return [shadow, ...parts, truncations].map(
-    (name) => `alter table ${qualified(name)} replica identity full`,
-  );
+  return [shadow, ...capture.tables].map((name) => `alter table ${qualified(name)} replica identity full`);
 }
 
 async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {
-  const { sessions, id, plan, emit, signal } = context;
+  const { sessions, id, plan, capture, emit, signal } = context;
   const session = await sessions.open('prepare');
   const what = 'switching capture on';
   try {
     await underLock({
       session,
       watcher: context.watcher,
-      // Writers wait for us and we for them, readers do not.
       request: {
         what,
         table: qualified(plan.table),
         tableOid: plan.source.oid,
-        mode: 'SHARE ROW EXCLUSIVE',
+        mode: capture.nature.lock.mode,
       },
       limits: shortLockLimits(context),
       prepare: (attempt) => (attempt === 1 ? warmUp(context, session) : Promise.resolve()),
       work: async (hold) => {
-        const now = await readFingerprint(session, plan.source.oid, Object.values(captureTriggerNames(id)));
+        const now = await readSource(session, context);
         if (now?.fingerprint !== expected) await refuseAltered(session, context);
         hold.check();
-        await session.batch(captureTriggerStatements({ id, table: plan.table }));
+        await session.batch(capture.beginStatements());
         await setCopyStart(
           session,
           id,

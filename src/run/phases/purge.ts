@@ -11,7 +11,7 @@ import type { RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 
 export async function purge(context: RunContext): Promise<Transition> {
-  const { control, sessions, id, plan, schemas, emit } = context;
+  const { control, sessions, id, plan, schemas, capture, emit, signal } = context;
   await settleChunks(control, id);
   await context.at('copied');
   const apply = await applyPlanOf(context);
@@ -20,7 +20,8 @@ export async function purge(context: RunContext): Promise<Transition> {
     1,
     async ([session]) => {
       if (session === undefined) return;
-      emit('purge:done', { rows: await purgeKeys(session, apply, context.signal) });
+      await capture.upTo('purge', signal);
+      emit('purge:done', { rows: await purgeKeys(session, apply, signal) });
       await context.at('purged');
       await session.execute(vacuumFreezeStatement({ schema: schemas.shadow, name: plan.table.name }));
     },

@@ -46,7 +46,7 @@ export async function verifyWith(context: RunContext, applier: Applying): Promis
 }
 
 async function compareAll(context: RunContext, applier: Applying): Promise<void> {
-  const { id, control, settings, emit, at, signal } = context;
+  const { id, control, settings, capture, emit, at, signal } = context;
   const mode = settings.verify;
   if (mode === 'off') {
     emit('warning', {
@@ -59,7 +59,8 @@ async function compareAll(context: RunContext, applier: Applying): Promise<void>
   const started = performance.now();
   const plan = await verifyPlanOf(control, forwardStream(context, await expectedTarget(context)));
   const rowsExpected = (await findMigration(control, id))?.rowsCopied ?? null;
-  const result = await whileApplying(applier, signal, async (applying) =>
+  await capture.upTo('verify', signal);
+  const result = await whileApplying(context, applier, async (applying) =>
     compare(context, {
       plan,
       mode,

@@ -5,7 +5,6 @@
  * under the lock it is only looked whether that still holds.
  */
 import { drain } from '../../apply/applier.js';
-import { dropCaptureTriggerStatements } from '../../capture/triggers/trigger-sql.js';
 import type { Fingerprint } from '../../catalog/fingerprint.js';
 import { readEventTriggers } from '../../catalog/event-triggers.js';
 import type { TableShape } from '../../model/table-shape.js';
@@ -34,7 +33,7 @@ export async function swapOnce(
   { session, applier, target, apply, patience }: SwapWork,
   { rehearse: isRehearsal = false }: { readonly rehearse?: boolean },
 ): Promise<LockedResult<number>> {
-  const { control, id, plan, emit, signal } = context;
+  const { control, id, plan, capture, emit, signal } = context;
   const source = await recordedCheck(context);
   const shadowOid = await gate(context, target);
   const locks = await lockSteps(control, plan);
@@ -62,6 +61,7 @@ export async function swapOnce(
       if (!isRehearsal) context.steering.swap = isTrying ? 'tried' : 'ahead';
     },
     catchUp: async (endBlockers) => {
+      await capture.upTo('swap', signal);
       const applied = await applier.catchUp();
       const waited = await awaitOldSnapshots(context, snapshotsUntil, endBlockers);
       // What came meanwhile; where nobody writes, and nothing was waited for, nothing did.
@@ -71,6 +71,7 @@ export async function swapOnce(
     },
     finish: async () => {
       await context.at('cutover-locked');
+      await capture.upTo('swap', signal);
       const drained = await drain(session, apply, [readUnlockedStatement, lookStatement(context)]);
       const { first, entries } = drained;
       unlocked = String(first[0]?.[0]?.['unlocked']);
@@ -88,7 +89,7 @@ export async function swapOnce(
 }
 
 function statementsOf(context: RunContext, target: TableShape): string[] {
-  const { id, plan, schemas } = context;
+  const { plan, schemas, capture } = context;
   const { definitions } = plan;
   return [
     // Not before the drain: it needs the index, and every change of the shadow makes its plans void.
@@ -102,7 +103,7 @@ function statementsOf(context: RunContext, target: TableShape): string[] {
       target,
       columns: plan.columns,
       serials: plan.serials,
-      dropCapture: dropCaptureTriggerStatements({ id, table: plan.table }),
+      dropCapture: capture.endStatements(),
       unvalidated: unvalidatedConstraintStatements(target, schemas.shadow),
       detach: detachStatements({ table: plan.table, ...definitions }),
       attach: attachDefinitions({ table: plan.table, target: definitions.target }),

@@ -2,22 +2,22 @@
  * The change log as capture needs it, whatever event triggers did to it: a trigger or a row security policy on it would
  * break the application's writes or lose keys, and a function of another owner may not write to it.
  */
-import { addedByEventTrigger } from '../catalog/event-trigger-errors.js';
-import { firingAt, readEventTriggers } from '../catalog/event-triggers.js';
-import { readIntruders, removeIntruders, type Intruder } from '../catalog/intruders.js';
-import type { Session } from '../db/session.js';
-import { captureSchema, logTables } from './key-log.js';
-import { captureFunctionNames } from './triggers/trigger-sql.js';
+import { addedByEventTrigger } from '../../catalog/event-trigger-errors.js';
+import { firingAt, readEventTriggers } from '../../catalog/event-triggers.js';
+import { readIntruders, removeIntruders, type Intruder } from '../../catalog/intruders.js';
+import type { Session } from '../../db/session.js';
+import { captureSchema, logTables } from '../key-log.js';
+import { captureFunctionNames } from './trigger-sql.js';
 
 /**
  * In the transaction that made it.
  *
  * @throws RefusedError `event-trigger` when something stays that must not be there
  */
-export async function setRightCapture(session: Session, id: number): Promise<void> {
+export async function setRightCapture(session: Session, suffix: string): Promise<void> {
   const triggers = await readEventTriggers(session);
   if (triggers.length === 0) return;
-  const { parts, truncations } = logTables(id);
+  const { parts, truncations } = logTables(suffix);
   const names = [...parts, truncations].map(({ name }) => name);
   const { role, found } = await session.row<{ role: string; found: number[] }>({
     text: `
@@ -36,7 +36,7 @@ export async function setRightCapture(session: Session, id: number): Promise<voi
     const intruders: Intruder[] = [];
     for (const oid of found) intruders.push(...(await readIntruders(session, { oid, owner: role })));
     intruders.push(...(await session.rows<Intruder>({ text: logPartsSql, values: [found, names] })));
-    const functions = Object.values(captureFunctionNames(id)).map(({ name }) => name);
+    const functions = Object.values(captureFunctionNames(suffix)).map(({ name }) => name);
     intruders.push(
       ...(await session.rows<Intruder>({ text: functionsSql, values: [captureSchema, functions, role] })),
     );

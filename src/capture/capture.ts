@@ -1,0 +1,70 @@
+/**
+ * Capture: every write to a table that commits leaves its key in a log (invariant 2). How the keys get there is the
+ * implementation's; everybody else knows only this. One for each table, and for each direction, of a migration.
+ */
+import type { OwnOnTable } from '../catalog/fingerprint.js';
+import type { Session } from '../db/session.js';
+import type { CaptureMode, CaptureNature } from '../model/capture.js';
+import type { Key } from '../model/key.js';
+import type { KeyLog } from '../model/key-log.js';
+import type { QualifiedName } from '../model/name.js';
+import type { MigrationIdentity } from '../sql/marks.js';
+import type { ActiveSegment, LogKeeper } from './log-keeper.js';
+
+export interface CaptureFacts extends MigrationIdentity {
+  /** Of the names of all that is ours (key-log.ts): the migration's id, and more where it captures several tables. */
+  readonly suffix: string;
+  /** What is written to, under its present name. */
+  readonly table: QualifiedName;
+  readonly key: Key;
+  readonly active: ActiveSegment;
+}
+
+/** Why somebody wants to know that the log is complete; the moment itself is when he asks. */
+export type Moment = 'purge' | 'verify' | 'swap';
+
+export interface Capture {
+  readonly mode: CaptureMode;
+  readonly nature: CaptureNature;
+  readonly log: KeyLog;
+  /** Keeps that small. */
+  readonly keeper: LogKeeper;
+  /** All of the log's tables. */
+  readonly tables: readonly QualifiedName[];
+  /** What it puts on the table: for whoever looks at the table and is to leave it out. */
+  readonly own: OwnOnTable;
+
+  /** Makes, and marks, what takes no lock on the table; in the caller's transaction. */
+  create(session: Session): Promise<void>;
+
+  /**
+   * For a transaction that has the lock which `nature` names, and is the last of the beginning: every write that commits after it
+   * is in the log.
+   */
+  beginStatements(): readonly string[];
+
+  /**
+   * What a look at the table says of it (`Fingerprint.own`), now and when it began: whether no write can have been missed.
+   *
+   * @param begun null while it has not begun anywhere on record: then it is asked whether it is there at all
+   */
+  isIntact(now: string | null, begun: string | null): boolean;
+
+  /** The message for when it is not. */
+  interruption(): string;
+
+  /**
+   * Resolves when everything that was committed before the call is in the log. Awaited before the purge, before what is
+   * applied is taken for complete, and once under the swap's lock, where the application waits.
+   */
+  upTo(moment: Moment, signal?: AbortSignal): Promise<void>;
+
+  /** What must be in the swap's message: from its commit on nothing is captured, and nothing of it is on the table. */
+  endStatements(): readonly string[];
+
+  /** What the run does to its objects, done once after `create`, for a rehearsal of its statements. */
+  rehearse(session: Session): Promise<void>;
+
+  /** Undoes `create`, for such a rehearsal. What a migration has left is known by its marks (removal.ts). */
+  dropStatements(): readonly string[];
+}

@@ -1,0 +1,79 @@
+/** Capture by trigger: a write and its entry commit together, so that the log is complete at any moment. */
+import type { OwnOnTable } from '../../catalog/fingerprint.js';
+import type { Session } from '../../db/session.js';
+import { captureModes } from '../../model/capture.js';
+import type { KeyLog } from '../../model/key-log.js';
+import type { QualifiedName } from '../../model/name.js';
+import { displayName } from '../../sql/quote.js';
+import type { Capture, CaptureFacts } from '../capture.js';
+import { segmentedLog } from '../key-log.js';
+import { LogKeeper } from '../log-keeper.js';
+import { setRightCapture } from './set-right.js';
+import {
+  captureObjectStatements,
+  captureTriggerNames,
+  captureTriggerStatements,
+  dropCaptureObjectStatements,
+  dropCaptureTriggerStatements,
+  markCaptureStatements,
+  switchSegmentStatements,
+} from './trigger-sql.js';
+
+export class TriggerCapture implements Capture {
+  readonly mode = 'triggers';
+  readonly nature = captureModes.triggers;
+  readonly log: KeyLog;
+  readonly keeper: LogKeeper;
+  readonly tables: readonly QualifiedName[];
+  readonly own: OwnOnTable;
+
+  constructor(private readonly facts: CaptureFacts) {
+    const { suffix, key, active } = facts;
+    const log = segmentedLog(suffix, key);
+    this.log = log;
+    this.keeper = new LogKeeper({
+      log,
+      active,
+      redirectStatements: (segment) => switchSegmentStatements({ suffix, key }, segment),
+    });
+    this.tables = [...log.parts, log.truncations];
+    this.own = { triggers: Object.values(captureTriggerNames(suffix)) };
+  }
+
+  async create(session: Session): Promise<void> {
+    const { suffix } = this.facts;
+    await session.batch(captureObjectStatements(this.facts));
+    await session.batch(markCaptureStatements(this.facts, suffix));
+    await setRightCapture(session, suffix);
+  }
+
+  beginStatements(): readonly string[] {
+    return captureTriggerStatements(this.facts);
+  }
+
+  /** Each write fires them as long as they are the same rows of pg_trigger, enabled as they were. */
+  isIntact(now: string | null, begun: string | null): boolean {
+    return now !== null && (begun === null || now === begun);
+  }
+
+  interruption(): string {
+    return `${this.nature.parts} on ${displayName(this.facts.table)} were dropped, disabled or replaced: writes may be missing from the log`;
+  }
+
+  /** At once. */
+  async upTo(): Promise<void> {}
+
+  endStatements(): readonly string[] {
+    return dropCaptureTriggerStatements(this.facts);
+  }
+
+  async rehearse(session: Session): Promise<void> {
+    const { suffix, key } = this.facts;
+    await session.batch(switchSegmentStatements({ suffix, key }, 1));
+    await setRightCapture(session, suffix);
+  }
+
+  dropStatements(): readonly string[] {
+    return dropCaptureObjectStatements(this.facts.suffix);
+  }
+}

@@ -1,0 +1,22 @@
+/** How the keys of written rows come into the log, as plan, status and run tell it. */
+import type { LockMode } from './lock-mode.js';
+
+export type CaptureMode = 'triggers';
+
+export interface CaptureNature {
+  /** Ends the sentence `the keys of every write are logged ...`. */
+  readonly how: string;
+  /** On the table, under which it begins. */
+  readonly lock: { readonly mode: LockMode; readonly why: string };
+  /** What it leaves on the table, and nobody must touch. */
+  readonly parts: string;
+}
+
+export const captureModes: Readonly<Record<CaptureMode, CaptureNature>> = {
+  triggers: {
+    how: 'by trigger',
+    // Waits for writers, so that its commit separates the writes before it from those after it; readers do not notice.
+    lock: { mode: 'SHARE ROW EXCLUSIVE', why: 'create the trigger that logs keys' },
+    parts: 'the capture triggers',
+  },
+};
