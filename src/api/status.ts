@@ -4,7 +4,7 @@ import { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import type { CaptureMode } from '../model/capture.js';
+import type { CaptureMode } from '../model/capture-mode.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';

@@ -4,7 +4,7 @@
  */
 import type { OwnOnTable } from '../catalog/fingerprint.js';
 import type { Session } from '../db/session.js';
-import type { CaptureMode, CaptureNature } from '../model/capture.js';
+import type { CaptureMode, CaptureNature } from '../model/capture-mode.js';
 import type { Key } from '../model/key.js';
 import type { KeyLog } from '../model/key-log.js';
 import type { QualifiedName } from '../model/name.js';

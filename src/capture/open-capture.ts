@@ -1,4 +1,4 @@
-import type { CaptureMode } from '../model/capture.js';
+import type { CaptureMode } from '../model/capture-mode.js';
 import type { Capture, CaptureFacts } from './capture.js';
 import { TriggerCapture } from './triggers/trigger-capture.js';
 

@@ -1,7 +1,7 @@
 /** The capture of a migration, as its record says. */
 import type { Capture } from '../capture/capture.js';
 import { openCapture } from '../capture/open-capture.js';
-import type { CaptureMode } from '../model/capture.js';
+import type { CaptureMode } from '../model/capture-mode.js';
 import { activeSegmentSql, findMigration, type MigrationRecord } from '../state/migrations.js';
 import type { CopyPlan } from './context.js';
 

@@ -1,7 +1,7 @@
 /** Capture by trigger: a write and its entry commit together, so that the log is complete at any moment. */
 import type { OwnOnTable } from '../../catalog/fingerprint.js';
 import type { Session } from '../../db/session.js';
-import { captureModes } from '../../model/capture.js';
+import { captureModes } from '../../model/capture-mode.js';
 import type { KeyLog } from '../../model/key-log.js';
 import type { QualifiedName } from '../../model/name.js';
 import { displayName } from '../../sql/quote.js';
