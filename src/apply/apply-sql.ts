@@ -236,18 +236,18 @@ export function immediateConstraintsSql(plan: ApplyPlan): string[] {
 export function drainStatements(plan: ApplyPlan): string[] {
   return [
     ...immediateConstraintsSql(plan),
-    ...drainSteps(plan).map((_, index) => `execute ${drainStep(index)}`),
+    ...drainSteps(plan).map((_, index) => `execute ${drainStep(plan, index)}`),
   ];
 }
 
 /** Once in a session that has `applySettings` for all of its life. */
 export function prepareDrainStatements(plan: ApplyPlan): string[] {
-  return drainSteps(plan).map((step, index) => `prepare ${drainStep(index)} as ${step}`);
+  return drainSteps(plan).map((step, index) => `prepare ${drainStep(plan, index)} as ${step}`);
 }
 
 /** Plans them, and keeps the plans; runs nothing. Shortly before the lock, so that nobody waits for the planner. */
 export function planDrainStatements(plan: ApplyPlan): string[] {
-  return drainSteps(plan).map((_, index) => `explain execute ${drainStep(index)}`);
+  return drainSteps(plan).map((_, index) => `explain execute ${drainStep(plan, index)}`);
 }
 
 function drainSteps(plan: ApplyPlan): string[] {
@@ -268,8 +268,9 @@ function drainSteps(plan: ApplyPlan): string[] {
   ];
 }
 
-function drainStep(index: number): string {
-  return `ghost_drain_${index + 1}`;
+/** A session may have the drains of several tables prepared. */
+function drainStep({ log }: ApplyPlan, index: number): string {
+  return ident(`ghost_drain_${index + 1}_${log.pending.name}`);
 }
 
 /** The rows-to-be of `to` for the keys in a part of the log. */

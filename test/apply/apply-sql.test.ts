@@ -151,9 +151,9 @@ test('the drain is prepared by name, without parameters, and runs as one message
   const prepared = prepareDrainStatements(plan);
   expect(prepared.join(';')).not.toContain('$');
   expect(prepared[0]).toBe(
-    'prepare ghost_drain_1 as delete from only "ghost_new_1"."orders" where exists (select from only "ghost"."truncations_1")',
+    'prepare "ghost_drain_1_pending_1" as delete from only "ghost_new_1"."orders" where exists (select from only "ghost"."truncations_1")',
   );
-  const names = ['ghost_drain_1', 'ghost_drain_2', 'ghost_drain_3', 'ghost_drain_4'];
+  const names = [1, 2, 3, 4].map((step) => `"ghost_drain_${step}_pending_1"`);
   expect(prepared.map((statement) => statement.split(' ')[1])).toEqual(names);
   expect(planDrainStatements(plan)).toEqual(names.map((name) => `explain execute ${name}`));
   expect(drainStatements(plan)).toEqual(names.map((name) => `execute ${name}`));
