@@ -3,33 +3,34 @@
  * run may have died at any point of making it, and whoever removes it may know nothing else of the migration.
  */
 import type { LockMode } from '../model/lock-mode.js';
-import {
-  dropCaptureStatements,
-  dropTriggerStatements,
-  type OwnObjects,
-  type Relation,
-} from '../state/own-objects.js';
+import { ident, qualified } from '../sql/quote.js';
+import type { OwnObjects, Relation } from '../state/own-objects.js';
 
 /** Capture on a table, under the name that it has now. */
 export interface CaptureOn {
   readonly table: Relation;
-  /** What switches it off, under `lock`. */
+  /** What switches it off, and the lock that takes. */
   readonly statements: readonly string[];
+  readonly lock: LockMode;
 }
-
-/** For `CaptureOn.statements`. */
-export const switchOffLock: LockMode = 'ACCESS EXCLUSIVE';
 
 /** Usually on the source; wherever it is, the log cannot go before it is off. */
 export function capturesOn({ triggers }: OwnObjects): CaptureOn[] {
   const tables = new Map(triggers.map(({ table }) => [table.oid, table]));
   return [...tables.values()].map((table) => ({
     table,
-    statements: dropTriggerStatements(triggers.filter((trigger) => trigger.table.oid === table.oid)),
+    statements: triggers
+      .filter((trigger) => trigger.table.oid === table.oid)
+      .map((trigger) => `drop trigger ${ident(trigger.name)} on ${qualified(table)}`),
+    lock: 'ACCESS EXCLUSIVE',
   }));
 }
 
 /** Once it is off: the log, and what wrote to it. */
-export function removeCaptureStatements(own: OwnObjects): string[] {
-  return dropCaptureStatements(own);
+export function removeCaptureStatements({ functions, tables, types }: OwnObjects): string[] {
+  return [
+    ...functions.map((name) => `drop function ${qualified(name)}()`),
+    ...tables.map((name) => `drop table ${qualified(name)}`),
+    ...types.map((name) => `drop type ${qualified(name)}`),
+  ];
 }

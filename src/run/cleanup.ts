@@ -2,7 +2,7 @@
  * Takes away what a migration put into the database: for abort, for a prepare that failed, for finalize. What that is, the marks
  * say (state/own-objects.ts); nothing is dropped by its name.
  */
-import { capturesOn, removeCaptureStatements, switchOffLock } from '../capture/removal.js';
+import { capturesOn, removeCaptureStatements, type CaptureOn } from '../capture/removal.js';
 import { Session } from '../db/session.js';
 import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
@@ -38,7 +38,7 @@ export interface CleanupWork {
 }
 
 /**
- * Removes capture, shadow, log and schemas, in two steps that can each be done again: the triggers, under the only lock on the
+ * Removes capture, shadow, log and schemas, in two steps that can each be done again: capture is switched off, under the only lock on the
  * source, and then all the rest in one transaction with what `record` writes.
  */
 export async function removeMigration(
@@ -79,7 +79,7 @@ async function removeObjects(
 ): Promise<void> {
   const { session } = work;
   const { own } = await look();
-  for (const { table } of capturesOn(own)) await switchCaptureOff(work, id, table, look);
+  for (const capture of capturesOn(own)) await switchCaptureOff(work, id, capture, look);
   await work.onCaptureOff?.();
   try {
     // All or nothing: what cannot go now must be found by the next try as this one found it.
@@ -124,7 +124,7 @@ export async function dropLeftovers(session: Session, record: MigrationRecord): 
 async function switchCaptureOff(
   work: CleanupWork,
   id: number,
-  { oid }: Relation,
+  { table: { oid }, lock }: CaptureOn,
   look: () => Promise<{ readonly own: OwnObjects }>,
 ): Promise<void> {
   const what = 'switching capture off';
@@ -133,7 +133,7 @@ async function switchCaptureOff(
       await underLock({
         session: work.session,
         watcher: work.watcher,
-        request: { what, table: qualified(table), tableOid: oid, mode: switchOffLock },
+        request: { what, table: qualified(table), tableOid: oid, mode: lock },
         limits: work.limits,
         work: async () => {
           await stillThere();

@@ -3,7 +3,7 @@
  * something of ours asks here, and drops what this says.
  */
 import type { Session } from '../db/session.js';
-import { ident, qualified } from '../sql/quote.js';
+import { ident } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import { capturesOfSql, markedMigrationsSql, ownObjectsSql } from './own-objects-sql.js';
@@ -68,22 +68,9 @@ export async function readOwnObjects(
   };
 }
 
-/** The change log and the functions that write to it: when the triggers are gone. */
-export function dropCaptureStatements({ functions, tables, types }: OwnObjects): string[] {
-  return [
-    ...functions.map((name) => `drop function ${qualified(name)}()`),
-    ...tables.map((name) => `drop table ${qualified(name)}`),
-    ...types.map((name) => `drop type ${qualified(name)}`),
-  ];
-}
-
 /** Without CASCADE: what somebody else has put there is not ours to drop. */
 export function dropSchemaStatements(schemas: readonly OwnSchema[]): string[] {
   return schemas.map(({ name }) => `drop schema ${ident(name)}`);
-}
-
-export function dropTriggerStatements(triggers: readonly OwnTrigger[]): string[] {
-  return triggers.map(({ name, table }) => `drop trigger ${ident(name)} on ${qualified(table)}`);
 }
 
 /** What a table of this OID is called now; null when there is none. */
