@@ -21,9 +21,11 @@ const layers = [
   ['sql'],
   ['model'],
   ['errors'],
+  // What to do next, as data: errors say it.
+  ['advice'],
 ];
 
-const folder = (name) => (['index', 'errors'].includes(name) ? `^src/${name}\\.ts$` : `^src/${name}/`);
+const folder = (name) => (['index', 'errors', 'advice'].includes(name) ? `^src/${name}\\.ts$` : `^src/${name}/`);
 
 const layerRules = layers.flatMap((names, depth) =>
   names.map((name) => ({
@@ -61,14 +63,14 @@ module.exports = {
       comment: 'A reporter subscribes to events; it does not reach into the work.',
       severity: 'error',
       from: { path: '^src/report/' },
-      to: { path: '^src/', pathNot: ['^src/report/', folder('sql'), folder('model'), folder('errors')] },
+      to: { path: '^src/', pathNot: ['^src/report/', folder('sql'), folder('model'), folder('errors'), folder('advice')] },
     },
     {
       name: 'lab-knows-nothing-of-the-tool',
       comment: 'Who proves the tool must not be misled by it.',
       severity: 'error',
       from: { path: '^src/lab/' },
-      to: { path: '^src/', pathNot: ['lab', 'db', 'sql', 'model', 'errors'].map(folder) },
+      to: { path: '^src/', pathNot: ['lab', 'db', 'sql', 'model', 'errors', 'advice'].map(folder) },
     },
     {
       name: 'terminal-libraries',

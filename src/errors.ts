@@ -2,6 +2,7 @@
  * Every error that reaches a user is one of these: a stable code, what happened, what state things are in,
  * and what to do next. The class decides the exit code (docs/cli.md), the code decides the page (docs/errors.md).
  */
+import { inWords, joined, type Text } from './advice.js';
 
 /** Exit codes of the command line; part of its contract. */
 export const ExitCode = {
@@ -20,17 +21,19 @@ export interface ErrorFacts {
   /** Facts for scripts: names, keys, pids. Never SQL text of other sessions, never a password. */
   readonly details?: Readonly<Record<string, unknown>>;
   /** What state the tables and the migration are in now. */
-  readonly state?: string;
-  /** The next command, or what to change. */
-  readonly hint?: string;
+  readonly state?: Text;
+  /** What to do next, or what to change. */
+  readonly hint?: Text;
   readonly cause?: unknown;
 }
 
 export abstract class PgGhostError extends Error {
   abstract readonly exitCode: ExitCode;
   readonly details: Readonly<Record<string, unknown>>;
+  /** In words; `told` has what to do as data. */
   readonly state: string | null;
   readonly hint: string | null;
+  readonly told: { readonly state: Text | null; readonly hint: Text | null };
 
   constructor(
     /** Stable, kebab-case; documented in docs/errors.md. */
@@ -41,8 +44,10 @@ export abstract class PgGhostError extends Error {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.name = new.target.name;
     this.details = facts.details ?? {};
-    this.state = facts.state ?? null;
-    this.hint = facts.hint ?? null;
+    const { state = null, hint = null } = facts;
+    this.told = { state, hint };
+    this.state = state === null ? null : inWords(state);
+    this.hint = hint === null ? null : inWords(hint);
   }
 
   toJSON(): Record<string, unknown> {
@@ -67,7 +72,7 @@ export interface Refusal {
   /** Stable, kebab-case; documented in docs/errors.md. */
   readonly code: string;
   readonly message: string;
-  readonly hint?: string;
+  readonly hint?: Text;
 }
 
 /** The plan says no. Nothing was changed. */
@@ -83,7 +88,7 @@ export class RefusedError extends PgGhostError {
       reasons.map((reason) => reason.message).join('\n'),
       {
         state: 'nothing was changed',
-        ...(hints.length > 0 ? { hint: [...new Set(hints)].join('\n') } : {}),
+        ...(hints.length > 0 ? { hint: joined(distinct(hints), '\n') } : {}),
         ...facts,
       },
     );
@@ -91,8 +96,16 @@ export class RefusedError extends PgGhostError {
   }
 
   override toJSON(): Record<string, unknown> {
-    return { ...super.toJSON(), reasons: this.reasons };
+    const reasons = this.reasons.map(({ hint, ...reason }) => ({
+      ...reason,
+      ...(hint === undefined ? {} : { hint: inWords(hint) }),
+    }));
+    return { ...super.toJSON(), reasons };
   }
+}
+
+function distinct(texts: readonly Text[]): Text[] {
+  return [...new Map(texts.map((text) => [inWords(text), text])).values()];
 }
 
 /** Something went wrong on the way. The state is kept unless `state` says otherwise. */

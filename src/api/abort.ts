@@ -1,4 +1,5 @@
 /** Undoes a migration that has not swapped: the database is as it was found (invariant 1). */
+import { advice, doing, toDo } from '../advice.js';
 import { randomUUID } from 'node:crypto';
 import { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
@@ -25,7 +26,7 @@ import { defaultRunSettings } from '../settings/table.js';
  * @throws RefusedError when the tables are already swapped
  */
 export async function abort(options: CommonOptions, id: number): Promise<void> {
-  const state = `the source keeps its rows and its definition; pg-ghost abort ${id} can be given again at any time`;
+  const state = advice`the source keeps its rows and its definition; ${toDo('abort', id)} can be given again at any time`;
   await explained(options, state, () => undo(options, id));
 }
 
@@ -113,7 +114,7 @@ async function mayAbort(
       ? {
           code: 'already-swapped',
           message: `migration ${id} has already swapped its tables; the old one is ${old === null ? 'gone' : displayName(old)}`,
-          hint: `pg-ghost finalize ${id} drops the old table`,
+          hint: advice`${doing('finalize', id)} drops the old table`,
         }
       : { code: 'already-ended', message: `migration ${id} is already ${record.phase}` },
   ]);

@@ -2,6 +2,7 @@
  * Which migration a table is in, by its OID and not by its name, and what to say of one whose state came with a dump or a copy of
  * another database: it cannot go on here, since nobody knows what its log has missed; it can be removed.
  */
+import { advice, doing } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
@@ -24,8 +25,8 @@ export function elsewhere(
         code: 'state-from-elsewhere',
         message: `migration ${id} of ${displayName(table)} was not begun in this database: ${how}`,
         hint: isSwapped(phase)
-          ? `pg-ghost finalize ${id} drops the old table here; the other database keeps its own`
-          : `pg-ghost abort ${id} removes it here, then run again; the other database keeps its own`,
+          ? advice`${doing('finalize', id)} drops the old table here; the other database keeps its own`
+          : advice`${doing('abort', id)} removes it here, then run again; the other database keeps its own`,
       },
     ],
     { state: 'nothing was changed' },

@@ -1,4 +1,5 @@
 /** Ends a migration: the old table goes, and with it the last of what pg-ghost put there. */
+import { advice, named, toDo } from '../advice.js';
 import { Session } from '../db/session.js';
 import { SqlState, isServerError, messageWithDetail, sqlState } from '../db/sqlstate.js';
 import { FailedError, RefusedError } from '../errors.js';
@@ -27,7 +28,7 @@ const patienceMs = 15_000;
 
 /** Drops the old table. Nothing can be taken back after this. */
 export async function finalize(options: CommonOptions, id: number): Promise<void> {
-  const state = `the new table is in use; pg-ghost finalize ${id} can be given again at any time`;
+  const state = advice`the new table is in use; ${toDo('finalize', id)} can be given again at any time`;
   await explained(options, state, () => drop(options, id));
 }
 
@@ -48,7 +49,7 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
         : {
             code: 'not-swapped',
             message: `migration ${id} has not swapped its tables yet (it is in phase ${record.phase})`,
-            hint: `run the same pg-ghost run command to continue it, or pg-ghost abort ${id} to undo it`,
+            hint: advice`run the same ${named('run')} command to continue it, or ${toDo('abort', id)} to undo it`,
           },
     ]);
   }
@@ -158,7 +159,7 @@ async function dropTable(
 function movedMeanwhile(id: number): FailedError {
   return new FailedError('old-table-not-dropped', 'the old table was moved at the same moment', {
     state: 'the new table is in use; nothing was dropped',
-    hint: `pg-ghost finalize ${id} again`,
+    hint: advice`${toDo('finalize', id)} again`,
   });
 }
 
@@ -167,7 +168,7 @@ function notDropped(error: unknown, old: string, id: number): unknown {
     return new FailedError('lock-not-obtained', `${old} could not be dropped: ${notObtainedText(error)}`, {
       details: notObtainedDetails(error),
       state: 'the new table is in use; the old one is still there',
-      hint: `pg-ghost finalize ${id} again when nobody reads it`,
+      hint: advice`${toDo('finalize', id)} again when nobody reads it`,
     });
   }
   if (!isServerError(error)) return error;
@@ -178,8 +179,8 @@ function notDropped(error: unknown, old: string, id: number): unknown {
     {
       state: 'the new table is in use; the old one is still there',
       hint: dependents
-        ? `something was made that depends on it; drop that, then pg-ghost finalize ${id} again`
-        : `pg-ghost finalize ${id} again`,
+        ? advice`something was made that depends on it; drop that, then ${toDo('finalize', id)} again`
+        : advice`${toDo('finalize', id)} again`,
       cause: error,
     },
   );

@@ -1,4 +1,5 @@
 /** `migrate`: from a request to the swapped tables. Decides whether to begin, to continue, or to refuse. */
+import { advice, doing, named, toDo } from '../advice.js';
 import { isDeepStrictEqual } from 'node:util';
 import { Session } from '../db/session.js';
 import { findTable, type FoundTable } from '../catalog/table.js';
@@ -56,7 +57,7 @@ export interface MigrationResult extends Readonly<EventMap['migration:done']> {
  *   call continues
  */
 export async function migrate(options: MigrateOptions): Promise<MigrationResult> {
-  const state = 'what was stored is kept: pg-ghost status says where it stands';
+  const state = advice`what was stored is kept: ${named('status')} says where it stands`;
   return await explained(options, state, () => beginOrContinue(options));
 }
 
@@ -188,7 +189,7 @@ function anotherChange({ id, table, request }: MigrationRecord, asked: ChangeReq
     {
       code: 'another-change',
       message: `${displayName(table)} is in migration ${id} already, with another change:\n  there: ${describeRequest(request)}\n  asked: ${describeRequest(asked)}`,
-      hint: `pg-ghost run --resume ${id} continues it, pg-ghost abort ${id} undoes it`,
+      hint: advice`${doing('resume', id)} continues it, ${doing('abort', id)} undoes it`,
     },
   ]);
 }
@@ -242,7 +243,8 @@ async function alreadySwapped(
   );
   emitter.withId(id)('warning', {
     code: 'already-swapped',
-    message: `migration ${id} has made this change already; pg-ghost finalize ${id} drops the old table`,
+    message: `migration ${id} has made this change already`,
+    hint: advice`${doing('finalize', id)} drops the old table`,
   });
   const { old: kept } = await whereabouts(control, record);
   const old = displayName(kept ?? { schema: schemasOf(id).old, name: plan.table.name });
@@ -261,11 +263,11 @@ function alreadyRunning(id: number, table: string, pid: number | null, ageSecond
     {
       code: 'already-running',
       message: `${table} is being migrated right now by another run of migration ${id}${who}`,
-      hint:
-        `pg-ghost status ${id} shows how far it is` +
-        (pid === null
+      hint: advice`${doing('status', id)} shows how far it is${
+        pid === null
           ? ''
-          : `; if its machine is gone, run again when nothing was heard of it for ${staleSeconds} s, or select pg_terminate_backend(${pid}) first`),
+          : `; if its machine is gone, run again when nothing was heard of it for ${staleSeconds} s, or select pg_terminate_backend(${pid}) first`
+      }`,
     },
   ]);
 }
@@ -286,7 +288,7 @@ function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecor
       {
         code: 'not-finalized',
         message: `migration ${swapped.id} of ${displayName(plan.table)} still keeps the table from before it`,
-        hint: `pg-ghost finalize ${swapped.id} first`,
+        hint: advice`${toDo('finalize', swapped.id)} first`,
       },
     ]);
   }

@@ -1,4 +1,5 @@
 /** At the edge of the library: what the server says and nobody foresaw is still one of our errors. */
+import type { Text } from '../advice.js';
 import { Session } from '../db/session.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, PgGhostError } from '../errors.js';
@@ -11,11 +12,7 @@ import type { CommonOptions } from '../run/run-options.js';
  *
  * @param state what the tables are in when it fails half way
  */
-export async function explained<T>(
-  options: CommonOptions,
-  state: string,
-  work: () => Promise<T>,
-): Promise<T> {
+export async function explained<T>(options: CommonOptions, state: Text, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (thrown) {
@@ -43,7 +40,7 @@ export async function explained<T>(
 }
 
 /** Asked in a session of its own: those of the command may be in a transaction that has failed. */
-async function named(options: CommonOptions, error: unknown, state: string): Promise<unknown> {
+async function named(options: CommonOptions, error: unknown, state: Text): Promise<unknown> {
   try {
     await using session = await Session.open({
       own: true,

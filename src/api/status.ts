@@ -1,4 +1,5 @@
 /** Where migrations stand, for people and scripts. */
+import { advice, doing, toDo, type Text } from '../advice.js';
 import { readBacklog } from '../capture/backlog.js';
 import { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
@@ -49,7 +50,7 @@ export interface MigrationStatus {
   /** What `set` can change, by its names, as it is in the run now; null when nobody runs it. Of a limit null is off. */
   readonly settings: Readonly<Record<string, number | string | boolean | null>> | null;
   /** The error that stopped the last run. */
-  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
+  readonly error: { readonly code: string; readonly message: string; readonly hint: Text | null } | null;
   /** The last comparison of the tables that came to its end. */
   readonly verification: {
     readonly mode: 'full' | 'sample' | 'off';
@@ -64,8 +65,8 @@ export interface MigrationStatus {
   readonly progress: { readonly ageSeconds: number; readonly state: ProgressState } | null;
   /** Every lock on a user's table, and what it cost. */
   readonly locks: readonly (LedgerEntry & { readonly at: string })[];
-  /** The next command for whoever looks at this. */
-  readonly next: string;
+  /** What to do next, for whoever looks at this. */
+  readonly next: Text;
 }
 
 /** All migrations of the database, or the one. */
@@ -128,7 +129,7 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
-    next: nextCommand(record, found, runner),
+    next: whatNext(record, found, runner),
   };
 }
 
@@ -181,19 +182,19 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
   }
 }
 
-function nextCommand(record: MigrationRecord, found: Whereabouts, runner: number | null): string {
+function whatNext(record: MigrationRecord, found: Whereabouts, runner: number | null): Text {
   const { id, phase } = record;
   const renamed = renamedTo(record, found);
   if (isSwapped(phase) && found.old?.isOutside === true)
-    return `the old table was moved to ${displayName(found.old)} and is yours now; pg-ghost finalize ${id} removes the rest`;
-  if (isSwapped(phase)) return `pg-ghost finalize ${id} drops the old table once nobody needs it`;
+    return advice`the old table was moved to ${displayName(found.old)} and is yours now; ${doing('finalize', id)} removes the rest`;
+  if (isSwapped(phase)) return advice`${doing('finalize', id)} drops the old table once nobody needs it`;
   if (isEnded(phase)) return 'nothing to do';
   if (found.origin !== 'here') {
     const how = found.origin === 'copied' ? 'a copy of another database' : 'a dump of another database';
-    return `it came here with ${how}: pg-ghost abort ${id} removes it`;
+    return advice`it came here with ${how}: ${doing('abort', id)} removes it`;
   }
   if (runner !== null) return `runs now, in backend ${runner}`;
   if (renamed !== null)
-    return `the table was renamed to ${renamed}: rename it back and pg-ghost run --resume ${id}, or pg-ghost abort ${id}`;
-  return `pg-ghost run --resume ${id} continues it, as the same run command does; pg-ghost abort ${id} undoes it`;
+    return advice`the table was renamed to ${renamed}: rename it back and ${toDo('resume', id)}, or ${toDo('abort', id)}`;
+  return advice`${doing('resume', id)} continues it, as the same run command does; ${doing('abort', id)} undoes it`;
 }

@@ -1,4 +1,5 @@
 /** `pause`, `unpause`, `set`, `cutover`: what a run is asked from elsewhere, and what it answers. */
+import { advice, doing, inWords, toDo } from '../advice.js';
 import { Session } from '../db/session.js';
 import { sleep } from '../db/wait.js';
 import { FailedError, RefusedError } from '../errors.js';
@@ -22,9 +23,13 @@ const lookMs = 1_000;
 /** A run answers within a second; a rehearsal has the locks to wait for. */
 const patienceMs = { answer: 15_000, rehearsal: 15 * 60_000 };
 
-/** Copy, verification and swap wait; the log goes on being applied. */
-export async function pause(options: CommonOptions, id: number): Promise<Answer> {
-  return await steer(options, id, 'pause', {});
+/** Copy, verification and swap wait; the log goes on being applied. @param by what the run then says that it was paused by */
+export async function pause(
+  options: CommonOptions,
+  id: number,
+  { by }: { readonly by?: string } = {},
+): Promise<Answer> {
+  return await steer(options, id, 'pause', by === undefined ? {} : { by });
 }
 
 export async function unpause(options: CommonOptions, id: number): Promise<Answer> {
@@ -85,16 +90,16 @@ async function steer(
     const what = isThere ? 'did not answer' : 'ended, or lost its connection, before it answered';
     throw new FailedError('no-answer', `the run of migration ${id} ${what}`, {
       state: 'the command was withdrawn, nothing was changed',
-      hint: `pg-ghost status ${id} says when it was last heard of`,
+      hint: advice`${doing('status', id)} says when it was last heard of`,
     });
   });
 }
 
 function done(id: number, answer: Answer): Answer {
   if (answer.ok) return answer;
-  throw new FailedError('not-done', answer.said, {
+  throw new FailedError('not-done', inWords(answer.said), {
     state: `migration ${id} goes on as it was`,
-    hint: `pg-ghost status ${id}`,
+    hint: advice`${toDo('status', id)}`,
     ...(answer.details === undefined ? {} : { details: answer.details }),
   });
 }
@@ -106,7 +111,7 @@ async function refuseUnlessRunning(session: Session, id: number): Promise<void> 
       {
         code: 'already-ended',
         message: `migration ${id} is already ${record.phase}`,
-        hint: `pg-ghost status ${id}`,
+        hint: advice`${toDo('status', id)}`,
       },
     ]);
   }
@@ -116,7 +121,7 @@ async function refuseUnlessRunning(session: Session, id: number): Promise<void> 
     {
       code: 'not-running',
       message: `nobody runs migration ${id} now (it is in phase ${record.phase})`,
-      hint: `pg-ghost run --resume ${id} continues it; options given there count from then on`,
+      hint: advice`${doing('resume', id)} continues it; options given there count from then on`,
     },
   ]);
 }

@@ -1,4 +1,5 @@
 /** `verify`: compares the tables of a migration, whether somebody runs it or not. Changes nothing. */
+import { advice, toDo } from '../advice.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
@@ -144,7 +145,7 @@ async function waitForApply(
         {
           code: 'not-comparable',
           message: `the table was truncated, and nobody runs migration ${id}: the shadow has not followed yet`,
-          hint: `pg-ghost run --resume ${id}`,
+          hint: advice`${toDo('resume', id)}`,
         },
       ]);
     }
@@ -180,7 +181,7 @@ async function streamBetween(
     {
       code: 'not-comparable',
       message: `a table of migration ${record.id} is not there any more`,
-      hint: `pg-ghost status ${record.id}`,
+      hint: advice`${toDo('status', record.id)}`,
     },
   ]);
 }
@@ -191,7 +192,7 @@ function notComparable({ id, phase, plan }: MigrationRecord): RefusedError {
     : isSwapped(phase) && plan.key?.needsHelperIndex === true
       ? `the new table has no unique index over the key by which its rows are found`
       : `migration ${id} is in phase ${phase}: the shadow is not complete yet`;
-  return new RefusedError([{ code: 'not-comparable', message: why, hint: `pg-ghost status ${id}` }]);
+  return new RefusedError([{ code: 'not-comparable', message: why, hint: advice`${toDo('status', id)}` }]);
 }
 
 function stateOf({ id, phase }: MigrationRecord): string {

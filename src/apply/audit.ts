@@ -5,6 +5,7 @@
  * collide end the run. Where rows were lost to a collision that is over (one of the two was renamed or deleted), their keys are put
  * into the log, and apply brings them back.
  */
+import { advice, toDo } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
@@ -76,7 +77,7 @@ export function keysCollide(plan: ApplyPlan, collisions: readonly Collision[]): 
         constraint: null,
       },
       state: `${plan.told.untouched}, the application's writes go on; migration ${plan.id} keeps its state`,
-      hint: `change or delete one of them and run the same command again, or pg-ghost abort ${plan.id}`,
+      hint: advice`change or delete one of them and run the same command again, or ${toDo('abort', plan.id)}`,
     },
   );
 }

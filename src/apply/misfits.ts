@@ -1,4 +1,5 @@
 /** Entries that cannot be applied because a row does not fit `to`: found by halving, and told by name. */
+import { advice, toDo } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { isConflict, isRowError, SqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
@@ -183,7 +184,7 @@ export function misfitError(plan: ApplyPlan, misfits: readonly Misfit[], first: 
       sqlState: error.code,
     },
     state: `${plan.told.untouched}, the application's writes go on; migration ${plan.id} keeps its state`,
-    hint: `fix the rows and run the same command again, or pg-ghost abort ${plan.id}`,
+    hint: advice`fix the rows and run the same command again, or ${toDo('abort', plan.id)}`,
     cause: error,
   });
 }

@@ -7,6 +7,7 @@ import type { EventListener } from '../model/event.js';
 import { logReporter } from '../report/log.js';
 import { connectionFrom } from './given-connection.js';
 import { type Aftermath, interruptionOf, Interrupts } from './interrupts.js';
+import { inCommandLines } from './command-line.js';
 import type { Invocation, Library } from './invocation.js';
 import { createLogging, type LogLevel } from './logging.js';
 
@@ -94,7 +95,7 @@ export async function work(
     const connection = connectionFrom(values.dsn, env);
     for (const notice of connectionNotices(connection)) aside(() => stderr.line(`pg-ghost: ${notice}`));
     await body({
-      library: await invocation.library(),
+      library: inCommandLines(await invocation.library()),
       common: { connection, signal, cancelSignal },
       log: logReporter(logging.logger),
     });

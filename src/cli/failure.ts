@@ -1,10 +1,12 @@
 /** Any thrown value as what is told about it: the exit code, the JSON line, and the text for people. Pure. */
 import { CommanderError } from '@commander-js/extra-typings';
+import { inWords } from '../advice.js';
 import { isServerError, messageOf } from '../db/sqlstate.js';
 import { ExitCode, PgGhostError, type Refusal, RefusedError } from '../errors.js';
 import type { FailureFields } from '../report/json-lines.js';
 import type { Paint } from '../report/paint.js';
 import type { Redact } from '../report/redact.js';
+import { commandText, inCommands } from './command-line.js';
 
 export interface Failure extends FailureFields {
   readonly exitCode: ExitCode;
@@ -14,7 +16,7 @@ export interface Failure extends FailureFields {
 }
 
 export function describeFailure(error: unknown, redact: Redact): Failure {
-  return redactStrings(describe(error), redact);
+  return redactStrings(inCommands(describe(error)), redact);
 }
 
 function describe(error: unknown): Failure {
@@ -35,8 +37,8 @@ function describe(error: unknown): Failure {
     return {
       code: error.code,
       message: error.message,
-      state: error.state,
-      hint: error.hint,
+      state: error.told.state === null ? null : commandText(error.told.state),
+      hint: error.told.hint === null ? null : commandText(error.told.hint),
       exitCode: error.exitCode,
       ...(Object.keys(error.details).length > 0 ? { details: error.details } : {}),
       ...(error instanceof RefusedError ? { reasons: error.reasons } : {}),
@@ -91,7 +93,10 @@ export function failureLines(failure: Failure, paint: Paint, { stack = false } =
 
 function reasonLines({ message, hint }: Refusal, paint: Paint): string[] {
   const inner = (text: string): string => text.replaceAll('\n', '\n    ');
-  return [`  - ${inner(message)}`, ...(hint === undefined ? [] : [`    ${paint('dim', inner(hint))}`])];
+  return [
+    `  - ${inner(message)}`,
+    ...(hint === undefined ? [] : [`    ${paint('dim', inner(inWords(hint)))}`]),
+  ];
 }
 
 function redactStrings<T>(value: T, redact: Redact): T {

@@ -4,6 +4,7 @@ import type { GivenOption } from '../report/plan-settings.js';
 import type { Redact } from '../report/redact.js';
 import { defaultText, isNothing, keyedRows, meaningOf, typedOf, type KeyedRow } from '../settings/rows.js';
 import type { RunSettings } from '../settings/run-settings.js';
+import { commandLine } from './command-line.js';
 import type { Hook } from './hooks.js';
 import { runOptions } from './options.js';
 
@@ -42,7 +43,7 @@ function optionOf(row: KeyedRow, value: unknown): GivenOption {
     // What is an object to a program was typed as a text.
     value: typeof value !== 'object' ? value : repeats === true ? typed : (typed[0] ?? null),
     typed,
-    means: meaningOf(row, value),
+    means: meaningOf(row, value, commandLine),
     default: defaultText(row),
     onlyForCopy: row.countsForNative !== true,
   };

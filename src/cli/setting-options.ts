@@ -4,6 +4,7 @@ import { defaultText, helpOf, keyedRows, isNothing, type KeyedRow } from '../set
 import { defaultRunSettings } from '../settings/table.js';
 import type { RunSettings } from '../settings/run-settings.js';
 import { replicaFrom, type Environment } from './given-connection.js';
+import { commandLine } from './command-line.js';
 import { parserOf } from './values.js';
 
 /** Of the options that are not a setting's, which each command names by itself. */
@@ -18,7 +19,7 @@ function optionOf(row: KeyedRow): Option {
   const { key, kind } = row;
   const option = new Option(
     kind.placeholder === null ? `--${key}` : `--${key} <${kind.placeholder}>`,
-    helpOf(row),
+    helpOf(row, commandLine),
   );
   if (kind.choices !== undefined) option.choices(Object.keys(kind.choices));
   else if (kind.repeats === true) option.argParser<unknown>(appending(row));

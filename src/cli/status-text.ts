@@ -1,4 +1,5 @@
 /** Migrations for people: a table of all, everything about one, or what its locks have cost. Pure. */
+import { inWords } from '../advice.js';
 import { summarizeLedger } from '../locks/ledger.js';
 import { isEnded } from '../model/phase.js';
 import type { MigrationStatus } from '../api/status.js';
@@ -16,7 +17,7 @@ export function statusTable(migrations: readonly MigrationStatus[], { paint }: L
     `${percent} %`,
     count(backlog),
     runnerText({ phase, runnerPid, error }),
-    next,
+    inWords(next),
   ]);
   const [head = '', ...lines] = grid([['id', 'table', 'phase', 'copied', 'backlog', 'run', 'next'], ...rows]);
   return [paint('dim', head), ...lines];
@@ -39,10 +40,10 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
     ['verified', verifiedText(migration.verification)],
     ['throttled', throttledBy],
     ['error', error === null ? null : `${error.message} (${error.code})`],
-    ['hint', error?.hint ?? null],
+    ['hint', error?.hint == null ? null : inWords(error.hint)],
     ['created', migration.createdAt],
     ['updated', migration.updatedAt],
-    ['next', migration.next],
+    ['next', inWords(migration.next)],
   ];
   const shown = facts.flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
   return [

@@ -1,4 +1,5 @@
 /** Finds the rows that make a chunk fail, by halving it: which rows, not just that there are some. */
+import { advice, toDo } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { isRowError, SqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
@@ -110,7 +111,7 @@ export function rowDoesNotFit(plan: CopyPlan, rows: readonly BadRow[], first: Se
         sqlState: error.code,
       },
       state: `${plan.told.untouched}; migration ${plan.id} keeps its state`,
-      hint: `fix the rows and run the same command again, or pg-ghost abort ${plan.id}`,
+      hint: advice`fix the rows and run the same command again, or ${toDo('abort', plan.id)}`,
       cause: error,
     },
   );

@@ -4,6 +4,7 @@
  *
  * On the command line's `--json` each is one line, with `id` (the migration) and `at` (ISO time) added.
  */
+import type { Text } from '../advice.js';
 import type { Phase } from './phase.js';
 import type { Blocker } from './blocker.js';
 import type { Plan } from './plan.js';
@@ -108,10 +109,10 @@ export interface EventMap {
   'run:asked': {
     readonly name: 'pause' | 'unpause' | 'set' | 'cutover' | 'rehearse';
     readonly ok: boolean;
-    readonly said: string;
+    readonly said: Text;
   };
   /** The swap is not tried now. */
-  'cutover:postponed': { readonly why: string };
+  'cutover:postponed': { readonly why: Text };
   /** The whole swap was done and taken back. */
   'cutover:rehearsed': { readonly holdMs: number; readonly attempts: number; readonly drainedKeys: number };
   /** A lock on a user's table, taken or missed, and what it cost the application. */
@@ -148,7 +149,7 @@ export interface EventMap {
     readonly why: MissedTry['why'] | 'old-snapshot';
   };
   /** Something the user should know now; the work goes on. */
-  warning: { readonly code: string; readonly message: string };
+  warning: { readonly code: string; readonly message: string; readonly hint?: Text };
   'migration:done': {
     readonly table: string;
     /** Where the old table is kept; null when the change was native. */

@@ -1,4 +1,5 @@
 /** Where a run stands, as data: events in, view state out. What a display shows is decided here, how it looks elsewhere. */
+import type { Text } from '../advice.js';
 import type { EventMap, MigrationEvent } from './event.js';
 import { type Phase, phases, phaseStoredBy, phaseTable } from './phase.js';
 
@@ -47,10 +48,10 @@ export interface ProgressState {
   readonly lock: LockWait | null;
   /** Why copy and verification are held up; empty when they are not. */
   readonly throttle: readonly string[];
-  /** By `pg-ghost pause`. */
+  /** Somebody has asked for it. */
   readonly paused: boolean;
   /** Why the swap is not tried now. */
-  readonly postponed: string | null;
+  readonly postponed: Text | null;
   /** Blocked backends x milliseconds of all locks so far. */
   readonly harmMs: number;
   /** How often somebody altered the table, and the shadow followed. */

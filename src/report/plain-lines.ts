@@ -1,4 +1,5 @@
 /** Progress for logs and pipes: a line at each change of phase, and one every few seconds in between. */
+import { named, said, words, type SayAction } from '../advice.js';
 import type { MigrationEvent } from '../model/event.js';
 import type { Phase } from '../model/phase.js';
 import { clock, counted, duration, milliseconds } from './format.js';
@@ -12,12 +13,18 @@ export interface PlainLinesOptions {
   readonly write: (line: string) => void;
   readonly look: Look;
   readonly everyMs?: number;
+  readonly say?: SayAction;
 }
 
 /** Slow enough that a run of an hour leaves a log that people read. */
 const defaultEveryMs = 5000;
 
-export function plainLinesReporter({ write, look, everyMs = defaultEveryMs }: PlainLinesOptions): Reporter {
+export function plainLinesReporter({
+  write,
+  look,
+  everyMs = defaultEveryMs,
+  say = words,
+}: PlainLinesOptions): Reporter {
   let state = initialProgress;
   const stamped = (text: string, at: number): void =>
     write(`[${clock(Math.max(0, at - (state.startedAt ?? at)) / 1000)}] ${text}`);
@@ -29,7 +36,7 @@ export function plainLinesReporter({ write, look, everyMs = defaultEveryMs }: Pl
   return {
     listener(event) {
       state = reduceProgress(state, event);
-      const text = eventText(event, state);
+      const text = eventText(event, state, say);
       if (text !== null) stamped(text, event.at.getTime());
     },
     above: (work) => work(),
@@ -38,7 +45,7 @@ export function plainLinesReporter({ write, look, everyMs = defaultEveryMs }: Pl
 }
 
 /** The events that get a line of their own; null for the others. */
-export function eventText(event: MigrationEvent, state: ProgressState): string | null {
+export function eventText(event: MigrationEvent, state: ProgressState, say: SayAction): string | null {
   switch (event.event) {
     case 'migration:started':
       return `migration ${event.id}: ${event.table}, shadow ${event.shadow}${event.fresh ? '' : `, continued at ${event.phase}`}`;
@@ -61,9 +68,9 @@ export function eventText(event: MigrationEvent, state: ProgressState): string |
         ? 'no longer held up'
         : `held up: ${event.reasons.map(({ text }) => text).join('; ')}`;
     case 'run:asked':
-      return `pg-ghost ${event.name === 'rehearse' ? 'cutover --rehearse' : event.name}: ${event.said}`;
+      return `${say(named(event.name))}: ${said(event.said, say)}`;
     case 'cutover:postponed':
-      return `not swapped yet: ${event.why}`;
+      return `not swapped yet: ${said(event.why, say)}`;
     case 'cutover:rehearsed':
       return `rehearsed and taken back at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
     case 'lock:blocker':

@@ -1,4 +1,5 @@
 /** A plan for people: the verdict and its reasons first, then what it means, then what to watch out for. Pure. */
+import { inWords } from '../advice.js';
 import { fewNames, listsThem } from '../sql/few-names.js';
 import type { ColumnMapping, Obstacle, Plan, PlannedDependent, Warning } from '../model/plan.js';
 import { displayName } from '../sql/quote.js';
@@ -74,11 +75,16 @@ function verdictLines(plan: Plan, look: Look): string[] {
     ...plan.reasons.flatMap(({ message, hint }, index) => [
       ...item('-', message, look),
       // Ten views that are refused for one reason have one way out, which is told below the last of them.
-      ...(hint === undefined || plan.reasons[index + 1]?.hint === hint
+      ...(hint === undefined || isSaidBelow(plan, index)
         ? []
-        : paragraph('    ', hint, look.width).map((line) => look.paint('dim', line))),
+        : paragraph('    ', inWords(hint), look.width).map((line) => look.paint('dim', line))),
     ]),
   ];
+}
+
+function isSaidBelow({ reasons }: Plan, index: number): boolean {
+  const [hint, next] = [reasons[index]?.hint, reasons[index + 1]?.hint];
+  return hint !== undefined && next !== undefined && inWords(hint) === inWords(next);
 }
 
 function paintVerdict(line: string, { table, verdict }: Plan, tone: Tone, { paint }: Look): string {

@@ -1,4 +1,5 @@
 /** The view state as text: a block of lines for a terminal, one line for everything else. Pure. */
+import { inWords } from '../advice.js';
 import type { Blocker } from '../model/blocker.js';
 import { clock, count, duration } from './format.js';
 import type { Look } from './paint.js';
@@ -33,7 +34,7 @@ export function progressLine(state: ProgressState, look: Look): string {
     phase,
     ...phaseTexts[phase].now(state, look).flat(),
     ...state.throttle.map((text) => `held up: ${text}`),
-    ...(state.postponed === null ? [] : [`not swapped yet: ${state.postponed}`]),
+    ...(state.postponed === null ? [] : [`not swapped yet: ${inWords(state.postponed)}`]),
     ...lockTexts(state.lock),
   ];
   return parts.join(` ${look.symbols.separator} `);
@@ -64,7 +65,7 @@ function phaseLines(state: ProgressState, view: PhaseView, look: Look): string[]
   const [first = '', ...rest] = [
     ...texts.now(state, look).map((parts) => parts.join(` ${symbols.separator} `)),
     ...state.throttle.map((text) => `held up: ${text}`),
-    ...(state.postponed === null ? [] : [`not swapped yet: ${state.postponed}`]),
+    ...(state.postponed === null ? [] : [`not swapped yet: ${inWords(state.postponed)}`]),
     ...lockTexts(state.lock),
   ];
   const bar = texts.bar(state, look);

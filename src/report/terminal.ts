@@ -1,4 +1,5 @@
 /** The live display: `renderProgress` drawn over itself. */
+import { words, type SayAction } from '../advice.js';
 import type { Look } from './paint.js';
 import { eventText } from './plain-lines.js';
 import { initialProgress, reduceProgress } from '../model/progress.js';
@@ -12,12 +13,18 @@ export interface TerminalOptions {
   readonly look: () => Look;
   /** Lines below the phases, asked at each drawing. */
   readonly footer?: () => readonly string[];
+  readonly say?: SayAction;
 }
 
 /** Often enough that the clock and the bar look alive, seldom enough for a slow ssh connection. */
 const redrawMs = 150;
 
-export function terminalReporter({ stream, look, footer = () => [] }: TerminalOptions): Reporter {
+export function terminalReporter({
+  stream,
+  look,
+  footer = () => [],
+  say = words,
+}: TerminalOptions): Reporter {
   const screen = createScreen(stream);
   let state = initialProgress;
   let closed = false;
@@ -34,7 +41,7 @@ export function terminalReporter({ stream, look, footer = () => [] }: TerminalOp
     listener(event) {
       state = reduceProgress(state, event);
       // What others have asked is no state, and would be gone with the next drawing.
-      if (event.event === 'run:asked') above(() => void stream.write(`${eventText(event, state)}\n`));
+      if (event.event === 'run:asked') above(() => void stream.write(`${eventText(event, state, say)}\n`));
     },
     above,
     close() {

@@ -1,4 +1,5 @@
 /** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
+import { advice, toDo } from '../advice.js';
 import { Balance } from '../apply/balance.js';
 import type { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
@@ -176,7 +177,7 @@ function criticalLimit(id: number, reasons: readonly Reason[]): FailedError {
   return new FailedError('critical-limit', `stopped: ${reasons.map(({ text }) => text).join('; ')}`, {
     details: { reasons },
     state: `the source is untouched, capture goes on; migration ${id} keeps its state`,
-    hint: `pg-ghost run --resume ${id} when that is over, or pg-ghost abort ${id}`,
+    hint: advice`${toDo('resume', id)} when that is over, or ${toDo('abort', id)}`,
   });
 }
 

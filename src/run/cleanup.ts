@@ -2,6 +2,7 @@
  * Takes away what a migration put into the database: for abort, for a prepare that failed, for finalize. What that is, the marks
  * say (state/own-objects.ts); nothing is dropped by its name.
  */
+import { advice, toDo } from '../advice.js';
 import { capturesOn, removeCaptureStatements, type CaptureOn } from '../capture/removal.js';
 import { Session } from '../db/session.js';
 import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
@@ -102,7 +103,7 @@ function notRemoved(error: unknown, id: number): unknown {
   if (sqlState(error) !== SqlState.dependentObjects) return error;
   return new FailedError('not-removed', `the shadow could not be dropped: ${messageWithDetail(error)}`, {
     state: 'capture is off; the shadow and the log are still there',
-    hint: `drop what depends on it, then pg-ghost abort ${id} again`,
+    hint: advice`drop what depends on it, then ${toDo('abort', id)} again`,
     cause: error,
   });
 }
@@ -153,7 +154,7 @@ async function switchCaptureOff(
         {
           details: notObtainedDetails(error),
           state: 'capture is still on; the application is not affected beyond its small cost',
-          hint: `pg-ghost abort ${id} again at a quieter moment`,
+          hint: advice`${toDo('abort', id)} again at a quieter moment`,
         },
       );
     }

@@ -1,4 +1,5 @@
 /** An error that an event trigger raised says so, by its name, wherever it came up. */
+import type { Text } from '../advice.js';
 import {
   raisedBy,
   describeEventTriggers,
@@ -21,7 +22,7 @@ export function cameFromFunction(error: unknown): boolean {
  * @param session in no transaction
  * @returns the error itself when no event trigger is behind it
  */
-export async function namingEventTrigger(session: Session, error: unknown, state: string): Promise<unknown> {
+export async function namingEventTrigger(session: Session, error: unknown, state: Text): Promise<unknown> {
   const own = error instanceof PgGhostError ? error : null;
   const root = own === null ? error : own.cause;
   const behind = raisedBy(root, await readEventTriggers(session));
@@ -32,7 +33,7 @@ export async function namingEventTrigger(session: Session, error: unknown, state
     return new RefusedError([{ code: 'event-trigger', message, hint }], { cause: root });
   }
   return new FailedError('event-trigger', message, {
-    state: own?.state ?? state,
+    state: own?.told.state ?? state,
     hint: `${hint}; then the same command again`,
     details: { ...own?.details, sqlState: root.code, eventTriggers: behind.map(({ name }) => name) },
     cause: root,

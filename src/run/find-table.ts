@@ -1,4 +1,5 @@
 /** From what the user typed to a migration or a table. */
+import { advice, named } from '../advice.js';
 import { findTable, type FoundTable } from '../catalog/table.js';
 import type { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
@@ -27,7 +28,7 @@ export async function resolveMigration(session: Session, id: number): Promise<Mi
     {
       code: 'no-such-migration',
       message: `there is no migration ${id} in this database`,
-      hint: 'pg-ghost status lists them',
+      hint: advice`${named('status')} lists them`,
     },
   ]);
 }

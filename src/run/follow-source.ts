@@ -5,6 +5,7 @@
  *
  * The gate looks at everything afterwards, and knows nothing of this.
  */
+import { advice, doing, toDo } from '../advice.js';
 import { applyPlan } from '../apply/apply-plan.js';
 import { purgeSql } from '../apply/apply-sql.js';
 import { readTableShape } from '../catalog/shape.js';
@@ -254,7 +255,7 @@ async function shadowShape({ plan, schemas, id }: RunContext, session: Session):
   if (shadow === null) {
     throw new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} was dropped`, {
       state: 'the source is untouched',
-      hint: `pg-ghost abort ${id}, then run again`,
+      hint: advice`${toDo('abort', id)}, then run again`,
     });
   }
   return await readTableShape(session, shadow.oid);
@@ -263,7 +264,7 @@ async function shadowShape({ plan, schemas, id }: RunContext, session: Session):
 function tableGone({ id, plan }: RunContext): FailedError {
   return new FailedError('table-gone', `the table ${displayName(plan.table)} was dropped`, {
     state: `migration ${id} has nothing left to migrate`,
-    hint: `pg-ghost abort ${id} removes what is left of it`,
+    hint: advice`${doing('abort', id)} removes what is left of it`,
   });
 }
 
@@ -282,7 +283,7 @@ function notFollowed(
     {
       details: { differences, reasons },
       state: `the source is as it was altered; the shadow has the old definition, nothing was swapped`,
-      hint: `take that back and run the same command again, or pg-ghost abort ${id} and begin anew`,
+      hint: advice`take that back and run the same command again, or ${toDo('abort', id)} and begin anew`,
     },
   );
 }

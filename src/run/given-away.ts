@@ -1,4 +1,5 @@
 /** Objects of a migration that this role may not drop any more: somebody, or an event trigger, has given them to another role. */
+import { advice, toDo } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
@@ -47,7 +48,7 @@ export async function givenAway(
   const statements = rows.map(({ statement }) => statement);
   return new FailedError('not-removed', 'what this migration made belongs to another role by now', {
     state: 'capture is off; the shadow and the log are still there',
-    hint: `as a superuser, or as the owner:\n${statements.map((statement) => `  ${statement};`).join('\n')}\nthen pg-ghost abort ${id} again`,
+    hint: advice`as a superuser, or as the owner:\n${statements.map((statement) => `  ${statement};`).join('\n')}\nthen ${toDo('abort', id)} again`,
     details: { statements },
     cause,
   });

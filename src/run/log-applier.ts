@@ -1,4 +1,5 @@
 /** Apply, as the phases use it: its sessions, what it checks, and what it tells. */
+import { advice, toDo } from '../advice.js';
 import { catchUp, type Drained } from '../apply/applier.js';
 import { audit } from '../apply/audit.js';
 import type { ApplyPlan } from '../apply/apply-plan.js';
@@ -69,7 +70,8 @@ export class LogApplier implements AsyncDisposable {
           code: 'apply-outrun',
           message:
             `the application writes ${written} keys a second, and ${workers === 1 ? 'one session applies' : `${workers} sessions apply`} ${applied}: ` +
-            `the swap waits until it writes less; what helps: more --workers (${settings.workers} now), a quieter hour, or pg-ghost abort ${id}`,
+            `the swap waits until it writes less`,
+          hint: advice`what helps: more --workers (${settings.workers} now), a quieter hour, or ${toDo('abort', id)}`,
         }),
       // Where the rows lie does not matter any more: keys find them.
       checkSource: (current) => source.check(current, { fileMayMove: true }),

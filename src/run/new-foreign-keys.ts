@@ -2,6 +2,7 @@
  * Foreign keys that the request adds or validates: ALTER TABLE would fail at once where a row violates one, and so the run ends
  * before the swap. Rows that come after this look are found when the foreign key is validated.
  */
+import { advice, toDo } from '../advice.js';
 import type { ForeignKey } from '../model/definitions.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
@@ -106,7 +107,7 @@ function violated(
     {
       details: { constraint: name, keys: sorted },
       state: `nothing was swapped; the source is untouched, and migration ${id} keeps its state`,
-      hint: `correct these rows and run the same command again, or pg-ghost abort ${id}; with NOT VALID the foreign key is added all the same`,
+      hint: advice`correct these rows and run the same command again, or ${toDo('abort', id)}; with NOT VALID the foreign key is added all the same`,
     },
   );
 }

@@ -5,6 +5,7 @@
  * Rows come to the new table until the log has been applied for the last time, so every snapshot from before that counts, not
  * only those from before the copy. A transaction that has the table open already holds a lock, and keeps the swap waiting by itself.
  */
+import { advice, toDo } from '../advice.js';
 import { readSnapshots, type SnapshotHolder, type SnapshotView } from '../catalog/snapshots.js';
 import { sleep } from '../db/wait.js';
 import { CutoverNotObtainedError } from '../errors.js';
@@ -90,7 +91,7 @@ function inTheWay({ id, plan }: RunContext, holders: readonly SnapshotHolder[]):
       details: { blockers: holders.map(withoutKey) },
       state:
         'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
-      hint: `pg-ghost run --resume ${id} when they have ended; or --old-snapshot warn, if none of them reads this table`,
+      hint: advice`${toDo('resume', id)} when they have ended; or --old-snapshot warn, if none of them reads this table`,
     },
   );
 }

@@ -2,6 +2,7 @@
  * Before the swap is tried: it may be postponed by the user, by the hour, by a hook, or by a pause. Until then the log is being
  * applied and the tables are compared again now and then, so that the swap can come at any moment.
  */
+import { advice, named, type Text } from '../advice.js';
 import { messageOf } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { displayName } from '../sql/quote.js';
@@ -33,7 +34,7 @@ export async function awaitCutover(
   let askedMs = -Infinity;
   let wishes = steering.cutoverWishes;
   let hookSaid: string | null = null;
-  let told: string | null = null;
+  let told: Text | null = null;
   steering.isWaiting = true;
   try {
     for (;;) {
@@ -78,11 +79,14 @@ export async function awaitCutover(
   }
 }
 
-function postponedBy({ steering, settings }: RunContext): string | null {
+/** One and the same: it is told once. */
+const untilAsked = advice`postponed until ${named('cutover')}`;
+
+function postponedBy({ steering, settings }: RunContext): Text | null {
   const paused = heldUpBy(steering, ['manual']);
   if (paused !== null) return paused;
   if (steering.cutoverWasAskedFor) return null;
-  if (settings.postponeCutover) return 'postponed until pg-ghost cutover';
+  if (settings.postponeCutover) return untilAsked;
   const { cutoverWindow: window } = settings;
   const now = new Date();
   if (window === null || isOpen(window, now)) return null;

@@ -3,6 +3,7 @@
  * nobody has taken over, becomes the runner again, and reads from the state where it stands. What became of the statement
  * that was under way is in the state, too: work and its record commit together (invariants 7, 11).
  */
+import { advice, doing } from '../advice.js';
 import { Session } from '../db/session.js';
 import { isTransient, messageOf, SqlState, sqlState } from '../db/sqlstate.js';
 import { jittered, sleep } from '../db/wait.js';
@@ -108,7 +109,7 @@ export function refuseAnotherServer(id: number, known: ServerIdentity, now: Serv
       {
         code: 'another-server',
         message: `migration ${id} was begun on another server than the one that answers now: ${what}`,
-        hint: `what was written last may be missing here; pg-ghost abort ${id} removes the migration, then run again`,
+        hint: advice`what was written last may be missing here; ${doing('abort', id)} removes the migration, then run again`,
       },
     ],
     { state: `this run has stopped; the source is untouched, capture goes on wherever its trigger is` },

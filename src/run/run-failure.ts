@@ -1,4 +1,5 @@
 /** Turns whatever ended a run into one of our errors, and keeps it where `status` finds it. */
+import { advice, doing, toDo } from '../advice.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
@@ -29,7 +30,11 @@ export async function failed(context: RunContext, phase: Phase, error: unknown):
     if (known instanceof InterruptedError) return interruptedBeforeCapture();
     return known.code === 'source-renamed' ? renamedBeforeCapture(known) : known;
   }
-  const { code, message, hint } = known;
+  const {
+    code,
+    message,
+    told: { hint },
+  } = known;
   await onAnySession(context, (session) => setError(session, id, { code, message, hint })).catch(
     () => undefined,
   );
@@ -87,7 +92,7 @@ async function shadowIsGone({ control, id, plan, schemas }: RunContext): Promise
   const what = shadow === null ? 'was dropped' : `was renamed to ${displayName(shadow)}`;
   return new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} ${what}`, {
     state: 'the source is untouched',
-    hint: `pg-ghost abort ${id}, then run again`,
+    hint: advice`${toDo('abort', id)}, then run again`,
   });
 }
 
@@ -104,7 +109,7 @@ function describe(context: RunContext, phase: Phase, error: unknown): unknown {
       : `the source is untouched; migration ${id} keeps its state (phase ${phase})`,
     hint: nothingIsKept(phase)
       ? 'remove the cause and run the same command again'
-      : `remove the cause and run the same command again, or pg-ghost abort ${id} to undo`,
+      : advice`remove the cause and run the same command again, or ${toDo('abort', id)} to undo`,
     cause: error,
   };
   if (isConnectionLost(error) || error instanceof SessionLost) {
@@ -123,7 +128,7 @@ function describe(context: RunContext, phase: Phase, error: unknown): unknown {
 export function takenOver(id: number): FailedError {
   return new FailedError('taken-over', `migration ${id} was ended or taken over by another session`, {
     state: 'this run has stopped, and has written nothing since then',
-    hint: `pg-ghost status ${id} says where it stands`,
+    hint: advice`${doing('status', id)} says where it stands`,
   });
 }
 
@@ -134,9 +139,7 @@ function outcomeUnknown({ id, plan }: RunContext, error: CommitOutcomeUnknown): 
     `the connection was lost at the commit of the swap, and the server cannot be asked what became of it: ${messageOf(error.cause)}`,
     {
       state: 'either the swap is complete or nothing of it happened; nothing in between is possible',
-      hint:
-        `when the server is back: pg-ghost status ${id} says "swapped" or an earlier phase ` +
-        `(${displayName(plan.table)} is the new table in the first case); the same run command goes on from there`,
+      hint: advice`when the server is back: ${doing('status', id)} says "swapped" or an earlier phase (${displayName(plan.table)} is the new table in the first case); the same run command goes on from there`,
       cause: error.cause,
     },
   );

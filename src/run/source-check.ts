@@ -2,6 +2,7 @@
  * Is the source still what it was when capture began (invariant 12)? Asked in each chunk's transaction and again under
  * the cutover lock; both hold a lock that keeps the answer true until they end.
  */
+import { advice, doing, toDo } from '../advice.js';
 import { readDependents } from '../catalog/dependents.js';
 import { executeFingerprintStatement, readFingerprint, type Fingerprint } from '../catalog/fingerprint.js';
 import { readDefinitions } from '../catalog/read-definitions.js';
@@ -45,7 +46,7 @@ export function toMark(context: RunContext, found: Fingerprint | null): SourceMa
   if (found === null) {
     throw new FailedError('table-gone', `the table ${displayName(plan.table)} was dropped`, {
       state: `migration ${id} has nothing left to migrate`,
-      hint: `pg-ghost abort ${id} removes what is left of it`,
+      hint: advice`${doing('abort', id)} removes what is left of it`,
     });
   }
   refuseRenamed(id, plan.table, found);
@@ -63,7 +64,7 @@ export function refuseRenamed(id: number, was: QualifiedName, now: QualifiedName
     {
       details: { was: displayName(was), now: displayName(now) },
       state: `the source is untouched and goes on being captured under its new name; migration ${id} keeps its state`,
-      hint: `rename it back and run the same command again, or pg-ghost abort ${id} and begin anew under the new name`,
+      hint: advice`rename it back and run the same command again, or ${toDo('abort', id)} and begin anew under the new name`,
     },
   );
 }
@@ -160,7 +161,7 @@ async function otherDependents(session: Session, plan: RunContext['plan']): Prom
 export function captureBroken({ id, capture }: RunContext): FailedError {
   return new FailedError('capture-interrupted', capture.interruption(), {
     state: 'the source is untouched; the shadow cannot be trusted any more, nothing was swapped',
-    hint: `pg-ghost abort ${id}, then run again`,
+    hint: advice`${toDo('abort', id)}, then run again`,
   });
 }
 

@@ -2,13 +2,12 @@
  * What a run can be asked to do while it works: the commands that arrive through the state, and what they change. Everything
  * that may change during a run is here; the phases ask.
  */
+import { advice, named, type Text } from '../advice.js';
 import { messageOf } from '../db/sqlstate.js';
 import type { Answer, Command } from '../state/commands.js';
 import type { Throttle } from '../throttle/throttle.js';
 import { applySetting, currentSettings, type SettingValue } from '../settings/settable.js';
 import type { RunSettings } from '../settings/run-settings.js';
-
-const pausedBy = 'paused by pg-ghost pause';
 
 const alreadySwapped: Answer = { ok: false, said: 'the tables are swapped already' };
 
@@ -21,7 +20,8 @@ export class Steering {
   readonly #rehearsals = new Map<number, Answer | null>();
   #resize = new AbortController();
   #waiting = false;
-  #paused = false;
+  /** By whom; null: it is not. */
+  #pausedBy: string | null = null;
   #swap: 'ahead' | 'tried' | 'done' = 'ahead';
   #throttle: Throttle | null = null;
   /** Called when there is something to answer. */
@@ -60,7 +60,7 @@ export class Steering {
   /** A run that has connected again has another one: who paused it has paused the run, not the connection. */
   set throttle(throttle: Throttle | null) {
     this.#throttle = throttle;
-    if (this.#paused) throttle?.pause(pausedBy);
+    if (this.#pausedBy !== null) throttle?.pause(`paused by ${this.#pausedBy}`);
   }
 
   /** How often the swap was asked for: each time counts, since a hook may have said no to the last one. */
@@ -110,11 +110,11 @@ export class Steering {
       case 'pause':
         if (this.#swap === 'tried') return null;
         if (this.#swap === 'done') return alreadySwapped;
-        this.#paused = true;
-        this.throttle?.pause(pausedBy);
+        this.#pausedBy = typeof args['by'] === 'string' ? args['by'] : 'request';
+        this.throttle?.pause(`paused by ${this.#pausedBy}`);
         return { ok: true, said: 'paused: copy, verification and swap wait; the log goes on being applied' };
       case 'unpause':
-        this.#paused = false;
+        this.#pausedBy = null;
         this.throttle?.unpause();
         return { ok: true, said: this.#unpaused() };
       case 'set':
@@ -131,9 +131,9 @@ export class Steering {
     }
   }
 
-  #swapSoon(): string {
-    if (this.#paused)
-      return 'it is paused: the swap will be tried after pg-ghost unpause, and not be postponed';
+  #swapSoon(): Text {
+    if (this.#pausedBy !== null)
+      return advice`it is paused: the swap will be tried after ${named('unpause')}, and not be postponed`;
     return this.#waiting || this.#swap === 'tried'
       ? 'the swap is being tried now'
       : 'the swap will be tried as soon as the new table is ready, and not be postponed';

@@ -1,4 +1,5 @@
 /** What the comparison has to know of a stream, and what comes of it. */
+import { advice, doing } from '../advice.js';
 import { readKeyOrder } from '../catalog/key-order.js';
 import { readValueImages } from '../catalog/value-images.js';
 import type { Session } from '../db/session.js';
@@ -45,7 +46,7 @@ export function differencesFound(
         differences: differences.map(({ kind, key, from, to }) => ({ kind, key, source: from, shadow: to })),
       },
       state,
-      hint: `pg-ghost verify ${id} compares again, pg-ghost abort ${id} undoes the migration; an expression that gives another value each time cannot be compared: --verify off`,
+      hint: advice`${doing('verify', id)} compares again, ${doing('abort', id)} undoes the migration; an expression that gives another value each time cannot be compared: --verify off`,
     },
   );
 }

@@ -1,4 +1,5 @@
 /** The rows of the table with the way to their values: whoever goes through all of them need not know where each is. Pure. */
+import { said, type SayAction } from '../advice.js';
 import type { Limits } from '../throttle/limits.js';
 import { ofLimits, ofRun, type Setting } from './table.js';
 import type { RunSettings } from './run-settings.js';
@@ -38,7 +39,8 @@ export const rows: readonly Row[] = (['run', 'cost', 'swap'] as const).flatMap((
 export const keyedRows: readonly KeyedRow[] = rows.filter((row): row is KeyedRow => row.key !== null);
 
 /** For --help. */
-export function helpOf({ help, kind: { range, choices } }: Row): string {
+export function helpOf({ help: text, kind: { range, choices } }: Row, say: SayAction): string {
+  const help = said(text, say);
   if (choices !== undefined) {
     const each = Object.entries(choices).map(([name, means]) => `${name}: ${means}`);
     return `${help}. ${each.join('; ')}`;
@@ -47,9 +49,9 @@ export function helpOf({ help, kind: { range, choices } }: Row): string {
 }
 
 /** Of a choice only what was chosen. */
-export function meaningOf(row: Row, value: unknown): string {
+export function meaningOf(row: Row, value: unknown, say: SayAction): string {
   const chosen = row.kind.choices?.[String(value)];
-  return chosen === undefined ? helpOf(row) : `${row.help}: ${chosen}`;
+  return chosen === undefined ? helpOf(row, say) : `${said(row.help, say)}: ${chosen}`;
 }
 
 /** Whether it says nothing: off, none, no. */

@@ -3,6 +3,7 @@
  * what a program gives come from it, so that a value is read and limited in one way everywhere. The compiler sees to it that
  * every field of `RunSettings` and `Limits` has a row. Pure.
  */
+import { advice, named, type Text } from '../advice.js';
 import { defaultMaxHoldMs } from '../locks/lock-request.js';
 import type { Limits } from '../throttle/limits.js';
 import {
@@ -33,7 +34,7 @@ export interface Setting<T> {
   /** Which table of docs/cli.md it is in. */
   readonly part: 'run' | 'cost' | 'swap';
   /** One line, for --help and the docs; the range or the choices are put behind it. */
-  readonly help: string;
+  readonly help: Text;
   /** Only for the docs, in Markdown; put behind all that. */
   readonly more?: string;
 }
@@ -149,7 +150,7 @@ export const ofRun: { readonly [K in Exclude<keyof RunSettings, 'limits'>]: Sett
     kind: onOrOff,
     default: false,
     part: 'swap',
-    help: 'keep the new table in sync, swap when pg-ghost cutover says so',
+    help: advice`keep the new table in sync, swap when ${named('cutover')} says so`,
     more: '; it is compared again every hour',
   },
   cutoverWindow: {

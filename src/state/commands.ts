@@ -2,6 +2,7 @@
  * Commands to a run from any machine that reaches the database: a row, a notification, and the answer in the row.
  * https://www.postgresql.org/docs/current/sql-notify.html
  */
+import type { Text } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { sql } from '../sql/quote.js';
 
@@ -18,7 +19,7 @@ export interface Command {
 export interface Answer {
   readonly ok: boolean;
   /** What the run did, in one sentence. */
-  readonly said: string;
+  readonly said: Text;
   readonly details?: Readonly<Record<string, unknown>>;
 }
 

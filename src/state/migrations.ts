@@ -1,4 +1,5 @@
 /** Rows of `ghost.migrations`: what is known of each migration, and the only place that changes it. */
+import type { Text } from '../advice.js';
 import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
 import type { Plan } from '../model/plan.js';
@@ -14,7 +15,7 @@ import { takenIdsSql } from './schema-sql.js';
 export interface StoredError {
   readonly code: string;
   readonly message: string;
-  readonly hint: string | null;
+  readonly hint: Text | null;
 }
 
 /** What the source looked like when capture began, and must still look like (invariant 12). */

@@ -2,6 +2,7 @@
  * The swap. One transaction holds the lock, looks at the source once more, drains the last writes, exchanges the
  * tables and commits (invariants 9, 10, 11, 12); it has a budget, and on overrun lets the application through.
  */
+import { advice, doing } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { CutoverNotObtainedError } from '../errors.js';
 import { LockNotObtained, type EndBlockers } from '../locks/attempts.js';
@@ -134,7 +135,7 @@ function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObta
       details: notObtainedDetails(missed),
       state:
         'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
-      hint: `${wayOn(work, missed)}; pg-ghost abort ${work.id} undoes`,
+      hint: advice`${wayOn(work, missed)}; ${doing('abort', work.id)} undoes`,
     },
   );
 }

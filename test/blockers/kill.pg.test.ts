@@ -143,7 +143,7 @@ test.concurrent('nobody is ended unless asked for: exit 5 with who it was; then 
   // Nobody runs it, so nobody can be told to swap.
   expect(await failure(cutover({ connection: { url: db.url } }, 1))).toMatchObject({
     code: 'not-running',
-    hint: expect.stringContaining('pg-ghost run --resume 1') as string,
+    hint: expect.stringContaining('resuming migration 1 continues it') as string,
   });
 
   await using second = await finished(['run', '--resume', '1', '--kill-blockers', '300ms'], { url: db.url });

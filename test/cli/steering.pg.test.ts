@@ -1,4 +1,5 @@
 /** A run that is steered by other processes: what they answer, when, and what the run itself says of it. */
+import { commandText } from '../../src/cli/command-line.js';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -82,7 +83,7 @@ describe.concurrent('steered from another process', { timeout: patienceMs }, () 
       await until(
         async () => {
           const { postponed: why, lock } = await lastWord(db);
-          return why === 'postponed until pg-ghost cutover' && lock === null;
+          return commandText(why ?? '') === 'postponed until pg-ghost cutover' && lock === null;
         },
         { what: 'a status that says so' },
       );

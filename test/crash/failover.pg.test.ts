@@ -72,7 +72,7 @@ describe('a migration that was begun on another server', () => {
 
     expect(refused).toMatchObject({ code: 'another-server', exitCode: 3 });
     expect(refused.message).toMatch(says);
-    expect(JSON.stringify(refused)).toContain('pg-ghost abort 1');
+    expect(JSON.stringify(refused)).toContain('aborting migration 1 removes the migration');
     expect(await state()).toEqual(before);
     await writer.writes(20);
     await abort({ connection: { url: db.url } }, 1);

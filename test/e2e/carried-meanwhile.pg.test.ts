@@ -1,4 +1,5 @@
 /** What may happen to the objects around the table, who may migrate it, and what is left to do after a swap. */
+import { inWords } from '../../src/advice.js';
 import { describe, expect, inject, test } from 'vitest';
 import { finalize, plan } from '../../src/index.js';
 import { catalogSnapshot } from '../support/catalog-snapshot.js';
@@ -184,7 +185,7 @@ describe('who may', () => {
       alter table t enable row level security, force row level security;`);
     const refused = await plan({ connection: { url: owner.url }, request: request(change) });
     expect(refused.verdict).toBe('refused');
-    const hints = refused.reasons.map(({ hint }) => hint ?? '').join('\n');
+    const hints = refused.reasons.map(({ hint }) => inWords(hint ?? '')).join('\n');
     expect(hints).toContain(`grant ${other.name} to ${owner.name}`);
     expect(hints).toContain(`grant references on public.parent to ${owner.name}`);
     expect(hints).toContain(`alter role ${owner.name} bypassrls`);

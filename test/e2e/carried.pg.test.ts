@@ -2,6 +2,7 @@
  * Whatever hangs on the table is there after the swap as PostgreSQL itself would have left it: each object alone, and all
  * at once, compared by the catalog of every schema.
  */
+import { inWords } from '../../src/advice.js';
 import { describe, expect, inject, test } from 'vitest';
 import { plan } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
@@ -274,7 +275,9 @@ describe('what cannot follow is refused by its name', () => {
       const input: ChangeInput = { table: 'orders', alter: ['ALTER COLUMN id TYPE bigint'], ...change };
       const refused = await plan({ connection: { url: db.url }, request: request(input) });
       expect(refused.verdict).toBe('refused');
-      const texts = refused.reasons.map((reason) => `${reason.code}: ${reason.message} ${reason.hint ?? ''}`);
+      const texts = refused.reasons.map(
+        (reason) => `${reason.code}: ${reason.message} ${inWords(reason.hint ?? '')}`,
+      );
       for (const each of [says].flat()) expect(texts).toContainEqual(expect.stringMatching(each));
       expect(refused.reasons.map((reason) => reason.code)).toContain(code);
       const error = await failure(runChange(db, input));

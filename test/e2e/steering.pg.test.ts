@@ -97,7 +97,7 @@ test('paused in the middle of the copy, with other workers and limits, and on ag
     },
     { what: 'status says so' },
   );
-  expect(paused).toMatchObject({ phase: 'copy', throttledBy: 'paused by pg-ghost pause' });
+  expect(paused).toMatchObject({ phase: 'copy', throttledBy: 'paused by request' });
   expect((await set({ connection }, 1, { workers: '3', 'chunk-time': '20', 'max-active': 'off' })).said).toBe(
     'workers is 3 now, chunk-time is 20 now, max-active is off now',
   );
@@ -116,7 +116,7 @@ describe('refused with a reason', () => {
     await stopAfterCopy(db, change);
     const refused = await failure(cutover({ connection }, 1));
     expect(refused).toMatchObject({ code: 'not-running', exitCode: 3 });
-    expect(refused['hint']).toContain('pg-ghost run --resume 1');
+    expect(refused['hint']).toContain('resuming migration 1 continues it');
     expect(await failure(set({ connection }, 1, { wrokers: '3' }))).toMatchObject({
       code: 'bad-setting',
       exitCode: 2,

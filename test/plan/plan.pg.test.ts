@@ -1,3 +1,4 @@
+import { inWords } from '../../src/advice.js';
 import { describe, expect, test } from 'vitest';
 import { UsageError, RefusedError } from '../../src/errors.js';
 import { makePlan } from '../../src/plan/plan.js';
@@ -377,7 +378,8 @@ describe('makePlan', () => {
     const role = await db.createRole();
     const plan = await planOf(db, { rewrite: true }, role.url);
     expect(plan.reasons).toMatchObject([{ code: 'privilege', hint: expect.stringMatching(/grant .*;/i) }]);
-    const [, first = ''] = /^as an administrator run:\n((?: .*\n?)+)/.exec(plan.reasons[0]?.hint ?? '') ?? [];
+    const [, first = ''] =
+      /^as an administrator run:\n((?: .*\n?)+)/.exec(inWords(plan.reasons[0]?.hint ?? '')) ?? [];
     await db.query(first);
     expect(await planOf(db, { rewrite: true }, role.url)).toMatchObject({ verdict: 'copy' });
   });

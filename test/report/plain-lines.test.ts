@@ -1,3 +1,4 @@
+import { commandLine } from '../../src/cli/command-line.js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { plainLook } from '../../src/report/paint.js';
 import { plainLinesReporter } from '../../src/report/plain-lines.js';
@@ -12,7 +13,11 @@ afterEach(() => {
 
 test('a line at each change, and every few seconds in between', () => {
   const lines: string[] = [];
-  const reporter = plainLinesReporter({ write: (line) => lines.push(line), look: plainLook });
+  const reporter = plainLinesReporter({
+    write: (line) => lines.push(line),
+    look: plainLook,
+    say: commandLine,
+  });
   reporter.listener(started);
   reporter.listener(event('phase:started', { phase: 'copy' }, { seconds: 1 }));
   reporter.listener(event('copy:progress', copying, { seconds: 2 }));

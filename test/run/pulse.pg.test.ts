@@ -42,7 +42,7 @@ test('what was answered is what status says, at once and each time', async () =>
   const run = await postponed(db);
   for (let time = 1; time <= 3; time += 1) {
     await pause(options, 1);
-    expect(await look(db)).toMatchObject({ paused: true, throttledBy: 'paused by pg-ghost pause' });
+    expect(await look(db)).toMatchObject({ paused: true, throttledBy: 'paused by request' });
     // Twice is no more than once.
     await pause(options, 1);
     expect(await look(db)).toMatchObject({ paused: true });

@@ -1,4 +1,5 @@
 /** The table of settings, and all that must say the same: --help, docs/cli.md, `set`, and what a program may give. */
+import { commandLine } from '../../src/cli/command-line.js';
 import { readFileSync } from 'node:fs';
 import type { Option } from '@commander-js/extra-typings';
 import { describe, expect, test } from 'vitest';
@@ -28,7 +29,7 @@ function documented(row: KeyedRow): string {
   // Names are set as code in the docs.
   const meaning = Object.keys(row.kind.choices ?? {}).reduce(
     (text, name) => text.replace(` ${name}: `, ` \`${name}\`: `),
-    helpOf(row),
+    helpOf(row, commandLine),
   );
   return `| \`${flags}\` | ${takers.map((command) => command.name()).join(', ')} | ${defaultText(row) ?? ''} | ${meaning}${row.more ?? ''} |`;
 }
@@ -51,7 +52,7 @@ describe('one table', () => {
   });
 
   test('plan and run take all of them, with their defaults and ranges; verify two', () => {
-    const known = keyedRows.map((row) => [flagsOf(row), helpOf(row), defaultText(row)]);
+    const known = keyedRows.map((row) => [flagsOf(row), helpOf(row, commandLine), defaultText(row)]);
     const flags = new Set(known.map(([each]) => each));
     const taken = (options: readonly Option[]) =>
       options

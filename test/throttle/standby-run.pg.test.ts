@@ -150,7 +150,7 @@ describe.runIf(inject('serverMajor') === 18)('a whole run', () => {
         exitCode: 1,
         message: expect.stringMatching(/^stopped: replica lag .* of standby1 is above --critical-lag 2 s$/),
         state: expect.stringContaining('migration 1 keeps its state'),
-        hint: expect.stringContaining('pg-ghost run --resume 1'),
+        hint: expect.stringContaining('resume migration 1 when that is over'),
       });
       expect(run.chunks).toBe(chunks);
       expect(run.count('cutover:try')).toBe(0);

@@ -1,4 +1,5 @@
 /** `pg-ghost demo`: all of it on an embedded server, under load. */
+import { commandLine } from '../command-line.js';
 import { Option } from '@commander-js/extra-typings';
 import type { EmbeddedMajor } from '../../lab/embedded-binaries.js';
 import { plainLinesReporter } from '../../report/plain-lines.js';
@@ -53,8 +54,13 @@ export function demoCommand(invocation: Invocation) {
             look,
             reporter: (footer) => {
               reporter = stdout.isTTY
-                ? terminalReporter({ stream: stdout.terminal, look: () => stdout.look(values.color), footer })
-                : plainLinesReporter({ write: (line) => stdout.line(line), look });
+                ? terminalReporter({
+                    stream: stdout.terminal,
+                    look: () => stdout.look(values.color),
+                    footer,
+                    say: commandLine,
+                  })
+                : plainLinesReporter({ write: (line) => stdout.line(line), look, say: commandLine });
               return reporter;
             },
           });

@@ -5,6 +5,7 @@ import { jsonReporter } from '../../report/json-reporter.js';
 import { plainLinesReporter } from '../../report/plain-lines.js';
 import type { Reporter } from '../../report/reporter.js';
 import { terminalReporter } from '../../report/terminal.js';
+import { commandLine } from '../command-line.js';
 import { createChangeCommand } from '../change-command.js';
 import { work } from '../command.js';
 import { Company } from '../company.js';
@@ -79,8 +80,13 @@ function createReporter(
   { json, colour }: { json: boolean; colour: boolean },
 ): Reporter {
   if (json) return jsonReporter((line) => stdout.line(line));
-  if (stdout.isTTY) return terminalReporter({ stream: stdout.terminal, look: () => stdout.look(colour) });
-  return plainLinesReporter({ write: (line) => stdout.line(line), look: stdout.look(colour) });
+  if (stdout.isTTY)
+    return terminalReporter({ stream: stdout.terminal, look: () => stdout.look(colour), say: commandLine });
+  return plainLinesReporter({
+    write: (line) => stdout.line(line),
+    look: stdout.look(colour),
+    say: commandLine,
+  });
 }
 
 function rememberId(outcome: Outcome): EventListener {

@@ -1,4 +1,5 @@
 /** `pause`, `unpause`, `set`, `cutover`: commands to a run that is under way, from any machine that reaches the database. */
+import { inWords } from '../../advice.js';
 import { Argument, Option } from '@commander-js/extra-typings';
 import type { CommonOptions } from '../../run/run-options.js';
 import type { Answer } from '../../state/commands.js';
@@ -15,7 +16,9 @@ export function pauseCommand(invocation: Invocation) {
     'pause',
     'let copy, verification and swap of a run wait; the log goes on being applied',
   ).action((id, values) =>
-    told(invocation, values, 'pause', id, (library, options) => library.pause(options, id)),
+    told(invocation, values, 'pause', id, (library, options) =>
+      library.pause(options, id, { by: 'pg-ghost pause' }),
+    ),
   );
 }
 
@@ -76,7 +79,7 @@ async function told(
     stdout.line(
       outcome.json
         ? JSON.stringify({ event: `${name}:done`, id, said, ...details, at: new Date() })
-        : `migration ${id}: ${said}`,
+        : `migration ${id}: ${inWords(said)}`,
     );
   });
 }

@@ -1,4 +1,5 @@
 /** Capture that a migration has left on the table, of which the state knows nothing: each write still pays for it. */
+import { advice, doing } from '../../advice.js';
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
 import { displayName, ident, qualified } from '../../sql/quote.js';
@@ -20,6 +21,6 @@ export async function checkLeftovers(
     .map(({ id, triggers }) => ({
       code: 'leftover-capture',
       message: `${displayName(table)} has capture triggers of migration ${id}, which is not under way in this database: ${triggers.map(ident).join(', ')}`,
-      hint: `pg-ghost abort ${id} removes them and what belongs to them; or, by hand: ${triggers.map((name) => `drop trigger ${ident(name)} on ${qualified(table)}`).join('; ')}`,
+      hint: advice`${doing('abort', id)} removes them and what belongs to them; or, by hand: ${triggers.map((name) => `drop trigger ${ident(name)} on ${qualified(table)}`).join('; ')}`,
     }));
 }

@@ -2,6 +2,7 @@
  * index: every index of the new shape, several at once, on the shadow alone. Plain CREATE INDEX: nobody else uses the
  * shadow, and our own apply has not begun. Then what hangs on indexes: constraints, CLUSTER mark, replica identity.
  */
+import { advice, toDo } from '../../advice.js';
 import pLimit from 'p-limit';
 import { keysCollide } from '../../apply/audit.js';
 import { collisionsSql, type Collision } from '../../apply/audit-sql.js';
@@ -159,7 +160,7 @@ async function violation(
     {
       details: { constraint: build.name, keys: samples },
       state: `the source is untouched; migration ${id} keeps its state (phase index)`,
-      hint: `change those rows and run the same command again, or pg-ghost abort ${id}`,
+      hint: advice`change those rows and run the same command again, or ${toDo('abort', id)}`,
       cause,
     },
   );

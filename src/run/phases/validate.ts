@@ -1,4 +1,5 @@
 /** validate: what follows the swap and locks nobody out. Whatever fails here can be done again. */
+import { advice, doing } from '../../advice.js';
 import { completeSwap } from '../after-swap.js';
 import { isConnectionLost, messageOf } from '../../db/sqlstate.js';
 import { removeLeftovers } from '../cleanup.js';
@@ -16,7 +17,8 @@ export async function validate(context: RunContext): Promise<Transition> {
     if (isConnectionLost(error)) throw error;
     emit('warning', {
       code: 'leftovers',
-      message: `the change log could not be dropped (${messageOf(error)}); pg-ghost finalize ${id} does it`,
+      message: `the change log could not be dropped (${messageOf(error)})`,
+      hint: advice`${doing('finalize', id)} does it`,
     });
   }
   await at('leftovers-removed');

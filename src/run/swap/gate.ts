@@ -2,6 +2,7 @@
  * The gate before the swap (invariant 10): what would be swapped in has every object that it must have, and nothing else; and what
  * hangs on the source is what was planned for.
  */
+import { advice, toDo } from '../../advice.js';
 import { readIntruders } from '../../catalog/intruders.js';
 import { withDeparseSettings } from '../../catalog/deparse-settings.js';
 import { readReferencesFrom } from '../../catalog/references.js';
@@ -34,7 +35,7 @@ async function look(context: RunContext, target: TableShape): Promise<number> {
   if (shadow === null) {
     throw new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} was dropped`, {
       state: 'the source is untouched',
-      hint: `pg-ghost abort ${id}, then run again`,
+      hint: advice`${toDo('abort', id)}, then run again`,
     });
   }
   const differences = compareBeforeSwap(target, await readTableShape(control, shadow.oid), {
@@ -60,7 +61,7 @@ async function look(context: RunContext, target: TableShape): Promise<number> {
     {
       details: { differences: texts },
       state: `the source is untouched; migration ${id} keeps its state`,
-      hint: `pg-ghost abort ${id}, then run again`,
+      hint: advice`${toDo('abort', id)}, then run again`,
     },
   );
 }

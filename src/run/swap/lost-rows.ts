@@ -1,4 +1,5 @@
 /** Rows that are in one table only because two keys have become one, as seen by their numbers under the lock. */
+import { advice, doing } from '../../advice.js';
 import { extraRows } from '../../apply/audit.js';
 import { DifferentError } from '../../errors.js';
 import { displayName } from '../../sql/quote.js';
@@ -29,7 +30,7 @@ export async function findLost({ applier, apply }: SwapWork, tries: number): Pro
         differences: extra.map((key) => ({ kind: 'extra', key: [key], source: null, shadow: null })),
       },
       state: `nothing was swapped; the source is untouched, and migration ${apply.id} keeps its state`,
-      hint: `pg-ghost abort ${apply.id} undoes the migration`,
+      hint: advice`${doing('abort', apply.id)} undoes the migration`,
     },
   );
 }

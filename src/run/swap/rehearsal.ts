@@ -1,4 +1,5 @@
 /** All of the swap, and then it is taken back: asked for by a command while the swap is postponed, or by a run of its own. */
+import { advice, doing } from '../../advice.js';
 import { InterruptedError, PgGhostError } from '../../errors.js';
 import type { Answer } from '../../state/commands.js';
 import type { RunContext } from '../context.js';
@@ -16,7 +17,11 @@ export async function rehearse(context: RunContext, work: SwapWork): Promise<Ans
   } catch (error) {
     // The end of the run says nothing about the swap.
     if (!(error instanceof PgGhostError) || error instanceof InterruptedError) throw error;
-    return { ok: false, said: `the swap would fail: ${error.message}`, details: error.toJSON() };
+    return {
+      ok: false,
+      said: `the swap would fail: ${error.message}`,
+      details: { ...error.toJSON(), ...error.told },
+    };
   }
 }
 
@@ -28,7 +33,7 @@ export function rehearsed({ id }: RunContext, holdMs: number): InterruptedError 
     {
       details: { holdMs },
       state: `nothing was swapped; migration ${id} keeps its state`,
-      hint: `pg-ghost run --resume ${id} goes on to the swap`,
+      hint: advice`${doing('resume', id)} goes on to the swap`,
     },
   );
 }

@@ -1,4 +1,5 @@
 /** The swap, tried again after what it can be tried again after: rows that were put right meanwhile. Names what it cannot. */
+import { advice, doing } from '../../advice.js';
 import { alteredState } from '../../swap/unlocked-sql.js';
 import { isRowError, sqlState } from '../../db/sqlstate.js';
 import { CutoverNotObtainedError } from '../../errors.js';
@@ -59,7 +60,7 @@ function alteredForTooLong(
     {
       details: { why: 'altered', differences },
       state: 'the source is untouched and goes on being captured; the run follows when it continues',
-      hint: `run the same command again when nobody alters the table; pg-ghost abort ${id} undoes`,
+      hint: advice`run the same command again when nobody alters the table; ${doing('abort', id)} undoes`,
     },
   );
 }
