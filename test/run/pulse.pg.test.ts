@@ -1,4 +1,5 @@
 /** The run's sign of life and its ear: an answer is what `status` says, and no error of the server ends either. */
+import { named } from '../../src/advice.js';
 import { expect, test } from 'vitest';
 import {
   abort,
@@ -61,7 +62,9 @@ test('what was answered is what status says, at once and each time', async () =>
     exitCode: 2,
   });
   await pause(options, 1);
-  expect((await cutover(options, 1)).said).toContain('it is paused');
+  expect((await cutover(options, 1)).said).toEqual({
+    say: expect.arrayContaining([named('unpause')]) as unknown,
+  });
   expect(await look(db)).toMatchObject({ phase: 'cutover', paused: true });
   await unpause(options, 1);
   await run.ended;
