@@ -25,7 +25,8 @@ const layers = [
   ['advice'],
 ];
 
-const folder = (name) => (['index', 'errors', 'advice'].includes(name) ? `^src/${name}\\.ts$` : `^src/${name}/`);
+const folder = (name) =>
+  ['index', 'errors', 'advice'].includes(name) ? `^src/${name}\\.ts$` : `^src/${name}/`;
 
 const layerRules = layers.flatMap((names, depth) =>
   names.map((name) => ({
@@ -63,7 +64,10 @@ module.exports = {
       comment: 'A reporter subscribes to events; it does not reach into the work.',
       severity: 'error',
       from: { path: '^src/report/' },
-      to: { path: '^src/', pathNot: ['^src/report/', folder('sql'), folder('model'), folder('errors'), folder('advice')] },
+      to: {
+        path: '^src/',
+        pathNot: ['^src/report/', folder('sql'), folder('model'), folder('errors'), folder('advice')],
+      },
     },
     {
       name: 'lab-knows-nothing-of-the-tool',
