@@ -1,4 +1,5 @@
 /** What a run answers to its commands, and what of them holds for the rest of it. */
+import { inWords } from '../../src/advice.js';
 import { expect, test } from 'vitest';
 import { Steering } from '../../src/run/steering.js';
 import { defaultRunSettings } from '../../src/settings/table.js';
@@ -51,10 +52,10 @@ test('a pause is of the run: it holds for the next connection, until it is taken
   const first = new Brake();
   steering.throttle = first.asThrottle;
   expect(ask(steering, 'pause')).toMatchObject({ ok: true });
-  expect(first.paused).toBe('paused by pg-ghost pause');
+  expect(first.paused).toBe('paused by request');
   // The connection is lost, and there is another.
   steering.throttle = null;
-  expect(ask(steering, 'pause')).toMatchObject({ ok: true });
+  expect(ask(steering, 'pause', { by: 'pg-ghost pause' })).toMatchObject({ ok: true });
   const second = new Brake();
   steering.throttle = second.asThrottle;
   expect(second.paused).toBe('paused by pg-ghost pause');
@@ -99,14 +100,14 @@ test('a try for the swap is not interrupted: a pause has its answer when that is
 
 test('each wish for the swap counts, and is told what will come of it', () => {
   const steering = new Steering(begun);
-  const said = (): string | undefined => ask(steering, 'cutover')?.said;
+  const said = (): string => inWords(ask(steering, 'cutover')?.said ?? '');
   expect(steering.cutoverWasAskedFor).toBe(false);
   expect(said()).toBe('the swap will be tried as soon as the new table is ready, and not be postponed');
   expect(steering.cutoverWasAskedFor).toBe(true);
   steering.isWaiting = true;
   expect(said()).toBe('the swap is being tried now');
   ask(steering, 'pause');
-  expect(said()).toContain('it is paused');
+  expect(said()).toContain('it is paused: the swap will be tried after unpause');
   ask(steering, 'unpause');
   steering.isWaiting = false;
   steering.swap = 'tried';
