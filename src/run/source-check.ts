@@ -114,7 +114,7 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
       if (!context.capture.isIntact(now.capture, mark.capture)) throw captureBroken(context);
       if (now.fingerprint !== mark.fingerprint) {
         await refuseAltered(session, context);
-        // Something in the catalog was rewritten (a REINDEX, say) that left the definition what it was.
+        // Something was written anew (a default that is what it was, say) that left the definition what it was.
         await setFingerprint(context.control, context.id, now.fingerprint);
         mark = { ...mark, fingerprint: now.fingerprint };
       }
