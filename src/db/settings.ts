@@ -3,7 +3,7 @@ import { literal } from '../sql/quote.js';
 
 /**
  * For work whose effect and whose record of it commit together: a crash loses both or neither, so waiting for the
- * disk, or for a synchronous standby, buys nothing.
+ * disk, or for a synchronous standby, buys nothing. And for a run's sign of life, which a crash ends anyway.
  */
 export const relaxedCommit: Readonly<Record<string, string>> = { synchronous_commit: 'off' };
 

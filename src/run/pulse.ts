@@ -8,6 +8,7 @@
  */
 import { sleep } from '../db/wait.js';
 import type { Session } from '../db/session.js';
+import { relaxedCommit } from '../db/settings.js';
 import { messageOf } from '../db/sqlstate.js';
 import type { Emit } from '../model/event.js';
 import type { ProgressState } from '../model/progress.js';
@@ -20,8 +21,11 @@ const everyMs = 1000;
 /** Without a word for so long, a runner counts as frozen or unreachable: a minute is a long pause for a second's beat. */
 export const staleSeconds = 60;
 
-/** One part of a beat must not wait for a lock as long as the whole pulse is given. */
-export const pulseSettings: Readonly<Record<string, string>> = { lock_timeout: '5s' };
+/**
+ * One part of a beat must not wait for a lock as long as the whole pulse is given; nor for a synchronous standby that is gone,
+ * which would keep every commit waiting without any error.
+ */
+export const pulseSettings: Readonly<Record<string, string>> = { ...relaxedCommit, lock_timeout: '5s' };
 
 /** What a beat consists of; each may fail by itself, and the others still come. */
 type Part = 'progress' | 'ledger' | 'commands' | 'listen';

@@ -1,6 +1,6 @@
 /** The run's sign of life and its ear: an answer is what `status` says, and no error of the server ends either. */
 import { named } from '../../src/advice.js';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 import {
   abort,
   cutover,
@@ -11,13 +11,16 @@ import {
   type MigrationEvent,
   type MigrationStatus,
 } from '../../src/index.js';
+import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import { startEmbeddedServer } from '../../src/lab/embedded-server.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
+import { OwnDatabase } from '../crash/own-database.js';
 import { failure, runChange } from '../support/migration.js';
 
 const setup = `create table t (id int primary key, v text); insert into t select i, 'v' || i from generate_series(1, 500) as i`;
 const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
 
-async function look(db: TestDatabase): Promise<MigrationStatus> {
+async function look(db: Pick<TestDatabase, 'url'>): Promise<MigrationStatus> {
   const [found] = await status({ connection: { url: db.url } }, 1);
   if (found === undefined) throw new Error('there is no migration');
   return found;
@@ -25,7 +28,7 @@ async function look(db: TestDatabase): Promise<MigrationStatus> {
 
 /** A run that keeps its new table in sync until it is asked for the swap. */
 async function postponed(
-  db: TestDatabase,
+  db: Pick<TestDatabase, 'url'>,
 ): Promise<{ readonly events: MigrationEvent[]; readonly ended: Promise<unknown> }> {
   const events: MigrationEvent[] = [];
   const ended = runChange(db, change, {
@@ -125,6 +128,16 @@ test('an error of the server is a warning, and the next beat comes', async () =>
     await beats();
     expect(warnings()).toHaveLength(told + 1);
   }
+  // What a rehearsal's locks have cost is kept, as soon as it can be.
+  const entries = async (): Promise<number | null> => (await db.query('select from ghost.locks')).rowCount;
+  await db.query('alter table ghost.locks add constraint no check (false) not valid');
+  const before = await entries();
+  await cutover(options, 1, { rehearse: true });
+  await until(() => warnings().at(-1)?.includes('the run could not keep its locks in the state: ') === true, {
+    what: 'a warning of the ledger',
+  });
+  await db.query('alter table ghost.locks drop constraint no');
+  await until(async () => (await entries()) !== before, { what: 'the entries' });
   // Somebody cancels the statement, with a lock on the state that makes it wait.
   const told = warnings().length;
   const locker = await db.connect();
@@ -149,6 +162,7 @@ test('an error of the server is a warning, and the next beat comes', async () =>
   await pause(options, 1);
   expect((await db.query(`select name, answer ->> 'ok' as ok from ghost.commands order by id`)).rows).toEqual(
     [
+      { name: 'rehearse', ok: 'true' },
       { name: 'dance', ok: 'false' },
       { name: 'set', ok: 'false' },
       { name: 'pause', ok: 'true' },
@@ -157,4 +171,55 @@ test('an error of the server is a warning, and the next beat comes', async () =>
   expect(await look(db)).toMatchObject({ paused: true });
   await abort(options, 1);
   await failure(run.ended);
+});
+
+test('without its session alone the run connects again, and goes on with what it was asked for', async () => {
+  await using db = await createDatabase(setup);
+  const options = { connection: { url: db.url } };
+  const run = await postponed(db);
+  await pause(options, 1);
+  await db.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and application_name = 'pg-ghost 1 pulse'`,
+  );
+  await until(() => run.events.some(({ event }) => event === 'run:resumed'), { what: 'another connection' });
+  expect(run.events.filter(({ event }) => event === 'warning')).toEqual([]);
+  await until(async () => (await look(db)).paused, { what: 'a word of the run that it is paused' });
+  await unpause(options, 1);
+  await cutover(options, 1);
+  await run.ended;
+});
+
+test('a synchronous standby that is gone holds up every commit of the application, and not the sign of life', async () => {
+  await using server = await startEmbeddedServer({ major: inject('serverMajor') as EmbeddedMajor });
+  await using db = await OwnDatabase.create(server, 'synchronous');
+  await db.run(setup);
+  const run = await postponed(db);
+  await db.run(`alter system set synchronous_standby_names = 'nobody'`);
+  await db.run('select pg_reload_conf()');
+  const client = await db.connect();
+  await client.query(`set application_name = 'the application'`);
+  const writing = client.query(`update t set v = 'later' where id = 1`);
+  await until(
+    async () =>
+      (
+        await db.run(
+          `select from pg_stat_activity where wait_event = 'SyncRep' and application_name = 'the application'`,
+        )
+      ).rowCount === 1,
+    { what: 'a commit that waits' },
+  );
+  const beat = async (): Promise<unknown> => (await db.run('select at::text from ghost.progress')).rows[0];
+  for (let time = 1; time <= 2; time += 1) {
+    const before = await beat();
+    await until(async () => JSON.stringify(await beat()) !== JSON.stringify(before), {
+      what: 'a sign of life',
+    });
+  }
+  await db.run('alter system reset synchronous_standby_names');
+  await db.run('select pg_reload_conf()');
+  await writing;
+  await cutover({ connection: { url: db.url } }, 1);
+  await run.ended;
+  expect(await look(db)).toMatchObject({ phase: 'swapped' });
 });
