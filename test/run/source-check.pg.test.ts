@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
 import { FailedError } from '../../src/errors.js';
+import { captureOf } from '../../src/run/capture-of.js';
 import { asCopyPlan, type RunContext } from '../../src/run/context.js';
 import { recordedCheck, SourceAltered, SourceMoved } from '../../src/run/source-check.js';
 import { findMigration } from '../../src/state/migrations.js';
@@ -25,7 +26,14 @@ beforeAll(async () => {
   [control, session] = await Promise.all([open(), open()]);
   const record = await findMigration(control, 1);
   if (record === null) throw new Error('there is no migration');
-  context = { id: 1, identity: record.identity, plan: asCopyPlan(record.plan), control } as RunContext;
+  const plan = asCopyPlan(record.plan);
+  context = {
+    id: 1,
+    identity: record.identity,
+    plan,
+    capture: captureOf(record, plan),
+    control,
+  } as RunContext;
 });
 afterAll(async () => {
   await Promise.all([control.close(), session.close()]);
