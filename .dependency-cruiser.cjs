@@ -13,7 +13,7 @@ const layers = [
   ['shadow'],
   // How a row of one table is found in the other: apply and verify both ask.
   ['stream'],
-  ['locks', 'state', 'throttle'],
+  ['locks', 'state', 'throttle', 'pieces'],
   // Statements from what the catalog says: pure, for the clone and for the swap alike.
   ['ddl'],
   ['catalog'],

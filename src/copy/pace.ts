@@ -1,5 +1,5 @@
 /** How big the next chunk is, from how long the last one took. Pure. */
-import { nextSize } from '../throttle/pace.js';
+import { nextSize } from '../pieces/pace.js';
 
 /** 2 MB: some 10 ms on any disk. */
 export const firstChunkBlocks = 256;

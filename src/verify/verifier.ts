@@ -9,7 +9,7 @@ import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
 import { isDataError } from '../db/sqlstate.js';
 import type { EventMap } from '../model/event.js';
-import { nextSize } from '../throttle/pace.js';
+import { nextSize } from '../pieces/pace.js';
 import { Pieces } from './pieces.js';
 import { findUncomparable, isAboutARow, uncomparable } from './uncomparable.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nextSize } from '../../src/throttle/pace.js';
+import { nextSize } from '../../src/pieces/pace.js';
 
 const max = 65_536;
 const size = fc.integer({ min: 1, max });
