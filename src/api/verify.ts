@@ -18,7 +18,7 @@ import { waysOf } from '../stream/way.js';
 import { runPids } from '../state/fence.js';
 import { setVerification, type MigrationRecord } from '../state/migrations.js';
 import { whereabouts } from '../state/whereabouts.js';
-import { Verifier } from '../verify/verifier.js';
+import { compareRows } from '../verify/verifier.js';
 import { verifySettings } from '../verify/verify-sql.js';
 import { asCopyPlan } from '../run/context.js';
 import { elsewhere } from './elsewhere.js';
@@ -84,43 +84,39 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
   const plan = await verifyPlanOf(control, stream, record.swap);
   if (record.swap !== null && record.plan.key?.needsHelperIndex === true) throw notComparable(record);
   const signal = userSignal(options);
-  const sessions = await openAll(settings.workers, () =>
-    Session.open({
-      own: true,
-      connection,
-      applicationName,
-      settings: { ...record.plan.settings, ...ownSettings, ...verifySettings },
-    }),
-  );
   const emit = createEmitter([options.onEvent]).withId(id);
-  try {
-    const verifier = new Verifier({
-      plan,
-      mode,
-      rowsExpected: record.rowsCopied,
-      caughtUp: () => waitForApply(control, id, stream.log, signal),
-      onProgress: (progress) => emit('verify:progress', progress),
-      signal,
-    });
-    await verifier.goOn({ sessions, chunkTimeMs: settings.chunkTimeMs });
-    const { result } = verifier;
-    const { rows, differences } = result;
-    const report = {
-      mode,
-      rows,
-      differences: differences.length,
-      leftOut: plan.leftOut,
-      seconds: (performance.now() - started) / 1000,
-    };
-    emit('verify:done', report);
-    await setVerification(control, id, { mode, rows, differences: differences.length });
-    if (differences.length > 0) {
-      throw differencesFound(id, plan, result, stateOf(record));
-    }
-    return { id, table: displayName(record.table), comparedWith: displayName(plan.from), ...report };
-  } finally {
-    await Promise.all(sessions.map((session) => session.close()));
-  }
+  const result = await compareRows({
+    plan,
+    mode,
+    crew: {
+      wanted: () => settings.workers,
+      join: () =>
+        Session.open({
+          own: true,
+          connection,
+          applicationName,
+          settings: { ...record.plan.settings, ...ownSettings, ...verifySettings },
+        }),
+      leave: (session) => session.close(),
+    },
+    pieceTimeMs: () => settings.chunkTimeMs,
+    rowsExpected: record.rowsCopied,
+    caughtUp: () => waitForApply(control, id, stream.log, signal),
+    onProgress: (progress) => emit('verify:progress', progress),
+    signal,
+  });
+  const { rows, differences } = result;
+  const report = {
+    mode,
+    rows,
+    differences: differences.length,
+    leftOut: plan.leftOut,
+    seconds: (performance.now() - started) / 1000,
+  };
+  emit('verify:done', report);
+  await setVerification(control, id, { mode, rows, differences: differences.length });
+  if (differences.length > 0) throw differencesFound(id, plan, result, stateOf(record));
+  return { id, table: displayName(record.table), comparedWith: displayName(plan.from), ...report };
 }
 
 /** A row that differs is looked at twice; where nobody applies the log, nothing changes in between. */
@@ -199,13 +195,4 @@ function stateOf({ id, phase }: MigrationRecord): string {
   return isSwapped(phase)
     ? 'the tables are swapped; rows that were deleted since the swap count as missing'
     : `nothing was changed; the source is untouched, and migration ${id} keeps its state (phase ${phase})`;
-}
-
-async function openAll(count: number, open: () => Promise<Session>): Promise<Session[]> {
-  const opened = await Promise.allSettled(Array.from({ length: count }, open));
-  const sessions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
-  const failed = opened.find((each) => each.status === 'rejected');
-  if (failed === undefined) return sessions;
-  await Promise.all(sessions.map((session) => session.close()));
-  throw failed.reason;
 }

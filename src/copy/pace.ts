@@ -1,5 +1,5 @@
-/** How big the next chunk is, from how long the last one took. Pure. */
-import { nextSize } from '../pieces/pace.js';
+/** How big chunks are: what the machine for pieces does not know of blocks. Pure. */
+import type { SizeLimits } from '../pieces/pace.js';
 
 /** 2 MB: some 10 ms on any disk. */
 export const firstChunkBlocks = 256;
@@ -12,12 +12,7 @@ const maxChunkBlocks = 65_536;
  */
 export const leastChunkBlocks = 32;
 
-export interface ChunkTime {
-  readonly blocks: number;
-  readonly durationMs: number;
-  /** Of that, everything but the statement that copies the rows. */
-  readonly overheadMs: number;
-}
+export const chunkLimits: SizeLimits = { min: leastChunkBlocks, max: maxChunkBlocks };
 
 /**
  * What nothing is known of yet: 2 MB with the TOASTed values of its rows, which may be a thousand times as much as the rows.
@@ -28,16 +23,6 @@ export function startChunkBlocks(totalBlocks: number, blockBytes: number, toastB
   const heapBytes = totalBlocks * blockBytes;
   if (heapBytes === 0) return firstChunkBlocks;
   return Math.max(1, Math.floor(firstChunkBlocks * (heapBytes / (heapBytes + toastBytes))));
-}
-
-/**
- * @param currentBlocks what chunks are cut to now
- * @param last a finished chunk; may be smaller (the end of a range), and then is no reason to grow
- */
-export function nextChunkBlocks(currentBlocks: number, last: ChunkTime, targetMs: number): number {
-  const { blocks: size, durationMs, overheadMs } = last;
-  const limits = { min: leastChunkBlocks, max: maxChunkBlocks };
-  return nextSize(currentBlocks, { size, durationMs, overheadMs }, targetMs, limits);
 }
 
 /** The last chunks are cut so that all workers end at about the same time. */

@@ -114,23 +114,17 @@ export class RunSessions {
     return session;
   }
 
-  /** Opens `count` sessions, runs `work`, and closes them whatever happens. */
+  /** Opens a session, runs `work`, and closes it whatever happens. */
   async use<T>(
     purpose: string,
-    count: number,
-    work: (sessions: readonly Session[]) => Promise<T>,
+    work: (session: Session) => Promise<T>,
     settings: Readonly<Record<string, string>> = {},
   ): Promise<T> {
-    const opened = await Promise.allSettled(
-      Array.from({ length: count }, () => this.open(purpose, settings)),
-    );
-    const sessions = opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const session = await this.open(purpose, settings);
     try {
-      const failed = opened.find((result) => result.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
-      return await work(sessions);
+      return await work(session);
     } finally {
-      await Promise.all(sessions.map((session) => this.release(session)));
+      await this.release(session);
     }
   }
 

@@ -48,7 +48,7 @@ export class Steering {
     if (wasTried) this.hurry?.();
   }
 
-  /** Aborts when the number of workers or the size of pieces changed: whoever works in pieces begins again with the new one. */
+  /** Aborts when the number of workers has changed; there is another one from then on. */
   get resized(): AbortSignal {
     return this.#resize.signal;
   }
@@ -169,9 +169,11 @@ export class Steering {
     this.#settings = settings;
     this.throttle?.update(settings.limits);
     const keys = Object.keys(args);
-    if (keys.some((key) => key === 'workers' || key === 'chunk-time')) {
-      this.#resize.abort();
+    if (keys.includes('workers')) {
+      // Who hears of it asks for the next one at once.
+      const resized = this.#resize;
       this.#resize = new AbortController();
+      resized.abort();
     }
     return {
       ok: true,

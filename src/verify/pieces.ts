@@ -1,9 +1,10 @@
 /** The pieces of a comparison, one after the other: ranges of the key where both tables are ordered by it alike, else blocks. */
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
-import type { VerifyMode, VerifyPlan } from './verify-plan.js';
 import { FailedError } from '../errors.js';
+import type { Pace } from '../pieces/run-pieces.js';
 import { displayName } from '../sql/quote.js';
+import type { VerifyMode, VerifyPlan } from './verify-plan.js';
 import { rangeEndSql, type KeyPosition, type Piece, type RangeEnd } from './verify-sql.js';
 
 /** Rows, or blocks of some 50 rows. */
@@ -20,19 +21,15 @@ const leastBlocks = 2;
 /** A sample compares one piece of so many. */
 const sampleEvery = 20;
 
+type PieceSizes = Pick<Pace, 'first' | 'min' | 'max'>;
+
 export abstract class Pieces {
-  static async of(plan: VerifyPlan, session: Session, mode: VerifyMode): Promise<Pieces> {
-    if (plan.order !== null) return new Ranges(plan, mode);
-    return new Blocks(mode, {
-      from: await readBlocksOf(session, plan.from),
-      to: plan.bothWays ? await readBlocksOf(session, plan.to) : 0,
-    });
+  static of(plan: VerifyPlan, mode: VerifyMode): Pieces {
+    return plan.order === null ? new Blocks(plan, mode) : new Ranges(plan, mode);
   }
 
   /** In the unit of `next`. */
-  abstract readonly firstSize: number;
-  abstract readonly leastSize: number;
-  abstract readonly maxSize: number;
+  abstract readonly sizes: PieceSizes;
 
   /** null when all are taken. Several workers may ask at the same time. */
   abstract next(session: Session, size: number): Promise<Piece | null>;
@@ -42,9 +39,7 @@ export abstract class Pieces {
 }
 
 class Ranges extends Pieces {
-  readonly firstSize = firstRows;
-  readonly leastSize = leastRows;
-  readonly maxSize = maxRows;
+  readonly sizes = { first: firstRows, min: leastRows, max: maxRows };
   #after: KeyPosition | null = null;
   #ended = false;
   #queue: Promise<unknown> = Promise.resolve();
@@ -106,34 +101,47 @@ function doesNotAdvance({ from, order, told }: VerifyPlan, key: KeyPosition): Fa
   );
 }
 
+type Totals = Readonly<Record<'from' | 'to', number>>;
+
 class Blocks extends Pieces {
-  readonly firstSize = firstBlocks;
-  readonly leastSize = leastBlocks;
-  readonly maxSize = maxBlocks;
+  readonly sizes = { first: firstBlocks, min: leastBlocks, max: maxBlocks };
+  #totals: Promise<Totals> | null = null;
   #table: 'from' | 'to' = 'from';
   #at = 0;
 
   constructor(
+    private readonly plan: VerifyPlan,
     private readonly mode: VerifyMode,
-    private readonly totals: Readonly<Record<'from' | 'to', number>>,
   ) {
     super();
   }
 
-  override next(_session: Session, size: number): Promise<Piece | null> {
-    if (this.#at >= this.totals[this.#table]) {
-      if (this.#table === 'to') return Promise.resolve(null);
+  override async next(session: Session, size: number): Promise<Piece | null> {
+    this.#totals ??= readTotals(session, this.plan);
+    return this.#take(await this.#totals, size);
+  }
+
+  #take(totals: Totals, size: number): Piece | null {
+    if (this.#at >= totals[this.#table]) {
+      if (this.#table === 'to') return null;
       this.#table = 'to';
       this.#at = 0;
     }
-    const total = this.totals[this.#table];
-    if (total === 0) return Promise.resolve(null);
+    const total = totals[this.#table];
+    if (total === 0) return null;
     const blocks = { from: this.#at, to: Math.min(total, this.#at + size) };
     this.#at = this.mode === 'sample' ? blocks.to + size * (sampleEvery - 1) : blocks.to;
-    return Promise.resolve({ kind: `${this.#table} blocks`, blocks });
+    return { kind: `${this.#table} blocks`, blocks };
   }
 
   override sizeOf(piece: Piece): number {
     return piece.kind === 'range' ? 0 : piece.blocks.to - piece.blocks.from;
   }
+}
+
+async function readTotals(session: Session, { from, to, bothWays }: VerifyPlan): Promise<Totals> {
+  return {
+    from: await readBlocksOf(session, from),
+    to: bothWays ? await readBlocksOf(session, to) : 0,
+  };
 }

@@ -1,15 +1,23 @@
 /**
- * Compares `to` with `from`, row by row as the change maps them, in pieces of one short transaction each. It knows no
- * policy: it waits for permission, takes the next piece, and feeds back the time.
+ * Compares `to` with `from`, row by row as the change maps them, in pieces of one short transaction each. What is compared
+ * is here; who compares, when and how much at a time is the machine's (pieces/).
  *
  * A piece whose digests differ is looked at row by row; what differs there is looked at again when the log has been applied
  * once more. What differs then is a difference (invariant 10).
  */
-import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
 import { isDataError } from '../db/sqlstate.js';
 import type { EventMap } from '../model/event.js';
-import { nextSize } from '../pieces/pace.js';
+import type { Crew } from '../pieces/crew.js';
+import { etaSeconds } from '../pieces/rates.js';
+import {
+  runPieces,
+  type FailedPiece,
+  type FinishedPiece,
+  type Pace,
+  type PieceDone,
+  type PieceWork,
+} from '../pieces/run-pieces.js';
 import { Pieces } from './pieces.js';
 import { findUncomparable, isAboutARow, uncomparable } from './uncomparable.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
@@ -32,12 +40,14 @@ export type VerifyProgress = EventMap['verify:progress'];
 export const maxDifferences = 20;
 /** Of a piece that is looked at again; the first look shows the first of them. */
 const recheckLimit = 1000;
-const transientMs = 30_000;
-const rateWindowMs = 1_000;
 
 export interface VerifyOptions {
   readonly plan: VerifyPlan;
   readonly mode: VerifyMode;
+  /** With `verifySettings`; pinned (invariant 13). */
+  readonly crew: Crew<Session>;
+  /** How long a piece is to take, now. */
+  readonly pieceTimeMs: () => number;
   /** For progress; null when nobody knows. */
   readonly rowsExpected: number | null;
   /** Resolves when everything that is in the log now has been applied. */
@@ -51,16 +61,6 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
-/** With whom the comparison goes on; may be another one for each stretch of it. */
-export interface VerifyWorkers {
-  /** One worker each, with `verifySettings`; pinned (invariant 13). */
-  readonly sessions: readonly Session[];
-  /** Target duration of one piece. */
-  readonly chunkTimeMs: number;
-  /** Pieces that are under way are finished, the next ones are for other workers. */
-  readonly relieved?: AbortSignal;
-}
-
 export interface VerifyResult {
   /** Rows of `from` that were compared. */
   readonly rows: number;
@@ -69,120 +69,108 @@ export interface VerifyResult {
   readonly differences: readonly DifferentRow[];
 }
 
-/** One comparison; `goOn` until it says that it is done. */
-export class Verifier {
-  #pieces: Pieces | null = null;
-  #isDone = false;
-  #failure: { readonly error: unknown } | null = null;
+/**
+ * Returns when everything has been compared, or when enough differs.
+ *
+ * @throws FailedError `row-not-comparable`, `key-text-lossy`; what the callbacks throw; the signal's reason
+ */
+export async function compareRows(options: VerifyOptions): Promise<VerifyResult> {
+  const comparison = new Comparison(options);
+  await runPieces(comparison, options.crew);
+  return comparison.result;
+}
+
+interface Compared extends PieceDone<'rows'> {
+  readonly differences: readonly DifferentRow[];
+}
+
+class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
+  readonly pace: Pace;
+  readonly signal: AbortSignal | undefined;
+  readonly #pieces: Pieces;
+  #isTaken = false;
   #rows = 0;
   #count = 0;
   #differences: DifferentRow[] = [];
-  #size = 1;
-  readonly #startedMs = performance.now();
 
-  constructor(private readonly options: VerifyOptions) {}
+  constructor(private readonly options: VerifyOptions) {
+    this.signal = options.signal;
+    this.#pieces = Pieces.of(options.plan, options.mode);
+    this.pace = { ...this.#pieces.sizes, targetMs: options.pieceTimeMs };
+  }
 
   get result(): VerifyResult {
     return { rows: this.#rows, pieces: this.#count, differences: this.#differences.slice(0, maxDifferences) };
   }
 
-  /**
-   * @returns whether everything has been compared; otherwise the workers were relieved
-   * @throws what the callbacks throw; the signal's reason
-   */
-  async goOn(workers: VerifyWorkers): Promise<boolean> {
-    const pieces = await this.#begun(workers);
-    await Promise.all(workers.sessions.map((session) => this.#work(session, pieces, workers)));
-    if (this.#failure !== null) throw this.#failure.error;
-    this.options.signal?.throwIfAborted();
-    return this.#isDone || this.#differences.length >= maxDifferences;
+  hasMore(): boolean {
+    return !this.#isTaken && this.#differences.length < maxDifferences;
   }
 
-  async #begun({ sessions: [session] }: VerifyWorkers): Promise<Pieces> {
-    if (session === undefined) throw new Error('nobody to compare the tables');
-    if (this.#pieces !== null) return this.#pieces;
-    const pieces = await Pieces.of(this.options.plan, session, this.options.mode);
-    this.#size = pieces.firstSize;
-    this.#pieces = pieces;
-    return pieces;
+  async take(session: Session, { size }: { readonly size: number }): Promise<Piece | null> {
+    const piece = await this.#pieces.next(session, size);
+    if (piece === null) this.#isTaken = true;
+    return piece;
   }
 
-  /** Never rejects: what went wrong is in `#failure`. A piece that was taken is compared: nobody takes it again. */
-  async #work(session: Session, pieces: Pieces, workers: VerifyWorkers): Promise<void> {
-    const { permission, afterPiece, at, signal } = this.options;
-    const { relieved } = workers;
-    const over =
-      signal === undefined || relieved === undefined
-        ? (signal ?? relieved)
-        : AbortSignal.any([signal, relieved]);
-    const stopped = (): boolean => this.#stopped() || over?.aborted === true;
-    try {
-      while (!stopped()) {
-        await permission?.(over);
-        if (stopped()) return;
-        const piece = await pieces.next(session, this.#size);
-        if (piece === null) {
-          this.#isDone = true;
-          return;
-        }
-        const startedMs = performance.now();
-        const rows = await this.#compareOrExplain(session, piece);
-        const durationMs = performance.now() - startedMs;
-        const took = { size: pieces.sizeOf(piece, rows), durationMs };
-        this.#size = nextSize(this.#size, took, workers.chunkTimeMs, {
-          min: pieces.leastSize,
-          max: pieces.maxSize,
-        });
-        this.#record(workers, rows, durationMs);
-        await at?.('range-verified');
-        if (!stopped()) await afterPiece?.(durationMs, over);
-      }
-    } catch (error) {
-      // Who waited was relieved.
-      if (signal?.aborted !== true && relieved?.aborted === true && error === relieved.reason) return;
-      this.#failure ??= { error };
-    }
+  async work(session: Session, piece: Piece): Promise<Compared> {
+    const { rows, differences } = await this.#compare(session, piece);
+    return { size: this.#pieces.sizeOf(piece, rows), amounts: { rows }, differences };
   }
 
-  #stopped(): boolean {
-    return this.#failure !== null || this.#differences.length >= maxDifferences;
-  }
-
-  async #compareOrExplain(session: Session, piece: Piece): Promise<number> {
+  async lookInto({ worker, piece, error, tries }: FailedPiece<Session, Piece>): Promise<void> {
+    if (!isAboutARow(error)) throw error;
+    // A key in the log that cannot be converted is gone when it has been applied, or named by apply.
+    if (tries === 1) return await this.options.caughtUp();
     const { plan } = this.options;
-    try {
-      return await this.#compare(session, piece);
-    } catch (error) {
-      if (!isAboutARow(error)) throw error;
-    }
-    try {
-      // A key in the log that cannot be converted is gone when it has been applied, or named by apply.
-      await this.options.caughtUp();
-      return await this.#compare(session, piece);
-    } catch (error) {
-      if (!isAboutARow(error)) throw error;
-      const key = await findUncomparable(session, plan, piece, (...args) => this.#once(...args));
-      throw uncomparable(plan, key, error);
-    }
+    const key = await findUncomparable(worker, plan, piece, (...args) => this.#once(...args));
+    throw uncomparable(plan, key, error);
   }
 
-  /** @returns rows of `from` */
-  async #compare(session: Session, piece: Piece): Promise<number> {
+  async finished(piece: FinishedPiece<Piece, Compared, 'rows'>): Promise<void> {
+    const { rowsExpected, mode, onProgress, at } = this.options;
+    const { done, durationMs, workers, perSecond } = piece;
+    this.#rows += done.amounts.rows;
+    this.#count += 1;
+    this.#differences.push(...done.differences);
+    const rowsPerSecond = perSecond?.rows ?? null;
+    const left = rowsExpected === null || mode === 'sample' ? null : Math.max(0, rowsExpected - this.#rows);
+    onProgress?.({
+      rowsDone: this.#rows,
+      rowsTotal: rowsExpected,
+      rowsPerSecond,
+      etaSeconds: left === null ? null : etaSeconds(left, rowsPerSecond),
+      workers,
+      pieceMs: durationMs,
+      differences: this.#differences.length,
+    });
+    await at?.('range-verified');
+  }
+
+  async permission(signal: AbortSignal | undefined): Promise<void> {
+    await this.options.permission?.(signal);
+  }
+
+  async afterPiece(durationMs: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.options.afterPiece?.(durationMs, signal);
+  }
+
+  async #compare(session: Session, piece: Piece): Promise<Result> {
     const { caughtUp, signal } = this.options;
     for (;;) {
       signal?.throwIfAborted();
       const digest = await this.#digest(session, piece);
-      if (digest === 'not convertible') return 0;
+      if (!('truncated' in digest)) return digest;
       if (digest.truncated) {
         await caughtUp();
         continue;
       }
-      if (!digest.same) await this.#recheck(session, piece);
-      return digest.fromRows;
+      const differences = digest.same ? [] : await this.#recheck(session, piece);
+      return { rows: digest.fromRows, differences };
     }
   }
 
-  async #digest(session: Session, piece: Piece): Promise<Digest | 'not convertible'> {
+  async #digest(session: Session, piece: Piece): Promise<Digest | Result> {
     try {
       return await this.#once(
         session,
@@ -191,12 +179,11 @@ export class Verifier {
     } catch (error) {
       // The key of `to` goes back to `from`'s type here, and a row that should not be there need not fit.
       if (piece.kind !== 'to blocks' || !isDataError(error)) throw error;
-      await this.#inconvertible(session, piece.blocks);
-      return 'not convertible';
+      return { rows: 0, differences: await this.#inconvertible(session, piece.blocks) };
     }
   }
 
-  async #recheck(session: Session, piece: Piece): Promise<void> {
+  async #recheck(session: Session, piece: Piece): Promise<DifferentRow[]> {
     const { plan, caughtUp } = this.options;
     const look = async (limit: number): Promise<DifferentRow[]> =>
       await this.#once(
@@ -204,68 +191,54 @@ export class Verifier {
         async () => await session.rows<DifferentRow>(differencesSql(plan, piece, limit)),
       );
     const first = await look(maxDifferences);
-    if (first.length === 0) return;
+    if (first.length === 0) return [];
     await caughtUp();
     const seen = new Set(first.map(({ key }) => JSON.stringify(key)));
     const again = await look(recheckLimit);
-    this.#differences.push(...again.filter(({ key }) => seen.has(JSON.stringify(key))));
+    return again.filter(({ key }) => seen.has(JSON.stringify(key)));
   }
 
   /** Halves the blocks down to the rows whose key is none of `from`'s type: those are extra rows. */
-  async #inconvertible(session: Session, blocks: BlockRange): Promise<void> {
+  async #inconvertible(session: Session, blocks: BlockRange): Promise<DifferentRow[]> {
     const { plan } = this.options;
     if (blocks.to - blocks.from > 1) {
       const middle = Math.floor((blocks.from + blocks.to) / 2);
-      for (const half of [
+      return await this.#compareParts(session, [
         { from: blocks.from, to: middle },
         { from: middle, to: blocks.to },
-      ]) {
-        await this.#compare(session, { kind: 'to blocks', blocks: half });
-      }
-      return;
+      ]);
     }
     if (blocks.tid !== undefined) {
       const [row] = await session.rows<{ key: string[] }>(toKeysSql(plan, blocks));
-      if (row !== undefined) {
-        this.#differences.push({ kind: 'extra', key: row.key, from: null, to: null });
-      }
-      return;
+      return row === undefined ? [] : [{ kind: 'extra', key: row.key, from: null, to: null }];
     }
-    for (const { tid } of await session.rows<{ tid: string }>(toKeysSql(plan, blocks))) {
-      await this.#compare(session, { kind: 'to blocks', blocks: { ...blocks, tid } });
+    const rows = await session.rows<{ tid: string }>(toKeysSql(plan, blocks));
+    return await this.#compareParts(
+      session,
+      rows.map(({ tid }) => ({ ...blocks, tid })),
+    );
+  }
+
+  async #compareParts(session: Session, parts: readonly BlockRange[]): Promise<DifferentRow[]> {
+    const found: DifferentRow[] = [];
+    for (const blocks of parts) {
+      found.push(...(await this.#compare(session, { kind: 'to blocks', blocks })).differences);
     }
+    return found;
   }
 
   /** In a transaction of one snapshot, taken after the locks. */
   async #once<T>(session: Session, work: () => Promise<T>): Promise<T> {
-    const { plan, signal } = this.options;
-    return await retryTransient(
-      () =>
-        session.transaction(async () => {
-          await session.batch([lockSql(plan)]);
-          return await session.under(plan.settings, work);
-        }),
-      { deadlineMs: transientMs, ...(signal === undefined ? {} : { signal }) },
-    );
-  }
-
-  #record({ sessions }: VerifyWorkers, rows: number, durationMs: number): void {
-    const { rowsExpected, onProgress } = this.options;
-    this.#rows += rows;
-    this.#count += 1;
-    const elapsedMs = performance.now() - this.#startedMs;
-    const rowsPerSecond = elapsedMs < rateWindowMs ? null : (this.#rows * 1000) / elapsedMs;
-    const left =
-      rowsExpected === null || this.options.mode === 'sample' ? null : Math.max(0, rowsExpected - this.#rows);
-    onProgress?.({
-      rowsDone: this.#rows,
-      rowsTotal: rowsExpected,
-      rowsPerSecond,
-      etaSeconds:
-        left === null || rowsPerSecond === null || rowsPerSecond === 0 ? null : left / rowsPerSecond,
-      workers: sessions.length,
-      pieceMs: durationMs,
-      differences: this.#differences.length,
+    const { plan } = this.options;
+    return await session.transaction(async () => {
+      await session.batch([lockSql(plan)]);
+      return await session.under(plan.settings, work);
     });
   }
+}
+
+interface Result {
+  /** Of `from`. */
+  readonly rows: number;
+  readonly differences: readonly DifferentRow[];
 }

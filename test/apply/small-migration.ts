@@ -24,6 +24,7 @@ import { runCopy, type CopyOptions } from '../../src/copy/copier.js';
 import type { CopyPlan } from '../../src/copy/types.js';
 import { Session } from '../../src/db/session.js';
 import type { Key } from '../../src/model/key.js';
+import { crewOf } from '../../src/pieces/crew.js';
 import type { Projection } from '../../src/model/projection.js';
 import { toldForward } from '../../src/stream/stream.js';
 import { waysOf } from '../../src/stream/way.js';
@@ -140,13 +141,13 @@ export class SmallMigration implements AsyncDisposable {
     );
     const { rowsCopied } = await runCopy({
       plan: this.copyPlan,
-      sessions: [this.session],
+      crew: crewOf([this.session]),
       totalBlocks: blocks,
       blockBytes: 8192,
       toastBytes: 0,
       done: [],
       rowsDone: 0,
-      chunkTimeMs: 500,
+      chunkTimeMs: () => 500,
       checkpoint: (chunk) => ({
         text: 'insert into ghost.done values ($1, $2, $3)',
         values: [chunk.blocks.from, chunk.blocks.to, chunk.rows],

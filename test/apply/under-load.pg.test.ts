@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
 import { Random } from '../../src/lab/random.js';
 import { until } from '../support/database.js';
+import { crewOf } from '../../src/pieces/crew.js';
 import { SmallMigration } from './small-migration.js';
 
 const rows = 20_000;
@@ -76,7 +77,7 @@ test.each([1, 20_260_729])('seed %i', async (seed) => {
     await until(() => writes >= enough, { what: 'writes' });
   };
   try {
-    await m.copy({ sessions: [m.session, second], chunkTimeMs: 20, permission: someWrites });
+    await m.copy({ crew: crewOf([m.session, second]), chunkTimeMs: () => 20, permission: someWrites });
     await someWrites();
     await m.purge();
     await m.buildIndexes();

@@ -2,10 +2,11 @@
 import { expect, test } from 'vitest';
 import { mergeRanges } from '../../src/copy/block-chunks.js';
 import { firstChunkBlocks, leastChunkBlocks } from '../../src/copy/pace.js';
-import type { CopyProgress } from '../../src/copy/progress.js';
 import type { BlockRange } from '../../src/copy/types.js';
 import { Session } from '../../src/db/session.js';
 import { isConnectionLost } from '../../src/db/sqlstate.js';
+import { crewOf } from '../../src/pieces/crew.js';
+import type { CopyProgress } from '../../src/copy/copier.js';
 import { SmallMigration, type SmallMigrationOptions } from '../apply/small-migration.js';
 
 /** Some 1,000 blocks: eight wide rows each, so that several chunks are needed. */
@@ -31,7 +32,7 @@ test('several workers copy every row once', async () => {
   await using m = await SmallMigration.start(wide);
   await using second = await Session.open({ connection: { url: m.db.url } });
   const progress: CopyProgress[] = [];
-  const rows = await m.copy({ sessions: [m.session, second], onProgress: (each) => progress.push(each) });
+  const rows = await m.copy({ crew: crewOf([m.session, second]), onProgress: (each) => progress.push(each) });
   expect(rows).toBe(8000);
   expect(await m.differences()).toEqual([]);
   const done = await doneRanges(m);
@@ -84,7 +85,7 @@ test('chunks that only their overhead makes slow stay large enough to be worth i
   await using m = await SmallMigration.start(wide);
   const chunks: number[] = [];
   await m.copy({
-    chunkTimeMs: 5,
+    chunkTimeMs: () => 5,
     // As slow as on a machine without a core to spare: far beyond what a chunk is to take.
     checkSource: async (session) => {
       await session.rows('select pg_sleep(0.04)');
@@ -102,7 +103,7 @@ test('a connection that breaks within a chunk leaves nothing of it', async () =>
   const doomed = await Session.open({ connection: { url: m.db.url } });
   let chunks = 0;
   const broken = m.copy({
-    sessions: [doomed],
+    crew: crewOf([doomed]),
     checkpoint: ({ blocks, rows }) => {
       chunks += 1;
       if (chunks === 2) doomed.destroy();
@@ -121,9 +122,9 @@ test('a source that is not as recorded stops all workers, and nothing of the chu
   await using second = await Session.open({ connection: { url: m.db.url } });
   let checks = 0;
   const copy = m.copy({
-    sessions: [m.session, second],
+    crew: crewOf([m.session, second]),
     // Small chunks: there is a lot left to do that nobody may do.
-    chunkTimeMs: 1,
+    chunkTimeMs: () => 1,
     checkSource: async () => {
       checks += 1;
       if (checks === 3) throw new Error('changed');

@@ -18,6 +18,7 @@ import {
 import { forgetTruncationsStatement } from '../../stream/log-sql.js';
 import { toldForward } from '../../stream/stream.js';
 import type { RunContext } from '../context.js';
+import { runCrew, throttled } from '../crew.js';
 import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow-source.js';
 import { SourceAltered, sourceCheck, SourceMoved } from '../source-check.js';
@@ -26,20 +27,10 @@ export async function copy(context: RunContext): Promise<Transition> {
   for (;;) {
     const { mark, blocksTotal } = await stored(context);
     if (mark === null || blocksTotal === null) throw new Error('the copy was never started');
-    const { resized } = context.steering;
     try {
-      await context.sessions.use(
-        'copy',
-        context.settings.workers,
-        async (workers) => {
-          await copyWith(context, workers, { mark, blocksTotal, resized });
-        },
-        relaxedCommit,
-      );
+      await copyBlocks(context, mark, blocksTotal);
       return 'done';
     } catch (error) {
-      // Another number of workers, or another size: what is done stays done.
-      if (resized.aborted && error === resized.reason) continue;
       if (error instanceof SourceAltered) {
         await followSource(context, 'bare heap', error);
         continue;
@@ -51,14 +42,10 @@ export async function copy(context: RunContext): Promise<Transition> {
   }
 }
 
-async function copyWith(
-  context: RunContext,
-  workers: Parameters<typeof runCopy>[0]['sessions'],
-  start: { readonly mark: SourceMark; readonly blocksTotal: number; readonly resized: AbortSignal },
-): Promise<void> {
-  const { control, id, plan, schemas, settings, emit, signal } = context;
+async function copyBlocks(context: RunContext, mark: SourceMark, totalBlocks: number): Promise<void> {
+  const { control, id, plan, schemas, emit, at, signal } = context;
   const chunks = await readChunks(control, id);
-  const source = sourceCheck(context, start.mark);
+  const source = sourceCheck(context, mark);
   await runCopy({
     plan: {
       id,
@@ -69,19 +56,18 @@ async function copyWith(
       key: plan.key,
       told: toldForward,
     },
-    sessions: workers,
-    totalBlocks: start.blocksTotal,
+    crew: runCrew(context, 'copy', { settings: relaxedCommit }),
+    totalBlocks,
     ...(await sizesOf(context)),
     done: chunks.map(({ from, to }) => ({ from, to })),
     rowsDone: chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
-    chunkTimeMs: settings.chunkTimeMs,
+    chunkTimeMs: () => context.settings.chunkTimeMs,
     checkpoint: ({ blocks, rows }) => chunkDoneSql(id, blocks.from, blocks.to, rows),
     checkSource: (session) => source.check(session),
     onProgress: (progress) => emit('copy:progress', progress),
-    permission: async (stop) => await context.steering.throttle?.permission(stop),
-    afterChunk: async (chunkMs, stop) => await context.steering.throttle?.afterChunk(chunkMs, stop),
-    at: context.at,
-    signal: AbortSignal.any([signal, start.resized]),
+    ...throttled(context),
+    at,
+    signal,
   });
 }
 

@@ -3,7 +3,6 @@
  * shadow, and our own apply has not begun. Then what hangs on indexes: constraints, CLUSTER mark, replica identity.
  */
 import { advice, toDo } from '../../advice.js';
-import pLimit from 'p-limit';
 import { keysCollide } from '../../apply/audit.js';
 import { collisionsSql, type Collision } from '../../apply/audit-sql.js';
 import { duplicateKeysSql } from '../../apply/conflict-sql.js';
@@ -17,59 +16,25 @@ import { attachStatements, indexBuilds, type IndexBuild } from '../../ddl/index-
 import { adjustments } from '../../ddl/adjust-sql.js';
 import { helperIndexBuilds, helperIndexName } from '../../ddl/helper-index-sql.js';
 import { indexOnAnyPath } from '../../sql/any-path.js';
+import { runPieces, type FinishedPiece, type PieceDone, type PieceWork } from '../../pieces/run-pieces.js';
 import { isOn, targetNames } from '../../stream/key-match.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
+import { runCrew } from '../crew.js';
 import { runAdjustments } from '../follow-source.js';
 import type { Transition } from '../../model/phase.js';
 
 export async function buildIndexes(context: RunContext): Promise<Transition> {
-  const { control, sessions, settings, schemas, emit, signal } = context;
+  const { control, sessions, schemas } = context;
   const target = await expectedTarget(context);
   const existing = await shadowShape(context);
-  const have = new Set(existing.indexes.map((index) => index.name));
-  const all = [...indexBuilds(target, schemas.shadow), ...helperIndexBuilds(helperIndexFacts(context))];
-  // ADD CONSTRAINT wants the shadow for itself: those come last, so that they do not hold up the others.
-  const missing = [
-    ...all.filter((build) => build.kind === 'index' && !have.has(build.name)),
-    ...all.filter((build) => build.kind === 'constraint' && !have.has(build.name)),
-  ];
-  const running = new Set<string>();
-  let done = all.length - missing.length;
-  const progress = (): void => emit('index:progress', { done, total: all.length, running: [...running] });
-
-  const sessionsWanted = Math.min(settings.workers, Math.max(1, missing.length));
-  const build = async (workers: readonly Session[]): Promise<void> => {
-    const idle = [...workers];
-    const limit = pLimit({ concurrency: workers.length, rejectOnClear: true });
-    await allOrFirstError(
-      missing.map((build) =>
-        limit(async () => {
-          signal.throwIfAborted();
-          const session = idle.pop();
-          if (session === undefined) throw new Error('more index builds at once than sessions');
-          const started = performance.now();
-          running.add(build.name);
-          emit('index:started', { index: build.name });
-          progress();
-          try {
-            await buildOne(context, session, build, target);
-          } finally {
-            running.delete(build.name);
-            idle.push(session);
-          }
-          await context.at('index-built');
-          done += 1;
-          emit('index:done', { index: build.name, seconds: (performance.now() - started) / 1000 });
-          progress();
-        }),
-      ),
-      // The others need not be finished first: what is built stays for the next run.
-      () => limit.clearQueue(),
-    );
-  };
-  await sessions.use('index', sessionsWanted, build, sessionsWanted > 1 ? oneProcessEach : {});
+  const builds = new IndexBuilds(context, target, existing);
+  const crew = runCrew(context, 'index', { atMost: builds.left });
+  await runPieces(builds, {
+    ...crew,
+    join: () => sessions.open('index', crew.wanted() > 1 ? oneProcessEach : {}),
+  });
   // One transaction: a run that was cut short has either all of it or nothing.
   if (!isAttached(target, existing)) {
     await control.transaction(async () =>
@@ -82,6 +47,81 @@ export async function buildIndexes(context: RunContext): Promise<Transition> {
   await followLate(context, target);
   await context.at('indexes-attached');
   return 'done';
+}
+
+type Built = PieceDone<never>;
+
+/** Each a piece of its own: all that are missing. What is built stays for the next run. */
+class IndexBuilds implements PieceWork<Session, IndexBuild, Built, never> {
+  readonly pace = null;
+  readonly signal: AbortSignal;
+  readonly #missing: IndexBuild[];
+  readonly #total: number;
+  #done: number;
+  readonly #running = new Set<string>();
+
+  constructor(
+    private readonly context: RunContext,
+    private readonly target: TableShape,
+    existing: TableShape,
+  ) {
+    const have = new Set(existing.indexes.map((index) => index.name));
+    const all = [
+      ...indexBuilds(target, context.schemas.shadow),
+      ...helperIndexBuilds(helperIndexFacts(context)),
+    ];
+    // ADD CONSTRAINT wants the shadow for itself: those come last, so that they do not hold up the others.
+    this.#missing = [
+      ...all.filter((build) => build.kind === 'index' && !have.has(build.name)),
+      ...all.filter((build) => build.kind === 'constraint' && !have.has(build.name)),
+    ];
+    this.#total = all.length;
+    this.#done = all.length - this.#missing.length;
+    this.signal = context.signal;
+  }
+
+  get left(): number {
+    return this.#missing.length;
+  }
+
+  hasMore(): boolean {
+    return this.left > 0;
+  }
+
+  take(): IndexBuild | null {
+    return this.#missing.shift() ?? null;
+  }
+
+  async work(session: Session, build: IndexBuild): Promise<Built> {
+    const { context, target } = this;
+    this.#running.add(build.name);
+    context.emit('index:started', { index: build.name });
+    this.#tell();
+    try {
+      await buildOne(context, session, build, target);
+    } catch (error) {
+      this.#running.delete(build.name);
+      throw error;
+    }
+    return { size: 1, amounts: {} };
+  }
+
+  async finished({ piece, durationMs }: FinishedPiece<IndexBuild, Built, never>): Promise<void> {
+    const { at, emit } = this.context;
+    this.#running.delete(piece.name);
+    await at('index-built');
+    this.#done += 1;
+    emit('index:done', { index: piece.name, seconds: durationMs / 1000 });
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.context.emit('index:progress', {
+      done: this.#done,
+      total: this.#total,
+      running: [...this.#running],
+    });
+  }
 }
 
 /** What was altered on the source during the copy and would have rejected rows of before: now every row left is as the source has it. */
@@ -184,18 +224,4 @@ async function shadowShape(context: RunContext): Promise<TableShape> {
   const shadow = await findTable(control, { schema: schemas.shadow, name: plan.table.name });
   if (shadow === null) throw new Error('the shadow is gone');
   return readTableShape(control, shadow.oid);
-}
-
-/** Waits for all of them, so that no statement is left running, and throws the first error. */
-async function allOrFirstError(tasks: readonly Promise<void>[], onError: () => void): Promise<void> {
-  let first: { error: unknown } | null = null;
-  await Promise.all(
-    tasks.map((task) =>
-      task.catch((error: unknown) => {
-        first ??= { error };
-        onError();
-      }),
-    ),
-  );
-  if (first !== null) throw (first as { error: unknown }).error;
 }

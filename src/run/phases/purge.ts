@@ -17,9 +17,7 @@ export async function purge(context: RunContext): Promise<Transition> {
   const apply = await applyPlanOf(context);
   await sessions.use(
     'purge',
-    1,
-    async ([session]) => {
-      if (session === undefined) return;
+    async (session) => {
       await capture.upTo('purge', signal);
       emit('purge:done', { rows: await purgeKeys(session, apply, signal) });
       await context.at('purged');

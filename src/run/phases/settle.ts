@@ -6,10 +6,10 @@ import type { Transition } from '../../model/phase.js';
 export async function settle(context: RunContext): Promise<Transition> {
   const { sessions, schemas, plan, at } = context;
   // VACUUM cannot run in a transaction block, nor with others in one message.
-  await sessions.use('settle', 1, async ([session]) => {
+  await sessions.use('settle', async (session) => {
     for (const statement of vacuumAnalyzeStatements({ schema: schemas.shadow, name: plan.table.name })) {
       // ANALYZE calls the functions in indexes.
-      await session?.under(plan.settings, () => session.execute(statement));
+      await session.under(plan.settings, () => session.execute(statement));
     }
   });
   await at('settled');

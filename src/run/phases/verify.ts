@@ -2,12 +2,13 @@
 import { relaxedCommit } from '../../db/settings.js';
 import { DifferentError } from '../../errors.js';
 import { setVerification } from '../../state/migrations.js';
-import { Verifier, type VerifyOptions, type VerifyResult } from '../../verify/verifier.js';
+import { compareRows } from '../../verify/verifier.js';
 import { verifySettings } from '../../verify/verify-sql.js';
 import { LogApplier } from '../log-applier.js';
 import { forwardStream } from '../apply-facts.js';
 import { whileApplying } from '../background-apply.js';
 import { expectedTarget, type RunContext } from '../context.js';
+import { runCrew, throttled } from '../crew.js';
 import type { Transition } from '../../model/phase.js';
 import { differencesFound, verifyPlanOf } from '../verify-facts.js';
 import { findMigration } from '../../state/migrations.js';
@@ -61,12 +62,13 @@ async function compareAll(context: RunContext, applier: Applying): Promise<void>
   const rowsExpected = (await findMigration(control, id))?.rowsCopied ?? null;
   await capture.upTo('verify', signal);
   const result = await whileApplying(context, applier, async (applying) =>
-    compare(context, {
+    compareRows({
       plan,
       mode,
+      crew: runCrew(context, 'verify', { settings: { ...relaxedCommit, ...verifySettings } }),
+      pieceTimeMs: () => context.settings.chunkTimeMs,
       rowsExpected,
-      permission: async (stop) => await context.steering.throttle?.permission(stop),
-      afterPiece: async (ms, stop) => await context.steering.throttle?.afterChunk(ms, stop),
+      ...throttled(context),
       onProgress: (progress) => emit('verify:progress', progress),
       at,
       ...applying,
@@ -90,21 +92,4 @@ async function compareAll(context: RunContext, applier: Applying): Promise<void>
     );
   }
   await at('verified');
-}
-
-/** With as many sessions as are wanted now: when that changes, others go on where these were. */
-async function compare(context: RunContext, options: VerifyOptions): Promise<VerifyResult> {
-  const { sessions, steering } = context;
-  const verifier = new Verifier(options);
-  for (let isDone = false; !isDone;) {
-    const { resized: relieved } = steering;
-    const { workers, chunkTimeMs } = context.settings;
-    isDone = await sessions.use(
-      'verify',
-      workers,
-      async (opened) => await verifier.goOn({ sessions: opened, chunkTimeMs, relieved }),
-      { ...relaxedCommit, ...verifySettings },
-    );
-  }
-  return verifier.result;
 }
