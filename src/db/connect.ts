@@ -180,7 +180,7 @@ async function connectOnce(
   } catch (error) {
     await client.end().catch(() => undefined);
     signal?.throwIfAborted();
-    throw inTime(error, connectTimeoutMs);
+    throw asTimeout(error, connectTimeoutMs);
   } finally {
     signal?.removeEventListener('abort', breakOff);
   }
@@ -192,7 +192,7 @@ async function connectOnce(
 const timedOut = 'ETIMEDOUT';
 
 /** pg has no code for it; the text is its own. */
-function inTime(error: unknown, timeoutMs: number | null): unknown {
+function asTimeout(error: unknown, timeoutMs: number | null): unknown {
   if (!(error instanceof Error) || error.message !== 'timeout expired') return error;
   return Object.assign(new Error(`no answer within ${(timeoutMs ?? 0) / 1000} s`), { code: timedOut });
 }

@@ -9,7 +9,7 @@
  */
 import type pg from 'pg';
 import { RefusedError, FailedError } from '../errors.js';
-import { sleep } from './wait.js';
+import { inTime, late } from './wait.js';
 import type { Connected } from './connect.js';
 
 /** What the server says of the session that serves us now. */
@@ -88,17 +88,17 @@ export async function refuseSharedBackends(
     const beside = look(second.client);
     // It may be answered never.
     beside.catch(() => undefined);
-    const answer = await before(patienceMs, beside, signal);
-    if (answer === null) {
+    const answer = await inTime(beside, patienceMs, signal);
+    if (answer === late) {
       // Both wait in one line: the first is answered before the second only where it has its backend for itself.
       const again = look(client);
-      const who = await before(
-        longPatienceMs,
+      const who = await inTime(
         Promise.race([again.then(() => 'first' as const), beside.then(() => 'second' as const)]),
+        longPatienceMs,
         signal,
       );
       if (who === 'first') return;
-      if (who === null) throw poolExhausted();
+      if (who === late) throw poolExhausted();
       await again;
     }
     const seen = { first: new Set([backendOf(first.sight)]), second: new Set([backendOf(await beside)]) };
@@ -112,25 +112,13 @@ export async function refuseSharedBackends(
   } finally {
     // One that waits for a backend would not hear a goodbye.
     const goodbye = second.client.end().catch(() => undefined);
-    await before(500, goodbye).catch(() => undefined);
+    await inTime(goodbye, 500);
     (second.client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
   }
 }
 
 function areShared(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
   return one.size > 1 || other.size > 1 || [...one].some((backend) => other.has(backend));
-}
-
-/** null when there was no answer in time. */
-async function before<T>(ms: number, answer: Promise<T>, signal?: AbortSignal): Promise<T | null> {
-  const over = new AbortController();
-  const late = sleep(ms, signal === undefined ? over.signal : AbortSignal.any([over.signal, signal]));
-  try {
-    return await Promise.race([answer, late.then(() => null)]);
-  } finally {
-    over.abort();
-    late.catch(() => undefined);
-  }
 }
 
 export function pooledTransactions(): RefusedError {

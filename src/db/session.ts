@@ -20,7 +20,7 @@ import {
 } from './pooler.js';
 import { ownSettings } from './settings.js';
 import { isConnectionLost, isServerError } from './sqlstate.js';
-import { sleep } from './wait.js';
+import { inTime } from './wait.js';
 
 export interface SessionOptions {
   readonly connection: ConnectionOptions;
@@ -317,12 +317,10 @@ export class Session implements AsyncDisposable {
   async #reset(): Promise<void> {
     const { readyForQuery } = this.client as unknown as { readyForQuery?: boolean };
     if (readyForQuery !== true || this.lost.aborted) return;
-    const enough = new AbortController();
-    await Promise.race([
+    await inTime(
       this.client.query('discard all').catch(() => undefined),
-      sleep(resetWithinMs, enough.signal).catch(() => undefined),
-    ]);
-    enough.abort();
+      resetWithinMs,
+    );
   }
 
   /** Drops the connection without a word, as a crash would. The server may go on with what it is doing. */

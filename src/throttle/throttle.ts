@@ -6,7 +6,7 @@
  */
 import { EventEmitter, once } from 'node:events';
 import type { Session } from '../db/session.js';
-import { sleep as realSleep } from '../db/wait.js';
+import { inTime, late, sleep as realSleep } from '../db/wait.js';
 import {
   govern,
   initialState,
@@ -178,7 +178,7 @@ export class Throttle implements AsyncDisposable {
     try {
       const answer = this.#read();
       let readings = await this.#inTime(answer);
-      while (readings === null) {
+      while (readings === late) {
         this.#apply(this.#noAnswer());
         readings = await this.#inTime(answer);
       }
@@ -204,17 +204,9 @@ export class Throttle implements AsyncDisposable {
     return this.#limited().flatMap(({ names }) => unreadable(names, 'the server does not answer'));
   }
 
-  /** null when there is none yet. Rejects when the throttle ends, whatever becomes of the answer. */
-  async #inTime(answer: Promise<readonly Reading[]>): Promise<readonly Reading[] | null> {
-    const over = new AbortController();
-    const { signal: ended } = this.#ended;
-    ended.addEventListener('abort', () => over.abort(ended.reason), { signal: over.signal });
-    const late = realSleep(this.options.answerWithinMs ?? defaultAnswerWithinMs, over.signal);
-    try {
-      return await Promise.race([answer, late.then(() => null)]);
-    } finally {
-      over.abort();
-    }
+  /** Rejects when the throttle ends, whatever becomes of the answer. */
+  async #inTime(answer: Promise<readonly Reading[]>): Promise<readonly Reading[] | typeof late> {
+    return await inTime(answer, this.options.answerWithinMs ?? defaultAnswerWithinMs, this.#ended.signal);
   }
 
   #apply(readings: readonly Reading[]): void {

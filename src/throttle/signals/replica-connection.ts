@@ -2,7 +2,7 @@
 import { describeConnection } from '../../db/connection.js';
 import type { ConnectionOptions } from '../../db/conninfo/connection-options.js';
 import { Session } from '../../db/session.js';
-import { sleep } from '../../db/wait.js';
+import { inTime, late } from '../../db/wait.js';
 
 /** The server's, and ours around it: a network that swallows packets answers nothing at all. */
 const statementTimeoutMs = 2_000;
@@ -32,7 +32,9 @@ export class ReplicaConnection {
     this.#opening ??= this.#open();
     const answer = this.#opening.then(work);
     try {
-      return await inTime(answer, answerWithinMs);
+      const answered = await inTime(answer, answerWithinMs);
+      if (answered === late) throw new Error(`no answer within ${answerWithinMs / 1000} s`);
+      return answered;
     } catch (error) {
       this.#drop();
       throw error;
@@ -43,7 +45,8 @@ export class ReplicaConnection {
     this.#closed = true;
     const session = this.#session;
     if (session === null) return;
-    await inTime(session.close(), answerWithinMs).catch(() => session.destroy());
+    const closed = await inTime(session.close(), answerWithinMs).catch(() => late);
+    if (closed === late) session.destroy();
   }
 
   async #open(): Promise<Session> {
@@ -69,17 +72,5 @@ export class ReplicaConnection {
     this.#session.destroy();
     this.#session = null;
     this.#opening = null;
-  }
-}
-
-async function inTime<T>(answer: Promise<T>, withinMs: number): Promise<T> {
-  const answered = new AbortController();
-  const late = sleep(withinMs, answered.signal).then(() => {
-    throw new Error(`no answer within ${withinMs / 1000} s`);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    answered.abort();
   }
 }
