@@ -3,11 +3,10 @@ import { advice, named, toDo } from '../advice.js';
 import { Session } from '../db/session.js';
 import { SqlState, isServerError, messageWithDetail, sqlState } from '../db/sqlstate.js';
 import { FailedError, RefusedError } from '../errors.js';
-import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import { lockNotObtained, tellMisses } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
-import { LockNotObtained } from '../locks/attempts.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
 import { dropSchemaStatements, findRelation } from '../state/own-objects.js';
@@ -146,7 +145,7 @@ async function dropTable(
         if ((await findRelation(session, oid)) !== null) throw movedMeanwhile(record.id);
         await rest();
       },
-      onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
+      onMiss: tellMisses(emit, what),
       onLock,
       ...(signal === undefined ? {} : { signal }),
     });
@@ -164,14 +163,13 @@ function movedMeanwhile(id: number): FailedError {
 }
 
 function notDropped(error: unknown, old: string, id: number): unknown {
-  if (error instanceof LockNotObtained) {
-    return new FailedError('lock-not-obtained', `${old} could not be dropped: ${notObtainedText(error)}`, {
-      details: notObtainedDetails(error),
+  if (!isServerError(error)) {
+    return lockNotObtained(error, {
+      what: `${old} could not be dropped`,
       state: 'the new table is in use; the old one is still there',
       hint: advice`${toDo('finalize', id)} again when nobody reads it`,
     });
   }
-  if (!isServerError(error)) return error;
   const dependents = sqlState(error) === SqlState.dependentObjects;
   return new FailedError(
     sqlState(error) === SqlState.lockNotAvailable ? 'lock-not-obtained' : 'old-table-not-dropped',

@@ -1,6 +1,8 @@
 /** A request for a lock that was not granted: as events tell of it, and as people are told in the end. */
-import type { MissedTry } from '../model/event.js';
-import type { LockNotObtained, Miss } from './attempts.js';
+import type { Text } from '../advice.js';
+import { FailedError } from '../errors.js';
+import type { Emit, MissedTry } from '../model/event.js';
+import { LockNotObtained, type Miss } from './attempts.js';
 import { blockerLines } from './describe-blockers.js';
 
 export function missedTry({
@@ -13,6 +15,30 @@ export function missedTry({
   nextTryMs,
 }: Miss): MissedTry {
   return { attempt, waitedMs, why, reason, tried, blockers, nextTryMs };
+}
+
+/** What the tries for a lock tell on the way. */
+export function tellMisses(emit: Emit, what: string): (miss: Miss) => void {
+  return (miss) => emit('lock:missed', { what, ...missedTry(miss) });
+}
+
+/** What a lock that did not come free comes to: an error by name. Any other error as it is. */
+export function lockNotObtained(error: unknown, told: NotDone): unknown {
+  if (!(error instanceof LockNotObtained)) return error;
+  const { what, state, hint, details } = told;
+  return new FailedError('lock-not-obtained', `${what}: ${notObtainedText(error)}`, {
+    details: { ...details, ...notObtainedDetails(error) },
+    state,
+    hint,
+  });
+}
+
+export interface NotDone {
+  /** `public.t was not changed`. */
+  readonly what: string;
+  readonly state: Text;
+  readonly hint: Text;
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 /** `in 4 tries over 31 s the lock on it was never free`, and below that who was in the way. */

@@ -8,10 +8,9 @@ import type { ForeignKey } from '../model/definitions.js';
 import { validateForeignKey } from '../ddl/foreign-key-sql.js';
 import { refreshView } from '../ddl/view-sql.js';
 import { FailedError } from '../errors.js';
-import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import { lockNotObtained, tellMisses } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
-import { LockNotObtained } from '../locks/attempts.js';
 import type { LockStep } from '../locks/lock-request.js';
 import { toValidate } from '../plan/trial/definitions/to-validate.js';
 import type { Emit } from '../model/event.js';
@@ -42,8 +41,7 @@ export async function completeSwap(work: AfterSwapWork): Promise<void> {
     try {
       await runLocked(work, each);
     } catch (error) {
-      if (error instanceof LockNotObtained) throw notObtained(error, each);
-      if (!isServerError(error)) throw error;
+      if (!isServerError(error)) throw notObtained(error, each);
       if (each.check !== undefined && sqlState(error) === SqlState.checkViolation) {
         work.emit('warning', staysNotValid(each.check, error));
         continue;
@@ -223,18 +221,19 @@ async function runLocked(work: AfterSwapWork, { what, statement, locks }: Pendin
     locks,
     limits: { lockTimeoutMs, deadlineMs, harmPerTryMs, harmPerRunMs },
     run: () => session.under(work.record.plan.settings, () => session.execute(statement)),
-    onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
+    onMiss: tellMisses(emit, what),
     ...(watcher === undefined ? {} : { watcher }),
     ...(onLock === undefined ? {} : { onLock }),
     ...(signal === undefined ? {} : { signal }),
   });
 }
 
-function notObtained(error: LockNotObtained, { what, statement }: Pending): FailedError {
-  return new FailedError('lock-not-obtained', `${what}: ${notObtainedText(error)}`, {
+function notObtained(error: unknown, { what, statement }: Pending): unknown {
+  return lockNotObtained(error, {
+    what,
     state: 'the tables are swapped and the new one is in use; this part of the work is left to do',
     hint: `run the same command again, or by hand: ${statement}`,
-    details: { statement, ...notObtainedDetails(error) },
+    details: { statement },
   });
 }
 

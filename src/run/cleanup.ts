@@ -7,9 +7,8 @@ import { capturesOn, removeCaptureStatements, type CaptureOn } from '../capture/
 import { Session } from '../db/session.js';
 import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
-import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import { lockNotObtained, tellMisses } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
-import { LockNotObtained } from '../locks/attempts.js';
 import { underLock } from '../locks/locked-transaction.js';
 import type { LockLimits } from '../locks/lock-request.js';
 import type { Emit } from '../model/event.js';
@@ -142,21 +141,16 @@ async function switchCaptureOff(
           const last = now.flatMap((capture) => (capture.table.oid === oid ? capture.statements : []));
           return { last, value: undefined };
         },
-        onMiss: (miss) => work.emit('lock:missed', { what, ...missedTry(miss) }),
+        onMiss: tellMisses(work.emit, what),
         ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
         ...(work.signal === undefined ? {} : { signal: work.signal }),
       });
     } catch (error) {
-      if (!(error instanceof LockNotObtained)) throw error;
-      throw new FailedError(
-        'lock-not-obtained',
-        `the capture triggers of ${displayName(table)} could not be dropped: ${notObtainedText(error)}`,
-        {
-          details: notObtainedDetails(error),
-          state: 'capture is still on; the application is not affected beyond its small cost',
-          hint: advice`${toDo('abort', id)} again at a quieter moment`,
-        },
-      );
+      throw lockNotObtained(error, {
+        what: `the capture triggers of ${displayName(table)} could not be dropped`,
+        state: 'capture is still on; the application is not affected beyond its small cost',
+        hint: advice`${toDo('abort', id)} again at a quieter moment`,
+      });
     }
   });
 }

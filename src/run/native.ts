@@ -7,10 +7,9 @@ import { localSettings, ownSettings } from '../db/settings.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from '../errors.js';
 import { isConnectionLost, isServerError, messageOf, sqlState } from '../db/sqlstate.js';
 import { underLock } from '../locks/locked-transaction.js';
-import { LockNotObtained } from '../locks/attempts.js';
 import type { LockLimits } from '../locks/lock-request.js';
 import type { LockMode } from '../model/lock-mode.js';
-import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import { lockNotObtained, tellMisses } from '../locks/describe-miss.js';
 import { sameObjects } from '../plan/trial/definitions/taken-off.js';
 import { inStoredForm } from '../sql/stored-form.js';
 import { changeStatementsIn } from '../plan/change/retarget-statement.js';
@@ -80,7 +79,7 @@ export async function runNative(work: NativeWork): Promise<number> {
         await work.at('native-locked');
         return { last: statementsOf(plan), value: undefined };
       },
-      onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
+      onMiss: tellMisses(emit, what),
       onLock: ({ oid: _, ...entry }) => emit('lock:taken', entry),
       ...killing(work),
       signal: work.signal,
@@ -109,18 +108,13 @@ export async function runNative(work: NativeWork): Promise<number> {
       );
     }
     if (isConnectionLost(error)) throw lostBeforeCommit(error);
-    if (error instanceof LockNotObtained) {
-      throw new FailedError(
-        'lock-not-obtained',
-        `${displayName(plan.table)} was not changed: ${notObtainedText(error)}`,
-        {
-          details: notObtainedDetails(error),
-          state: 'nothing was changed',
-          hint: 'run the same command again at a quieter moment, or with a longer --cutover-deadline',
-        },
-      );
+    if (!isServerError(error)) {
+      throw lockNotObtained(error, {
+        what: `${displayName(plan.table)} was not changed`,
+        state: 'nothing was changed',
+        hint: 'run the same command again at a quieter moment, or with a longer --cutover-deadline',
+      });
     }
-    if (!isServerError(error)) throw error;
     throw new RefusedError(
       [
         {

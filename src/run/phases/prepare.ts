@@ -6,9 +6,7 @@
  */
 import { readBlocks } from '../../catalog/sizes.js';
 import type { TableShape } from '../../model/table-shape.js';
-import { FailedError } from '../../errors.js';
-import { missedTry, notObtainedDetails, notObtainedText } from '../../locks/describe-miss.js';
-import { LockNotObtained } from '../../locks/attempts.js';
+import { lockNotObtained, tellMisses } from '../../locks/describe-miss.js';
 import { underLock } from '../../locks/locked-transaction.js';
 import { withLateChecks } from '../../plan/checks/late-checks.js';
 import { bareHeapStatements } from '../../ddl/bare-heap-sql.js';
@@ -164,22 +162,17 @@ async function switchCaptureOn(context: RunContext, expected: string | null): Pr
         );
         return { last: [], value: undefined };
       },
-      onMiss: (miss) => emit('lock:missed', { what, ...missedTry(miss) }),
+      onMiss: tellMisses(emit, what),
       onLock: context.ledger.add,
       ...killing(context),
       signal,
     });
   } catch (error) {
-    if (!(error instanceof LockNotObtained)) throw error;
-    throw new FailedError(
-      'lock-not-obtained',
-      `capture could not be switched on for ${displayName(plan.table)}: ${notObtainedText(error)}`,
-      {
-        details: notObtainedDetails(error),
-        state: 'nothing was changed',
-        hint: 'run the same command again when the blockers are gone, or with a longer --cutover-deadline',
-      },
-    );
+    throw lockNotObtained(error, {
+      what: `capture could not be switched on for ${displayName(plan.table)}`,
+      state: 'nothing was changed',
+      hint: 'run the same command again when the blockers are gone, or with a longer --cutover-deadline',
+    });
   } finally {
     await sessions.release(session);
   }
