@@ -24,7 +24,7 @@ import {
 } from './apply-sql.js';
 import { applyBatch, type BatchResult } from './batch.js';
 import { firstBatchBlocks, nextBatchBlocks, smallLogBlocks, worthReclaiming } from './batch-size.js';
-import { blocksRange } from './log-range.js';
+import { blocksRange } from '../pieces/row-range.js';
 import { findMisfits, misfitError } from './misfits.js';
 import { isOutrun, workersFor, type Pass } from './pass.js';
 

@@ -18,7 +18,7 @@ import { keysOf } from '../stream/key-sql.js';
 import { forgetTruncationsStatement } from '../stream/log-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { tid, type LogRange } from './log-range.js';
+import { tid, type LogRange } from '../pieces/row-range.js';
 
 /** Everything in the log, whichever of its tables it is in. */
 export const wholeLog = 'whole log';

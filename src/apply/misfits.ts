@@ -17,7 +17,7 @@ import { keysCollide } from './audit.js';
 import { collisionsSql, hasRowSql, type Collision } from './audit-sql.js';
 import { applyBatch, type BatchOptions } from './batch.js';
 import { entryKeysSql, holderSql, keyAtSql } from './conflict-sql.js';
-import { halves } from './log-range.js';
+import { halves } from '../pieces/row-range.js';
 
 /** Enough to see a pattern. */
 const maxSamples = 5;

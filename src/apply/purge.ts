@@ -15,7 +15,7 @@ import {
   purgeSql,
 } from './apply-sql.js';
 import { hasRowSql } from './audit-sql.js';
-import { blocksRange, halves, type LogRange } from './log-range.js';
+import { blocksRange, halves, type LogRange } from '../pieces/row-range.js';
 import { describeEntry, misfitError, type Misfit } from './misfits.js';
 
 const maxSamples = 5;

@@ -12,7 +12,7 @@ import {
   wholeLog,
 } from '../../src/apply/apply-sql.js';
 import { clearHoldersSql, duplicateKeysSql, entryKeysSql } from '../../src/apply/conflict-sql.js';
-import { blocksRange } from '../../src/apply/log-range.js';
+import { blocksRange } from '../../src/pieces/row-range.js';
 import { sql } from '../../src/sql/quote.js';
 import { aPlan, uniqueIndex } from './a-plan.js';
 

@@ -8,7 +8,7 @@ import {
   wholeLog,
 } from '../../src/apply/apply-sql.js';
 import { clearHoldersSql } from '../../src/apply/conflict-sql.js';
-import { blocksRange } from '../../src/apply/log-range.js';
+import { blocksRange } from '../../src/pieces/row-range.js';
 import type { SqlQuery } from '../../src/sql/quote.js';
 import { SmallMigration, type SmallMigrationOptions } from './small-migration.js';
 

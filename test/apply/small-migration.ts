@@ -13,7 +13,7 @@ import {
 } from '../../src/apply/applier.js';
 import { applyPlan, type ApplyPlan } from '../../src/apply/apply-plan.js';
 import { applyBatch } from '../../src/apply/batch.js';
-import { blocksRange } from '../../src/apply/log-range.js';
+import { blocksRange } from '../../src/pieces/row-range.js';
 import { applySettings, purgeSql } from '../../src/apply/apply-sql.js';
 import type { Capture } from '../../src/capture/capture.js';
 import { openCapture } from '../../src/capture/open-capture.js';

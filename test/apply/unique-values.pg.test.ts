@@ -1,7 +1,7 @@
 /** Rows that hand unique values to each other arrive, in whatever order their keys are applied (invariant 5). */
 import { expect, test } from 'vitest';
 import { applyBatch } from '../../src/apply/batch.js';
-import { blocksRange } from '../../src/apply/log-range.js';
+import { blocksRange } from '../../src/pieces/row-range.js';
 import { FailedError } from '../../src/errors.js';
 import { until } from '../support/database.js';
 import { SmallMigration, type SmallMigrationOptions } from './small-migration.js';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { nextBatchBlocks } from '../../src/apply/batch-size.js';
 import { isOutrun, workersFor, type Pass } from '../../src/apply/pass.js';
-import { blocksRange, halves, tid, type LogRange } from '../../src/apply/log-range.js';
+import { blocksRange, halves, tid, type LogRange } from '../../src/pieces/row-range.js';
 
 test('positions are blocks and offsets', () => {
   const range = blocksRange(3, 5);
