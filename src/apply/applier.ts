@@ -25,7 +25,7 @@ import {
 import { applyBatch, type BatchResult } from './batch.js';
 import { firstBatchBlocks, nextBatchBlocks, smallLogBlocks, worthReclaiming } from './batch-size.js';
 import { blocksRange } from '../pieces/row-range.js';
-import { findMisfits, misfitError } from './misfits.js';
+import { findMisfits, notApplied } from './misfits.js';
 import { isOutrun, workersFor, type Pass } from './pass.js';
 
 export type ApplyProgress = EventMap['apply:progress'];
@@ -254,7 +254,7 @@ class Applier {
         balance,
         signal,
       });
-      if (found.misfits.length > 0 || found.timedOut) throw misfitError(plan, found.misfits, error);
+      if (found.misfits.length > 0 || found.timedOut) throw notApplied(plan, found.misfits, error);
       return { truncated: false, entries: found.entries, logBlocks: blocks };
     }
   }

@@ -18,7 +18,7 @@ import { keysOf } from '../stream/key-sql.js';
 import { forgetTruncationsStatement } from '../stream/log-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { tid, type LogRange } from '../pieces/row-range.js';
+import { tid, type RowRange } from '../pieces/row-range.js';
 
 /** Everything in the log, whichever of its tables it is in. */
 export const wholeLog = 'whole log';
@@ -26,7 +26,7 @@ export const wholeLog = 'whole log';
 /** Some entries of one table of the log. */
 export interface LogSlice {
   readonly table: QualifiedName;
-  readonly range: LogRange;
+  readonly range: RowRange;
   /** Of several workers on the same range: each takes the keys whose hash falls to it, so that no two take one key. */
   readonly share?: { readonly worker: number; readonly workers: number };
 }

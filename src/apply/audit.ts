@@ -8,7 +8,9 @@
 import { advice, toDo } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
+import { keyText } from '../model/key.js';
 import { displayName } from '../sql/quote.js';
+import { targetNames } from '../stream/key-match.js';
 import type { ApplyPlan } from './apply-plan.js';
 import { lockTablesSql } from './apply-sql.js';
 import { balanceSql, collisionsSql, extraRowsSql, requeueMissingSql, type Collision } from './audit-sql.js';
@@ -58,14 +60,14 @@ export async function extraRows(session: Session, plan: ApplyPlan): Promise<stri
     },
     { isolation: 'repeatable read', settings: { jit: 'off' } },
   );
-  return rows.map(({ key }) => keyText(plan, key));
+  return rows.map(({ key }) => keyText(targetNames(plan.key), key));
 }
 
 export function keysCollide(plan: ApplyPlan, collisions: readonly Collision[]): FailedError {
   const names = plan.key.columns.map(({ name }) => name).join(', ');
   const lines = collisions.map(({ key, rows }) => {
     const which = rows.map((row) => `${names}=${row}`).join(' and ');
-    return `${which} become ${keyText(plan, key)}`;
+    return `${which} become ${keyText(targetNames(plan.key), key)}`;
   });
   return new FailedError(
     'unique-violation',
@@ -80,8 +82,4 @@ export function keysCollide(plan: ApplyPlan, collisions: readonly Collision[]): 
       hint: advice`change or delete one of them and run the same command again, or ${toDo('abort', plan.id)}`,
     },
   );
-}
-
-function keyText(plan: ApplyPlan, key: readonly string[]): string {
-  return plan.key.columns.map(({ targetName }, index) => `${targetName}=${key[index] ?? ''}`).join(', ');
 }

@@ -1,9 +1,9 @@
 /** Entries that cannot be applied because a row does not fit `to`: found by halving, and told by name. */
-import { advice, toDo } from '../advice.js';
 import type { Session } from '../db/session.js';
-import { isConflict, isRowError, SqlState, type ServerError } from '../db/sqlstate.js';
-import { FailedError } from '../errors.js';
-import { displayName } from '../sql/quote.js';
+import { isConflict, isRowError, type ServerError } from '../db/sqlstate.js';
+import type { FailedError } from '../errors.js';
+import { keyText } from '../model/key.js';
+import { searchByHalves } from '../pieces/halving.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {
   applySettings,
@@ -18,18 +18,7 @@ import { collisionsSql, hasRowSql, type Collision } from './audit-sql.js';
 import { applyBatch, type BatchOptions } from './batch.js';
 import { entryKeysSql, holderSql, keyAtSql } from './conflict-sql.js';
 import { halves } from '../pieces/row-range.js';
-
-/** Enough to see a pattern. */
-const maxSamples = 5;
-const searchTimeMs = 30_000;
-
-export interface Misfit {
-  /** `id=7, region=eu`. */
-  readonly key: string;
-  /** The row that already has the unique value; null when that is not what is wrong, or when it is gone again. */
-  readonly otherKey: string | null;
-  readonly error: ServerError;
-}
+import { maxMisfits, misfitError, type Misfit } from '../stream/misfit.js';
 
 /**
  * Applies what can be applied of a part that failed as a whole, down to the single entries that cannot: those stay in the
@@ -44,31 +33,29 @@ export async function findMisfits(
   first: ServerError,
   options: BatchOptions & { readonly signal?: AbortSignal | undefined },
 ): Promise<{ readonly misfits: Misfit[]; readonly entries: number; readonly timedOut: boolean }> {
-  const deadline = Date.now() + searchTimeMs;
   const misfits: Misfit[] = [];
   let entries = 0;
-  let timedOut = false;
   // Taken one after the other the two would both go in, the second over the first.
   if (plan.key.mayCollide === true && isConflict(first)) await endIfKeysCollide(session, plan, slice);
-  await search(slice);
+  const { timedOut } = await searchByHalves<LogSlice, ServerError>(slice, {
+    attempt,
+    split: (part) => halves(part.range)?.map((range) => ({ ...part, range })) ?? null,
+    async found(part, error) {
+      if (await forgetsRow(session, plan, part, options)) entries += 1;
+      else misfits.push(await describe(session, plan, part, error));
+    },
+    isEnough: () => misfits.length >= maxMisfits,
+    signal: options.signal,
+  });
   return { misfits, entries, timedOut };
 
-  async function search(part: LogSlice): Promise<void> {
-    options.signal?.throwIfAborted();
-    timedOut ||= Date.now() > deadline;
-    if (timedOut || misfits.length >= maxSamples) return;
+  async function attempt(part: LogSlice): Promise<ServerError | null> {
     try {
       entries += (await applyBatch(session, plan, part, options)).entries;
-      return;
+      return null;
     } catch (error) {
       if (!isRowError(error)) throw error;
-      const parts = halves(part.range);
-      if (parts === null) {
-        if (await forgetsRow(session, plan, part, options)) entries += 1;
-        else misfits.push(await describe(session, plan, part, error));
-        return;
-      }
-      for (const range of parts) await search({ ...part, range });
+      return error;
     }
   }
 }
@@ -112,7 +99,7 @@ async function forgetsRow(
 export async function describeEntry(session: Session, plan: ApplyPlan, part: LogSlice): Promise<string> {
   const [entry] = await session.rows<Record<string, string>>(entryKeysSql(plan, part));
   const names = plan.key.columns.map((column) => column.name);
-  return entry === undefined ? 'unknown' : keyText(names, entry);
+  return entry === undefined ? 'unknown' : keyText(names, Object.values(entry));
 }
 
 async function describe(
@@ -127,7 +114,7 @@ async function describe(
       if (!isConflict(error)) return { key, otherKey: null, error };
       const other = await holderOf(session, plan, part, error);
       const targetNames = plan.key.columns.map((column) => column.targetName);
-      return { key, otherKey: other === null ? null : keyText(targetNames, other), error };
+      return { key, otherKey: other === null ? null : keyText(targetNames, Object.values(other)), error };
     },
     { isolation: 'repeatable read', settings: applySettings },
   );
@@ -153,45 +140,7 @@ async function holderOf(
   return keys ?? null;
 }
 
-function keyText(names: readonly string[], values: Record<string, string>): string {
-  return names.map((name, index) => `${name}=${values[`k${index + 1}`]}`).join(', ');
-}
-
 /** What the user is told; `first` is the error of the whole part. */
-export function misfitError(plan: ApplyPlan, misfits: readonly Misfit[], first: ServerError): FailedError {
-  const error = misfits[0]?.error ?? first;
-  const keys = misfits.map((misfit) =>
-    misfit.otherKey === null ? misfit.key : `${misfit.key} and ${misfit.otherKey}`,
-  );
-  const which =
-    keys.length === 0 ? '' : ` (${keys.length < maxSamples ? '' : 'among others '}${keys.join('; ')})`;
-  const table = displayName(plan.from);
-  const [code, what] = isConflict(error)
-    ? [
-        'unique-violation',
-        `rows of ${table} violate ${error.constraint ?? 'a unique constraint'} of ${plan.told.shape}`,
-      ]
-    : ['row-does-not-fit', `rows of ${table} do not fit ${plan.told.shape}`];
-  return new FailedError(code, `${what}: ${error.message}${which}`, {
-    details: {
-      reason: reasonOf(error),
-      keys: misfits.flatMap((misfit) =>
-        misfit.otherKey === null ? [misfit.key] : [misfit.key, misfit.otherKey],
-      ),
-      constraint: error.constraint ?? null,
-      column: error.column ?? null,
-      message: error.message,
-      sqlState: error.code,
-    },
-    state: `${plan.told.untouched}, the application's writes go on; migration ${plan.id} keeps its state`,
-    hint: advice`fix the rows and run the same command again, or ${toDo('abort', plan.id)}`,
-    cause: error,
-  });
-}
-
-function reasonOf(error: ServerError): 'unique' | 'not-null' | 'check' | 'cast' | 'limit' {
-  if (isConflict(error)) return 'unique';
-  if (error.code === SqlState.notNullViolation) return 'not-null';
-  if (/^(53|54|XX)/.test(error.code)) return 'limit';
-  return error.code.startsWith('23') ? 'check' : 'cast';
+export function notApplied(plan: ApplyPlan, misfits: readonly Misfit[], first: ServerError): FailedError {
+  return misfitError(plan, misfits, first, `${plan.told.untouched}, the application's writes go on`);
 }

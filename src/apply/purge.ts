@@ -5,7 +5,7 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
 import { isRowError, type ServerError } from '../db/sqlstate.js';
-import type { QualifiedName } from '../model/name.js';
+import { searchByHalves } from '../pieces/halving.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {
   collectKeysSql,
@@ -13,12 +13,12 @@ import {
   lockTablesSql,
   purgeCollectedSql,
   purgeSql,
+  type LogSlice,
 } from './apply-sql.js';
 import { hasRowSql } from './audit-sql.js';
-import { blocksRange, halves, type LogRange } from '../pieces/row-range.js';
-import { describeEntry, misfitError, type Misfit } from './misfits.js';
-
-const maxSamples = 5;
+import { blocksRange, halves } from '../pieces/row-range.js';
+import { maxMisfits, type Misfit } from '../stream/misfit.js';
+import { describeEntry, notApplied } from './misfits.js';
 
 /** @returns rows that left `to` */
 export async function purge(session: Session, plan: ApplyPlan, signal?: AbortSignal): Promise<number> {
@@ -41,31 +41,38 @@ async function purgeConvertible(
     await session.batch([lockTablesSql(plan)]);
     await session.under(plan.settings, () => session.batch([collectedKeysTableSql(plan)]));
     for (const table of plan.log.parts) {
-      await collect(table, blocksRange(0, await readBlocksOf(session, table)));
+      await collect({ table, range: blocksRange(0, await readBlocksOf(session, table)) });
     }
-    if (misfits.length > 0) throw misfitError(plan, misfits, first);
+    if (misfits.length > 0) throw notApplied(plan, misfits, first);
     return await session.under(plan.settings, () => session.execute(purgeCollectedSql(plan)));
   });
 
-  async function collect(table: QualifiedName, range: LogRange): Promise<void> {
-    signal?.throwIfAborted();
-    if (misfits.length >= maxSamples || range.from >= range.to) return;
-    const slice = { table, range };
+  async function collect(slice: LogSlice): Promise<void> {
+    if (slice.range.from >= slice.range.to) return;
+    await searchByHalves<LogSlice, ServerError>(slice, {
+      attempt,
+      split: (part) => halves(part.range)?.map((range) => ({ ...part, range })) ?? null,
+      async found(part, error) {
+        const { found } = await session.row<{ found: boolean }>(hasRowSql(plan, part));
+        if (found) misfits.push({ key: await describeEntry(session, plan, part), otherKey: null, error });
+      },
+      isEnough: () => misfits.length >= maxMisfits,
+      // It is the purge itself.
+      withinMs: Infinity,
+      signal,
+    });
+  }
+
+  async function attempt(part: LogSlice): Promise<ServerError | null> {
     await session.batch(['savepoint some_keys']);
     try {
-      await session.under(plan.settings, () => session.execute(collectKeysSql(plan, slice)));
+      await session.under(plan.settings, () => session.execute(collectKeysSql(plan, part)));
       await session.batch(['release savepoint some_keys']);
-      return;
+      return null;
     } catch (error) {
       if (!isRowError(error)) throw error;
       await session.batch(['rollback to savepoint some_keys', 'release savepoint some_keys']);
-      const parts = halves(range);
-      if (parts !== null) {
-        for (const part of parts) await collect(table, part);
-        return;
-      }
-      const { found } = await session.row<{ found: boolean }>(hasRowSql(plan, slice));
-      if (found) misfits.push({ key: await describeEntry(session, plan, slice), otherKey: null, error });
+      return error;
     }
   }
 }

@@ -11,6 +11,7 @@ import { isRowError } from '../db/sqlstate.js';
 import type { EventMap } from '../model/event.js';
 import type { Crew } from '../pieces/crew.js';
 import { etaSeconds } from '../pieces/rates.js';
+import { blocksRange } from '../pieces/row-range.js';
 import {
   runPieces,
   type FailedPiece,
@@ -20,9 +21,10 @@ import {
   type PieceWork,
 } from '../pieces/run-pieces.js';
 import type { SqlQuery } from '../sql/quote.js';
-import { findBadRows, rowDoesNotFit } from './bad-rows.js';
+import { misfitError } from '../stream/misfit.js';
+import { findBadRows } from './bad-rows.js';
 import { countBlocks, remainingRanges, takeChunk } from './block-chunks.js';
-import { copyRowsSql, copySettings, lockSourceSql, tidRange } from './copy-sql.js';
+import { copyRowsSql, copySettings, lockSourceSql } from './copy-sql.js';
 import { chunkBlocksNow, chunkLimits, startChunkBlocks } from './pace.js';
 import type { BlockRange, CopiedChunk, CopyPlan } from './types.js';
 
@@ -121,7 +123,7 @@ class Copy implements PieceWork<Session, BlockRange, Copied, Unit> {
         await checkSource(session);
         const startedMs = performance.now();
         const rows = await session.under(plan.settings, () =>
-          session.execute(copyRowsSql(plan, tidRange(blocks))),
+          session.execute(copyRowsSql(plan, blocksRange(blocks.from, blocks.to))),
         );
         const workMs = performance.now() - startedMs;
         await session.execute(checkpoint({ blocks, rows }));
@@ -138,7 +140,7 @@ class Copy implements PieceWork<Session, BlockRange, Copied, Unit> {
     const { plan, signal } = this.options;
     const bad = await findBadRows(worker, plan, piece, signal);
     const isRepaired = bad.rows.length === 0 && !bad.timedOut;
-    if (!isRepaired || tries >= maxRepairedTries) throw rowDoesNotFit(plan, bad.rows, error);
+    if (!isRepaired || tries >= maxRepairedTries) throw misfitError(plan, bad.rows, error);
   }
 
   async finished(chunk: FinishedPiece<BlockRange, Copied, Unit>): Promise<void> {

@@ -1,17 +1,8 @@
 /** SQL of the copy. */
 import { projectedColumns, projectionSql } from '../sql/projection-sql.js';
 import { ident, identList, qualified, sql, type SqlQuery } from '../sql/quote.js';
-import type { BlockRange, CopyPlan } from './types.js';
-
-/** Row positions: `from` included, `to` not; as `(block,offset)`. */
-export interface TidRange {
-  readonly from: string;
-  readonly to: string;
-}
-
-export function tidRange(blocks: BlockRange): TidRange {
-  return { from: `(${blocks.from},0)`, to: `(${blocks.to},0)` };
-}
+import { tid, type RowRange } from '../pieces/row-range.js';
+import type { CopyPlan } from './types.js';
 
 /**
  * For a chunk's transaction: JIT would compile the projection anew for every chunk, and a role that has TID scans turned
@@ -23,7 +14,7 @@ export const copySettings: Readonly<Record<string, string>> = { jit: 'off', enab
  * Rows in a range of the source into the shadow; one statement is one snapshot.
  * A `Tid Range Scan`: https://www.postgresql.org/docs/current/release-14.html
  */
-export function copyRowsSql(plan: CopyPlan, range: TidRange): SqlQuery {
+export function copyRowsSql(plan: CopyPlan, range: RowRange): SqlQuery {
   const rows = projectionSql(plan.projection, {
     from: `only ${qualified(plan.from)}`,
     where:
@@ -35,7 +26,7 @@ export function copyRowsSql(plan: CopyPlan, range: TidRange): SqlQuery {
       insert into ${qualified(plan.to)} (${identList(projectedColumns(plan.projection))})
       overriding system value
       ${rows}`,
-    values: [range.from, range.to],
+    values: [tid(range.from), tid(range.to)],
   };
 }
 
@@ -45,13 +36,13 @@ export function lockSourceSql(plan: CopyPlan): string {
 }
 
 /** The key of the row at a position, as text; no row when there is none. */
-export function keyAtSql(plan: CopyPlan, tid: string): SqlQuery {
+export function keyAtSql(plan: CopyPlan, position: string): SqlQuery {
   const columns = plan.key.columns.map((column, index) => `${ident(column.name)}::text as k${index + 1}`);
   return {
     text: sql`
       select ${columns.join(', ')}
       from only ${qualified(plan.from)}
       where ctid = $1::tid`,
-    values: [tid],
+    values: [position],
   };
 }

@@ -23,3 +23,8 @@ export interface Key {
   /** For all that is known two keys of the source may become one: it is to be found when they do. */
   readonly mayCollide?: boolean;
 }
+
+/** `id=7, region=eu`. */
+export function keyText(names: readonly string[], values: readonly (string | null)[]): string {
+  return names.map((name, index) => `${name}=${values[index] ?? ''}`).join(', ');
+}

@@ -1,19 +1,16 @@
-/**
- * A part of the change log by physical position: what a batch takes. Positions are numbers here so that a range can be
- * halved down to one entry.
- */
+/** A part of a table by physical position. Positions are numbers here so that a range can be halved down to one row. */
 
 /** Offsets within a block start at 1; a 32 KB block has at most 1,170. */
 const offsetsPerBlock = 2048;
 
-export interface LogRange {
+export interface RowRange {
   /** Included. */
   readonly from: number;
   /** Not included. */
   readonly to: number;
 }
 
-export function blocksRange(from: number, to: number): LogRange {
+export function blocksRange(from: number, to: number): RowRange {
   return { from: from * offsetsPerBlock, to: to * offsetsPerBlock };
 }
 
@@ -23,7 +20,7 @@ export function tid(position: number): string {
 }
 
 /** Two parts, between blocks as long as there are several; null when there is but one position left. */
-export function halves({ from, to }: LogRange): [LogRange, LogRange] | null {
+export function halves({ from, to }: RowRange): [RowRange, RowRange] | null {
   if (to - from <= 1) return null;
   const middle = Math.floor((from + to) / 2);
   const boundary = Math.floor(middle / offsetsPerBlock) * offsetsPerBlock;

@@ -1,13 +1,13 @@
 /** A difference, for people. Pure. */
+import { keyText } from '../model/key.js';
 import { qualified } from '../sql/quote.js';
+import { targetNames } from '../stream/key-match.js';
 import type { VerifyPlan } from './verify-plan.js';
 import type { DifferentRow } from './verify-sql.js';
 
 /** `id=7`, and what is in either table where they differ. */
 export function describeDifference(plan: VerifyPlan, { kind, key, from, to }: DifferentRow): string {
-  const name = plan.key.columns
-    .map(({ targetName }, index) => `${targetName}=${key[index] ?? ''}`)
-    .join(', ');
+  const name = keyText(targetNames(plan.key), key);
   switch (kind) {
     case 'missing':
       return `${name}: missing in ${qualified(plan.to)}`;

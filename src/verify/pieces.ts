@@ -2,6 +2,7 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
+import { keyText } from '../model/key.js';
 import type { Pace } from '../pieces/run-pieces.js';
 import { displayName } from '../sql/quote.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
@@ -89,10 +90,10 @@ class Ranges extends Pieces {
 
 /** The text of a type may say less than its value. */
 function doesNotAdvance({ from, order, told }: VerifyPlan, key: KeyPosition): FailedError {
-  const names = (order ?? []).map((column, index) => `${column.from.column}=${key[index] ?? ''}`).join(', ');
+  const names = (order ?? []).map((column) => column.from.column);
   return new FailedError(
     'key-text-lossy',
-    `the rows of ${displayName(from)} cannot be compared in order: the key ${names} is another value when its text is read back`,
+    `the rows of ${displayName(from)} cannot be compared in order: the key ${keyText(names, key)} is another value when its text is read back`,
     {
       details: { key },
       state: told.uncompared,

@@ -2,11 +2,19 @@
 import type { Session } from '../db/session.js';
 import { isRowError, isServerError, SqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
-import { displayName } from '../sql/quote.js';
+import { keyText } from '../model/key.js';
+import { inTwo, searchByHalves, type NumberRange, type Search } from '../pieces/halving.js';
+import { displayName, type SqlQuery } from '../sql/quote.js';
 import type { VerifyPlan } from './verify-plan.js';
-import { digestSql, rangeKeysSql, fromKeysSql, type KeyPosition, type Piece } from './verify-sql.js';
-
-const searchTimeMs = 30_000;
+import {
+  digestSql,
+  fromKeysSql,
+  rangeKeysSql,
+  type BlockRange,
+  type KeyPosition,
+  type KeyRange,
+  type Piece,
+} from './verify-sql.js';
 
 /** Another try would end the same way, and one row may be what it is about. */
 export function isAboutARow(error: unknown): error is ServerError {
@@ -17,72 +25,42 @@ export function isAboutARow(error: unknown): error is ServerError {
 /** Runs `work` in a transaction of its own. */
 export type InSnapshot = <T>(session: Session, work: () => Promise<T>) => Promise<T>;
 
-/** @returns `id=7`; null when no single row of `from` can be held responsible */
+/** @returns `id=7`; null when no single row of `from` can be held responsible, or time was out */
 export async function findUncomparable(
   session: Session,
   plan: VerifyPlan,
   piece: Piece,
   inSnapshot: InSnapshot,
 ): Promise<string | null> {
-  const deadline = Date.now() + searchTimeMs;
   switch (piece.kind) {
     case 'to blocks':
       return null;
-    case 'from blocks':
-      return await inBlocks(piece.blocks.from, piece.blocks.to);
-    case 'range': {
-      const { range } = piece;
-      const keys = (await session.rows<Record<string, string>>(rangeKeysSql(plan, range))).map((row) =>
-        Object.values(row),
+    case 'from blocks': {
+      const names = plan.key.columns.map(({ name }) => name);
+      const found = await firstOf<LocatedRows>(
+        piece.blocks,
+        (blocks) => rowsOrHalves(session, fromKeysSql(plan, blocks), blocks),
+        (blocks) => fails({ kind: 'from blocks', blocks }),
       );
-      const at = await within(0, keys.length, (from, to) => ({
-        kind: 'range',
-        range: {
-          after: keys[from - 1] ?? range.after,
-          upTo: to === keys.length ? range.upTo : (keys[to - 1] ?? null),
-        },
-      }));
-      const key = at === null ? undefined : keys[at];
-      return key === undefined ? null : describe(key, fromNamesInOrder(plan));
+      return found?.key === undefined ? null : keyText(names, found.key);
+    }
+    case 'range': {
+      const names = (plan.order ?? []).map(({ from }) => from.column);
+      const rows = await session.rows<Record<string, string>>(rangeKeysSql(plan, piece.range));
+      const keys = rows.map((row) => Object.values(row));
+      if (keys.length === 0) return null;
+      const found = await firstOf({ from: 0, to: keys.length }, inTwo, (part) =>
+        fails({ kind: 'range', range: rangeOf(piece.range, keys, part) }),
+      );
+      const key = found === null ? undefined : keys[found.from];
+      return key === undefined ? null : keyText(names, key);
     }
   }
 
-  async function inBlocks(from: number, to: number): Promise<string | null> {
-    const block = await within(from, to, (first, last) => ({
-      kind: 'from blocks',
-      blocks: { from: first, to: last },
-    }));
-    if (block === null) return null;
-    const blocks = { from: block, to: block + 1 };
-    for (const { tid, key } of await session.rows<{ tid: string; key: string[] }>(
-      fromKeysSql(plan, blocks),
-    )) {
-      const row: Piece = { kind: 'from blocks', blocks: { ...blocks, tid } };
-      if (await fails(row))
-        return describe(
-          key,
-          plan.key.columns.map(({ name }) => name),
-        );
-    }
-    return null;
-  }
-
-  /** The first place in [from, to) that fails; null when none does any more, or time is out. */
-  async function within(
-    from: number,
-    to: number,
-    pieceOf: (from: number, to: number) => Piece,
-  ): Promise<number | null> {
-    if (from >= to || Date.now() > deadline || !(await fails(pieceOf(from, to)))) return null;
-    if (to - from === 1) return from;
-    const middle = Math.floor((from + to) / 2);
-    return (await within(from, middle, pieceOf)) ?? (await within(middle, to, pieceOf));
-  }
-
-  async function fails(part: Piece): Promise<boolean> {
+  async function fails(part: Piece): Promise<true | null> {
     try {
       await inSnapshot(session, () => session.rows(digestSql(plan, part)));
-      return false;
+      return null;
     } catch (error) {
       if (!isAboutARow(error)) throw error;
       return true;
@@ -90,12 +68,44 @@ export async function findUncomparable(
   }
 }
 
-function fromNamesInOrder({ order }: VerifyPlan): string[] {
-  return (order ?? []).map(({ from }) => from.column);
+/** The first part that fails and is but one. */
+async function firstOf<Part>(
+  whole: Part,
+  split: Search<Part, true>['split'],
+  attempt: Search<Part, true>['attempt'],
+): Promise<Part | null> {
+  const failed: Part[] = [];
+  await searchByHalves(whole, {
+    attempt,
+    split,
+    found: (part) => void failed.push(part),
+    isEnough: () => failed.length > 0,
+  });
+  return failed[0] ?? null;
 }
 
-function describe(key: KeyPosition, names: readonly string[]): string {
-  return names.map((name, index) => `${name}=${key[index] ?? ''}`).join(', ');
+/** The range of those keys that lie in a range, up to its own ends. */
+function rangeOf(whole: KeyRange, keys: readonly KeyPosition[], { from, to }: NumberRange): KeyRange {
+  return {
+    after: keys[from - 1] ?? whole.after,
+    upTo: to === keys.length ? whole.upTo : (keys[to - 1] ?? null),
+  };
+}
+
+/** Blocks, or one row of one with its key. */
+export type LocatedRows = BlockRange & { readonly key?: KeyPosition };
+
+/** @param rowsSql of one block */
+export async function rowsOrHalves(
+  session: Session,
+  rowsSql: SqlQuery,
+  blocks: LocatedRows,
+): Promise<LocatedRows[] | null> {
+  if (blocks.tid !== undefined) return null;
+  const halves = inTwo(blocks);
+  if (halves !== null) return halves;
+  const rows = await session.rows<{ tid: string; key: string[] }>(rowsSql);
+  return rows.map(({ tid, key }) => ({ ...blocks, tid, key }));
 }
 
 export function uncomparable(plan: VerifyPlan, key: string | null, cause: ServerError): FailedError {

@@ -9,6 +9,7 @@ import type { Session } from '../db/session.js';
 import { isDataError } from '../db/sqlstate.js';
 import type { EventMap } from '../model/event.js';
 import type { Crew } from '../pieces/crew.js';
+import { searchByHalves } from '../pieces/halving.js';
 import { etaSeconds } from '../pieces/rates.js';
 import {
   runPieces,
@@ -19,7 +20,13 @@ import {
   type PieceWork,
 } from '../pieces/run-pieces.js';
 import { Pieces } from './pieces.js';
-import { findUncomparable, isAboutARow, uncomparable } from './uncomparable.js';
+import {
+  findUncomparable,
+  isAboutARow,
+  rowsOrHalves,
+  uncomparable,
+  type LocatedRows,
+} from './uncomparable.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
 import {
   differencesSql,
@@ -156,11 +163,19 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
   }
 
   async #compare(session: Session, piece: Piece): Promise<Result> {
+    try {
+      return await this.#compareOnce(session, piece);
+    } catch (error) {
+      if (!(error instanceof InconvertibleKey) || piece.kind !== 'to blocks') throw error;
+      return await this.#compareConvertible(session, piece.blocks);
+    }
+  }
+
+  async #compareOnce(session: Session, piece: Piece): Promise<Result> {
     const { caughtUp, signal } = this.options;
     for (;;) {
       signal?.throwIfAborted();
       const digest = await this.#digest(session, piece);
-      if (!('truncated' in digest)) return digest;
       if (digest.truncated) {
         await caughtUp();
         continue;
@@ -170,7 +185,7 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
     }
   }
 
-  async #digest(session: Session, piece: Piece): Promise<Digest | Result> {
+  async #digest(session: Session, piece: Piece): Promise<Digest> {
     try {
       return await this.#once(
         session,
@@ -178,8 +193,8 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
       );
     } catch (error) {
       // The key of `to` goes back to `from`'s type here, and a row that should not be there need not fit.
-      if (piece.kind !== 'to blocks' || !isDataError(error)) throw error;
-      return { rows: 0, differences: await this.#inconvertible(session, piece.blocks) };
+      if (piece.kind === 'to blocks' && isDataError(error)) throw new InconvertibleKey(error);
+      throw error;
     }
   }
 
@@ -198,33 +213,31 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
     return again.filter(({ key }) => seen.has(JSON.stringify(key)));
   }
 
-  /** Halves the blocks down to the rows whose key is none of `from`'s type: those are extra rows. */
-  async #inconvertible(session: Session, blocks: BlockRange): Promise<DifferentRow[]> {
-    const { plan } = this.options;
-    if (blocks.to - blocks.from > 1) {
-      const middle = Math.floor((blocks.from + blocks.to) / 2);
-      return await this.#compareParts(session, [
-        { from: blocks.from, to: middle },
-        { from: middle, to: blocks.to },
-      ]);
-    }
-    if (blocks.tid !== undefined) {
-      const [row] = await session.rows<{ key: string[] }>(toKeysSql(plan, blocks));
-      return row === undefined ? [] : [{ kind: 'extra', key: row.key, from: null, to: null }];
-    }
-    const rows = await session.rows<{ tid: string }>(toKeysSql(plan, blocks));
-    return await this.#compareParts(
-      session,
-      rows.map(({ tid }) => ({ ...blocks, tid })),
-    );
-  }
-
-  async #compareParts(session: Session, parts: readonly BlockRange[]): Promise<DifferentRow[]> {
-    const found: DifferentRow[] = [];
-    for (const blocks of parts) {
-      found.push(...(await this.#compare(session, { kind: 'to blocks', blocks })).differences);
-    }
-    return found;
+  /** Rows whose key is none of `from`'s type are extra rows. */
+  async #compareConvertible(session: Session, blocks: BlockRange): Promise<Result> {
+    const { plan, signal } = this.options;
+    const differences: DifferentRow[] = [];
+    await searchByHalves<LocatedRows, InconvertibleKey>(blocks, {
+      attempt: async (part) => {
+        try {
+          const result = await this.#compareOnce(session, { kind: 'to blocks', blocks: part });
+          differences.push(...result.differences);
+          return null;
+        } catch (error) {
+          if (!(error instanceof InconvertibleKey)) throw error;
+          return error;
+        }
+      },
+      split: (part) => rowsOrHalves(session, toKeysSql(plan, part), part),
+      found: ({ key }) => {
+        if (key !== undefined) differences.push({ kind: 'extra', key, from: null, to: null });
+      },
+      isEnough: () => differences.length >= maxDifferences,
+      // It is the comparison itself.
+      withinMs: Infinity,
+      signal,
+    });
+    return { rows: 0, differences };
   }
 
   /** In a transaction of one snapshot, taken after the locks. */
@@ -234,6 +247,13 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
       await session.batch([lockSql(plan)]);
       return await session.under(plan.settings, work);
     });
+  }
+}
+
+/** Of a row of `to`: its key is no value of the type that it has in `from`. */
+class InconvertibleKey extends Error {
+  constructor(cause: unknown) {
+    super('a key cannot be converted back', { cause });
   }
 }
 

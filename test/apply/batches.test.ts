@@ -1,34 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { nextBatchBlocks } from '../../src/apply/batch-size.js';
 import { isOutrun, workersFor, type Pass } from '../../src/apply/pass.js';
-import { blocksRange, halves, tid, type LogRange } from '../../src/pieces/row-range.js';
-
-test('positions are blocks and offsets', () => {
-  const range = blocksRange(3, 5);
-  expect([tid(range.from), tid(range.from + 7), tid(range.to)]).toEqual(['(3,0)', '(3,7)', '(5,0)']);
-});
-
-test('halving ends at single positions and loses none', () => {
-  fc.assert(
-    fc.property(fc.nat(5000), fc.nat(5000), (from, length) => {
-      const range = { from, to: from + length };
-      const singles: number[] = [];
-      const walk = (part: LogRange): void => {
-        const parts = halves(part);
-        if (parts !== null) for (const half of parts) walk(half);
-        else if (part.to > part.from) singles.push(part.from);
-      };
-      walk(range);
-      expect(singles).toEqual(Array.from({ length }, (_, index) => from + index));
-    }),
-    { numRuns: 30 },
-  );
-});
-
-test('blocks are not cut while there are several', () => {
-  expect(halves(blocksRange(0, 3))).toEqual([blocksRange(0, 1), blocksRange(1, 3)]);
-});
 
 test('batches grow to twice at most, shrink at once, and keep to their limits', () => {
   expect(nextBatchBlocks(24, 10)).toBe(48);

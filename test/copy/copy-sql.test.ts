@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { copyRowsSql, keyAtSql, lockSourceSql, tidRange } from '../../src/copy/copy-sql.js';
+import { copyRowsSql, keyAtSql, lockSourceSql } from '../../src/copy/copy-sql.js';
+import { blocksRange } from '../../src/pieces/row-range.js';
 import type { CopyPlan } from '../../src/copy/types.js';
 import { toldForward } from '../../src/stream/stream.js';
 import { sql } from '../../src/sql/quote.js';
@@ -28,7 +29,7 @@ const plan: CopyPlan = {
 };
 
 test('a chunk', () => {
-  expect(copyRowsSql(plan, tidRange({ from: 100, to: 200 }))).toEqual({
+  expect(copyRowsSql(plan, blocksRange(100, 200))).toEqual({
     text: sql`
       insert into "ghost_new_1"."orders" ("id", "total")
       overriding system value
