@@ -10,8 +10,9 @@ import { readTableShape } from '../../src/catalog/shape.js';
 import { readValueImages } from '../../src/catalog/value-images.js';
 import { Session } from '../../src/db/session.js';
 import type { TableShape } from '../../src/model/table-shape.js';
+import { crewOf } from '../../src/pieces/crew.js';
 import { inverse, waysOf, type Way } from '../../src/stream/way.js';
-import { Verifier } from '../../src/verify/verifier.js';
+import { compareRows } from '../../src/verify/verifier.js';
 import { verifyPlan } from '../../src/verify/verify-plan.js';
 import { verifySettings } from '../../src/verify/verify-sql.js';
 import { createDatabase } from '../support/database.js';
@@ -99,7 +100,7 @@ test('what is written to the new table after the swap comes into the old one', a
   const stream = { id: 1, way, from, to, log: capture.log };
   const plan = applyPlan(stream);
   const differences = async (): Promise<string[]> => {
-    const verifier = new Verifier({
+    const { differences: found } = await compareRows({
       plan: verifyPlan({
         stream,
         sinceSwap: null,
@@ -108,11 +109,12 @@ test('what is written to the new table after the swap comes into the old one', a
         toOrder: await readKeyOrder(session, to, ['id']),
       }),
       mode: 'full',
+      crew: crewOf([comparing]),
+      pieceTimeMs: () => 500,
       rowsExpected: null,
       caughtUp: () => Promise.resolve(),
     });
-    await verifier.goOn({ sessions: [comparing], chunkTimeMs: 500 });
-    return verifier.result.differences.map(({ kind, key }) => `${kind} ${key.join()}`);
+    return found.map(({ kind, key }) => `${kind} ${key.join()}`);
   };
   const inOldTable = async (): Promise<unknown[]> =>
     (await db.query('select id, v, n from ghost_old_1.t order by id')).rows;
