@@ -23,7 +23,7 @@ export interface Action {
   readonly as: 'order' | 'subject' | 'name';
 }
 
-export interface Advice {
+interface Advice {
   readonly say: readonly (string | Action)[];
 }
 

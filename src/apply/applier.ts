@@ -28,13 +28,13 @@ import { blocksRange } from '../pieces/row-range.js';
 import { findMisfits, notApplied } from './misfits.js';
 import { isOutrun, workersFor, type Pass } from './pass.js';
 
-export type ApplyProgress = EventMap['apply:progress'];
+type ApplyProgress = EventMap['apply:progress'];
 
 /** A batch is committed. */
 export type ApplyPoint = 'batch-applied';
 
 /** Who keeps the tables of the log small; capture's, handed in by the runner. */
-export interface LogTidier {
+interface LogTidier {
   /** What is not the active segment comes first: it can be given back afterwards. */
   readonly active: QualifiedName;
   readonly others: readonly QualifiedName[];
@@ -84,7 +84,7 @@ export interface CatchUpResult {
  * @throws FailedError `row-does-not-fit` or `unique-violation`, naming keys; what the callbacks throw; the signal's reason
  */
 export async function catchUp(options: CatchUpOptions): Promise<CatchUpResult> {
-  return await new Applier(options).run();
+  return await new CatchUp(options).run();
 }
 
 /** Opens the way for `drain`: once in its session, which has `applySettings`. */
@@ -149,7 +149,7 @@ const worthSwitchingBlocks = 64;
 /** Somebody who reads the log wants to know it once in a while, not at each pass. */
 const outrunEveryMs = 30_000;
 
-class Applier {
+class CatchUp {
   #keysApplied = 0;
   #batchBlocks = firstBatchBlocks;
   #deletedSinceVacuum = 0;

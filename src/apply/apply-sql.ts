@@ -303,7 +303,7 @@ export function fromRows(plan: ApplyPlan, part: LogPart): string {
 }
 
 /** Keys as `to` has them, each once. */
-export function keysInTo(plan: ApplyPlan, part: LogPart): string {
+function keysInTo(plan: ApplyPlan, part: LogPart): string {
   const logged = keysOf(plan.key, logKeys(plan, part));
   const distinct = `select distinct * from (\n${logged}\n) as k`;
   if (!plan.equalKeysMayPart) return distinct;

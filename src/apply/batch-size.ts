@@ -6,7 +6,7 @@ export const firstBatchBlocks = 24;
 const maxBatchBlocks = 512;
 /** Growth of one step; batches are cheap to try. */
 const maxGrowth = 2;
-export const batchTimeMs = 300;
+const batchTimeMs = 300;
 
 export function nextBatchBlocks(blocks: number, batchMs: number): number {
   const ideal = (blocks * batchTimeMs) / Math.max(batchMs, 0.1);

@@ -21,7 +21,7 @@ export interface CaptureFacts extends MigrationIdentity {
 }
 
 /** Why somebody wants to know that the log is complete; the moment itself is when he asks. */
-export type Moment = 'purge' | 'verify' | 'swap';
+type Moment = 'purge' | 'verify' | 'swap';
 
 export interface Capture {
   readonly mode: CaptureMode;

@@ -2,26 +2,26 @@
 import { phaseTable, type RunningPhase, type Transition } from '../model/phase.js';
 import type { RunContext } from './context.js';
 import { compacting } from './log-minder.js';
-import { catchUp } from './phases/catch-up.js';
+import { catchUpPhase } from './phases/catch-up.js';
 import { copy } from './phases/copy.js';
 import { swap } from './phases/cutover.js';
 import { buildIndexes } from './phases/index-builds.js';
 import { prepare } from './phases/prepare.js';
-import { purge } from './phases/purge.js';
+import { purgePhase } from './phases/purge.js';
 import { settle } from './phases/settle.js';
 import { validate } from './phases/validate.js';
-import { verify } from './phases/verify.js';
+import { verifyPhase } from './phases/verify.js';
 
 type Work = (context: RunContext) => Promise<Transition>;
 
 const work: Readonly<Record<RunningPhase, Work>> = {
   prepare,
   copy,
-  purge,
+  purge: purgePhase,
   index: buildIndexes,
-  'catch-up': catchUp,
+  'catch-up': catchUpPhase,
   settle,
-  verify,
+  verify: verifyPhase,
   cutover: swap,
   validate,
 };

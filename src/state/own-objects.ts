@@ -18,7 +18,7 @@ export interface OwnSchema {
   readonly role: 'shadow' | 'old table';
 }
 
-export interface OwnTrigger {
+interface OwnTrigger {
   readonly name: string;
   readonly table: Relation;
 }

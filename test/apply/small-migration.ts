@@ -34,7 +34,7 @@ import { createDatabase, type TestDatabase } from '../support/database.js';
 
 export const id = 1;
 export const source = { schema: 'public', name: 't' };
-export const shadow = { schema: 'ghost_new_1', name: 't' };
+const shadow = { schema: 'ghost_new_1', name: 't' };
 
 export interface SmallMigrationOptions {
   /** Columns and constraints of `public.t`; its primary key is the migration's key. */

@@ -3,7 +3,7 @@ import { LogApplier } from '../log-applier.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 
-export async function catchUp(context: RunContext): Promise<Transition> {
+export async function catchUpPhase(context: RunContext): Promise<Transition> {
   await using applier = await LogApplier.open(context);
   await applier.catchUpFollowing();
   await context.at('caught-up');

@@ -2,7 +2,7 @@
  * purge: rows that were written while the copy ran leave the shadow, which may have them twice or as they were; apply brings
  * them back (invariant 4). Then VACUUM, now that it is cheapest: without indexes.
  */
-import { purge as purgeKeys } from '../../apply/purge.js';
+import { purge } from '../../apply/purge.js';
 import { relaxedCommit } from '../../db/settings.js';
 import { vacuumFreezeStatement } from '../../ddl/settle-sql.js';
 import { settleChunks } from '../../state/migrations.js';
@@ -10,7 +10,7 @@ import { applyPlanOf } from '../apply-facts.js';
 import type { RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 
-export async function purge(context: RunContext): Promise<Transition> {
+export async function purgePhase(context: RunContext): Promise<Transition> {
   const { control, sessions, id, plan, schemas, capture, emit, signal } = context;
   await settleChunks(control, id);
   await context.at('copied');
@@ -19,7 +19,7 @@ export async function purge(context: RunContext): Promise<Transition> {
     'purge',
     async (session) => {
       await capture.upTo('purge', signal);
-      emit('purge:done', { rows: await purgeKeys(session, apply, signal) });
+      emit('purge:done', { rows: await purge(session, apply, signal) });
       await context.at('purged');
       await session.execute(vacuumFreezeStatement({ schema: schemas.shadow, name: plan.table.name }));
     },

@@ -16,7 +16,7 @@ import { findMigration } from '../../state/migrations.js';
 /** Rows that were lost to keys that collided for a while are brought back, and everything is compared again. */
 const maxLost = 5;
 
-export async function verify(context: RunContext): Promise<Transition> {
+export async function verifyPhase(context: RunContext): Promise<Transition> {
   await using applier = await LogApplier.open(context);
   // Pieces that are compared stay compared: what is followed changes no row.
   await verifyWith(context, {
