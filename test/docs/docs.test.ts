@@ -3,6 +3,7 @@
  * directions.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Option } from '@commander-js/extra-typings';
@@ -222,4 +223,20 @@ test('tests that docs/how-it-works.md quotes are there', () => {
   );
   expect(quoted.length).toBeGreaterThan(10);
   expect(quoted.filter(({ path, title }) => !read(path).includes(title))).toEqual([]);
+});
+
+test('CONTRIBUTING.md draws the rooms of .dependency-cruiser.cjs, top first, and says what is in each', () => {
+  const { forbidden } = createRequire(import.meta.url)(join(root, '.dependency-cruiser.cjs')) as {
+    readonly forbidden: readonly { readonly name: string }[];
+  };
+  const rooms = forbidden.flatMap(({ name }) => matches(name, /^(.+)-imports-downwards$/g));
+  const page = read('CONTRIBUTING.md');
+  const drawing = matches(page, /^```mermaid\n([\s\S]*?)^```/gm).join('');
+  expect(matches(drawing, /<b>(\w+)<\/b>/g)).toEqual(rooms);
+  const described = matches(page, /^\| `src\/(\w+)(?:\/|\.ts)` \|/gm);
+  expect(sorted(described)).toEqual(sorted(rooms));
+});
+
+test('the README fits on a few screens', () => {
+  expect(read('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(200);
 });
