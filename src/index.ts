@@ -30,10 +30,17 @@ export type { ChangeRequest } from './model/change-request.js';
 export type { Key, KeyColumn } from './model/key.js';
 export type { ProjectedColumn, Projection } from './model/projection.js';
 export type * from './model/plan.js';
+export type { CheckedForeignKey, LateCheck } from './model/late-check.js';
+export type { ColumnMapping, SerialFate } from './model/column-mapping.js';
+export type * from './model/dependent.js';
+export type { Estimates, Rehearsal } from './model/estimates.js';
+export type { LockMode } from './model/lock-mode.js';
+export type { LockReason, LockRole, LockTarget } from './model/lock-set.js';
+export type { PlanWarning, PlanWarningCode, PlanWarningFacts } from './model/plan-warning.js';
+export { describePlan, type PlanDescription } from './report/plan/describe-plan.js';
 export type {
   Column,
   Constraint,
-  Dependent,
   Grant,
   Index,
   IndexKey,

@@ -11,6 +11,7 @@ import { displayName, qualified } from '../sql/quote.js';
 import { setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
 import { dropSchemaStatements, findRelation } from '../state/own-objects.js';
 import { schemasOf } from '../state/schema-sql.js';
+import { planOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { byName } from '../run/by-name.js';
 import { dropLeftovers } from '../run/cleanup.js';
@@ -63,7 +64,8 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
     await completeSwap({
       session,
       watcher,
-      record,
+      plan: planOf(record),
+      newTable: record.shadowOid,
       lockTimeoutMs,
       deadlineMs: cutoverDeadlineMs,
       onLock,

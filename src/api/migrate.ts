@@ -7,7 +7,7 @@ import { ownSettings } from '../db/settings.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
 import type { EventMap } from '../model/event.js';
-import type { Plan } from '../model/plan.js';
+import type { CopyPlan, NativePlan, Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { createEmitter, type Emitter } from '../run/emitter.js';
 import { parseName } from '../sql/parse.js';
@@ -18,6 +18,7 @@ import { readProgress } from '../state/stored-progress.js';
 import { readServerIdentity, type ServerIdentity } from '../state/server-identity.js';
 import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
+import { planOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { completeSwap } from '../run/after-swap.js';
 import { removeLeftovers } from '../run/cleanup.js';
@@ -78,7 +79,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   if (swapped !== null && isSameRequest(swapped.request, request)) {
     return await alreadySwapped(control, emitter, swapped, { options, seconds, settings, signal });
   }
-  const plan = unfinished?.plan ?? (await planOn(control, request, settings));
+  const plan = unfinished === null ? await planOn(control, request, settings) : planOf(unfinished);
   if (unfinished === null) emitter.emit('plan:ready', { plan });
   refuseUnless(plan, settings, swapped);
 
@@ -222,7 +223,8 @@ async function alreadySwapped(
     readonly signal: AbortSignal;
   },
 ): Promise<MigrationResult> {
-  const { id, plan } = record;
+  const { id } = record;
+  const plan = planOf(record);
   await removeLeftovers(control, record);
   await using watcher = await Session.open({
     own: true,
@@ -233,7 +235,8 @@ async function alreadySwapped(
     completeSwap({
       session: control,
       watcher,
-      record,
+      plan,
+      newTable: record.shadowOid,
       lockTimeoutMs: settings.lockTimeoutMs,
       deadlineMs: settings.cutoverDeadlineMs,
       onLock,
@@ -281,7 +284,11 @@ function describeRequest(request: ChangeRequest): string {
   ].join(' ');
 }
 
-function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecord | null): void {
+function refuseUnless(
+  plan: Plan,
+  settings: RunSettings,
+  swapped: MigrationRecord | null,
+): asserts plan is NativePlan | CopyPlan {
   // Before the plan's own reasons: the old table, which still uses the sequences, is among them.
   if (plan.verdict !== 'native' && swapped !== null) {
     throw new RefusedError([
@@ -297,11 +304,10 @@ function refuseUnless(plan: Plan, settings: RunSettings, swapped: MigrationRecor
   if (refusal !== null) throw new RefusedError([refusal]);
 }
 
-async function begin(control: Session, plan: Plan, server: ServerIdentity): Promise<MigrationRecord> {
-  if (plan.source === null) throw new Error('a plan to copy has a source');
+async function begin(control: Session, plan: CopyPlan, server: ServerIdentity): Promise<MigrationRecord> {
   await ensureState(control, watchState);
   try {
-    return await insertMigration(control, plan, plan.source.oid, server);
+    return await insertMigration(control, plan, server);
   } catch (error) {
     await dropEmptyState(control).catch(() => undefined);
     if (sqlState(error) !== SqlState.uniqueViolation) throw error;
@@ -321,13 +327,12 @@ async function begin(control: Session, plan: Plan, server: ServerIdentity): Prom
 
 async function native(
   options: MigrateOptions,
-  plan: Plan,
+  plan: NativePlan,
   settings: RunSettings,
   control: Session,
   emitter: Emitter,
   signal: AbortSignal,
 ): Promise<number> {
-  if (plan.source === null) throw new Error('a native plan has a source');
   await using session = await Session.open({
     own: true,
     connection: options.connection,

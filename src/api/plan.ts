@@ -1,7 +1,7 @@
 /** `plan`: what a run would do. */
 import { Session } from '../db/session.js';
 import { makePlan } from '../plan/plan.js';
-import type { Plan } from '../model/plan.js';
+import { refusedFor, type Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { settingsFrom } from '../settings/given.js';
 import { refusalOfCopy, requestUnder } from '../settings/native.js';
@@ -38,7 +38,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
     breakOffWhenAsked(options, session);
     const made = await planOn(session, requestUnder(options.request, settings), settings);
     const refusal = refusalOfCopy(made, settings);
-    const plan: Plan = refusal === null ? made : { ...made, verdict: 'refused', reasons: [refusal] };
+    const plan = refusal === null ? made : refusedFor(made, [refusal]);
     if (options.rehearse !== true || plan.verdict !== 'copy') return plan;
     return { ...plan, rehearsal: await rehearsePlan(options, plan) };
   });

@@ -9,18 +9,17 @@ import { createEmitter } from '../run/emitter.js';
 import type { EventMap } from '../model/event.js';
 import { isOver, isSwapped, phaseTable } from '../model/phase.js';
 import { displayName, qualified } from '../sql/quote.js';
-import type { TableShape } from '../model/table-shape.js';
 import { keyLogOf } from '../capture/key-log.js';
 import type { KeyLog } from '../model/key-log.js';
 import { captureSuffix } from '../run/capture-of.js';
 import { toldAfterSwap, toldForward, type StreamFacts } from '../stream/stream.js';
-import { waysOf } from '../stream/way.js';
+import { waysOf, type Way } from '../stream/way.js';
 import { runPids } from '../state/fence.js';
 import { setVerification, type MigrationRecord } from '../state/migrations.js';
+import { planOf, targetOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { compareRows } from '../verify/verifier.js';
 import { verifySettings } from '../verify/verify-sql.js';
-import { asCopyPlan } from '../run/context.js';
 import { elsewhere } from './elsewhere.js';
 import { resolveMigration } from '../run/find-table.js';
 import { userSignal } from '../run/interrupt.js';
@@ -77,12 +76,13 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
     ...connectingSignal(options),
   });
   const record = await resolveMigration(control, id);
-  const { target } = record;
-  if (!phaseTable[record.phase].isComparable || target === null) throw notComparable(record);
-  const stream = await streamBetween(control, record, target);
-  await control.set({ ...record.plan.settings, ...ownSettings });
+  if (!phaseTable[record.phase].isComparable) throw notComparable(record);
+  const [migrationPlan, target] = [planOf(record), targetOf(record)];
+  if (target === null) throw notComparable(record);
+  const stream = await streamBetween(control, record, waysOf(migrationPlan, target).forward);
+  await control.set({ ...migrationPlan.settings, ...ownSettings });
   const plan = await verifyPlanOf(control, stream, record.swap);
-  if (record.swap !== null && record.plan.key?.needsHelperIndex === true) throw notComparable(record);
+  if (record.swap !== null && migrationPlan.key.needsHelperIndex) throw notComparable(record);
   const signal = userSignal(options);
   const emit = createEmitter([options.onEvent]).withId(id);
   const result = await compareRows({
@@ -95,7 +95,7 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
           own: true,
           connection,
           applicationName,
-          settings: { ...record.plan.settings, ...ownSettings, ...verifySettings },
+          settings: { ...migrationPlan.settings, ...ownSettings, ...verifySettings },
         }),
       leave: (session) => session.close(),
     },
@@ -156,20 +156,19 @@ async function waitForApply(
 async function streamBetween(
   session: Session,
   record: MigrationRecord,
-  target: TableShape,
+  way: Way,
 ): Promise<StreamFacts> {
   const found = await whereabouts(session, record);
   if (found.origin !== 'here') throw elsewhere(record, found.origin);
   const { id, swap } = record;
-  const plan = asCopyPlan(record.plan);
   const [from, to] = isSwapped(record.phase) ? [found.old, found.table] : [found.table, found.shadow];
   if (from !== null && to !== null) {
     return {
       id,
-      way: waysOf(plan, target).forward,
+      way,
       from,
       to,
-      log: swap === null ? keyLogOf(captureSuffix(record), plan.key) : null,
+      log: swap === null ? keyLogOf(captureSuffix(record), way.key) : null,
       told: swap === null ? toldForward : toldAfterSwap,
     };
   }
@@ -182,10 +181,10 @@ async function streamBetween(
   ]);
 }
 
-function notComparable({ id, phase, plan }: MigrationRecord): RefusedError {
+function notComparable({ id, phase }: MigrationRecord): RefusedError {
   const why = isOver(phase)
     ? `migration ${id} is ${phase}: there is only one table left`
-    : isSwapped(phase) && plan.key?.needsHelperIndex === true
+    : isSwapped(phase)
       ? `the new table has no unique index over the key by which its rows are found`
       : `migration ${id} is in phase ${phase}: the shadow is not complete yet`;
   return new RefusedError([{ code: 'not-comparable', message: why, hint: advice`${toDo('status', id)}` }]);

@@ -5,12 +5,9 @@
  * their user and application, and the locks they hold: type, state and times are then null or `unknown`.
  */
 import type { Session } from '../db/session.js';
-import type { Obstacle } from '../model/plan.js';
-import type { Blocker } from '../model/blocker.js';
+import { isPrepared, preparedTransactionPid, type Blocker } from '../model/blocker.js';
+import { heldModeOf } from '../model/lock-mode.js';
 import { frozen } from './freeze.js';
-
-/** A prepared transaction has no process; PostgreSQL gives 0 for it where it must give a number. */
-export const preparedTransactionPid = 0;
 
 /** Locks with their holders. A prepared transaction's locks have no pid; its lock on its own transaction id tells which. */
 const holdersSql = `
@@ -42,7 +39,7 @@ const oldestFirst = `
 
 /** Who holds locks on the table now, other than this session; prepared transactions have pid 0. */
 export async function holdersOf(session: Session, tableOid: number): Promise<Blocker[]> {
-  const rows = await session.rows<Blocker>({
+  const rows = await session.rows<BlockerRow>({
     text: `${holdersSql}
       and l.locktype = 'relation'
       and l.database = (select oid from pg_database where datname = current_database())
@@ -55,7 +52,7 @@ export async function holdersOf(session: Session, tableOid: number): Promise<Blo
 
 /** Who blocks a backend that waits for a lock (`pg_blocking_pids`), with the locks they hold on what it waits for. */
 export async function blockersOf(session: Session, pid: number): Promise<Blocker[]> {
-  const rows = await session.rows<Blocker>({
+  const rows = await session.rows<BlockerRow>({
     text: `${holdersSql}
       and coalesce(l.pid, ${preparedTransactionPid}) = any (pg_blocking_pids($1))
       and exists (
@@ -81,22 +78,13 @@ export async function readObstacles(
   session: Session,
   tableOid: number,
   { olderThanSeconds }: { readonly olderThanSeconds: number },
-): Promise<Obstacle[]> {
+): Promise<Blocker[]> {
   const holders = await holdersOf(session, tableOid);
-  const known = new Set(holders.filter(({ pid }) => pid !== preparedTransactionPid).map(({ pid }) => pid));
-  const knownPrepared = new Set(
-    holders.filter(({ pid }) => pid === preparedTransactionPid).map((each) => each.application),
-  );
-  const old = await session.rows<Obstacle>({ text: oldTransactionsSql, values: [olderThanSeconds] });
-  return frozen([
-    ...holders.map((holder) => ({
-      ...holder,
-      pid: holder.pid === preparedTransactionPid ? null : holder.pid,
-    })),
-    ...old.filter(({ pid, application }) =>
-      pid === null ? !knownPrepared.has(application) : !known.has(pid),
-    ),
-  ]);
+  const identity = ({ pid, application }: Blocker): string =>
+    isPrepared({ pid }) ? `gid ${application}` : `pid ${pid}`;
+  const known = new Set(holders.map(identity));
+  const old = await session.rows<Blocker>({ text: oldTransactionsSql, values: [olderThanSeconds] });
+  return frozen([...holders, ...old.filter((each) => !known.has(identity(each)))]);
 }
 
 const oldTransactionsSql = `
@@ -114,23 +102,18 @@ const oldTransactionsSql = `
     and a.xact_start < clock_timestamp() - $1 * interval '1 second'
   union all
   select
-    null, 'prepared transaction', p.owner::text, p.gid, null,
+    ${preparedTransactionPid}, 'prepared transaction', p.owner::text, p.gid, null,
     extract(epoch from clock_timestamp() - p.prepared)::float8, array[]::text[]
   from pg_prepared_xacts as p
   where p.database = current_database()
     and p.prepared < clock_timestamp() - $1 * interval '1 second'
   order by "transactionSeconds" desc nulls last, 1`;
 
-function withPlainModes(blocker: Blocker): Blocker {
-  return { ...blocker, lockModes: blocker.lockModes.map(plainMode) };
-}
+/** As the server calls the modes. */
+type BlockerRow = Omit<Blocker, 'lockModes'> & { readonly lockModes: readonly string[] };
 
-/** `AccessShareLock`, as pg_locks has it, to `ACCESS SHARE`, as people write it. */
-export function plainMode(mode: string): string {
-  return mode
-    .replace(/Lock$/, '')
-    .replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')
-    .toUpperCase();
+function withPlainModes<Row extends BlockerRow>(row: Row): Omit<Row, 'lockModes'> & Pick<Blocker, 'lockModes'> {
+  return { ...row, lockModes: row.lockModes.map(heldModeOf) };
 }
 
 /** One transaction's locks on one relation, with what decides whether it gives way or can be made to. */
@@ -158,8 +141,11 @@ export async function lockHolders(
   relations: readonly number[],
   own: readonly number[],
 ): Promise<LockHolder[]> {
-  const rows = await session.rows<LockHolder>({ text: lockHoldersSql, values: [[...relations], [...own]] });
-  return rows.map((row) => frozen({ ...row, lockModes: withPlainModes(row).lockModes }));
+  const rows = await session.rows<Omit<LockHolder, 'lockModes'> & BlockerRow>({
+    text: lockHoldersSql,
+    values: [[...relations], [...own]],
+  });
+  return rows.map((row) => frozen(withPlainModes(row)));
 }
 
 const lockHoldersSql = `

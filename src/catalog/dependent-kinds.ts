@@ -1,5 +1,5 @@
 /** Every kind of dependent with what it means; `plan` decides for each whether it is carried, recreated or refused. */
-import type { DependentKind } from '../model/table-shape.js';
+import type { DependentKind } from '../model/dependent.js';
 
 export const dependentKinds: Readonly<Record<DependentKind, string>> = {
   'foreign-key-in': 'a foreign key of another table that references this one',

@@ -62,7 +62,9 @@ const dependentsText = `
     f.objid as oid,
     f.objsubid,
     pg_describe_object(f.classid, f.objid, f.objsubid) as name,
-    case when f.relation <> $2 then pg_describe_object('pg_class'::regclass, f.relation, 0) end as via,
+    case when f.relation <> $2 then
+      json_build_object('oid', f.relation::int8, 'name', pg_describe_object('pg_class'::regclass, f.relation, 0))
+    end as via,
     (
       select x.extname::text
       from pg_depend as e

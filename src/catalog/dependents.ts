@@ -10,18 +10,16 @@ import { dependentKinds } from './dependent-kinds.js';
 import { dependentsSql, membershipsSql } from './dependents-sql.js';
 import { withDeparseSettings } from './deparse-settings.js';
 import { frozen } from './freeze.js';
-import type { Dependent, DependentKind } from '../model/table-shape.js';
+import type { Dependent, DependentKind } from '../model/dependent.js';
 
 /** Sorted by kind, then name. Our own capture triggers are left out. */
 export async function readDependents(session: Session, tableOid: number): Promise<Dependent[]> {
   return await withDeparseSettings(session, async () => {
-    /** By name: what is found in two ways is there once, as what it was found first. */
-    const found = new Map<string, Dependent>();
-    const add = (dependent: Dependent): void => {
-      if (!found.has(dependent.name)) found.set(dependent.name, dependent);
-    };
     const memberships = await session.rows<Dependent>(membershipsSql(tableOid, session.serverVersion));
-    memberships.forEach(add);
+    const place = ({ catalog, oid }: Dependent, part = 0): string => `${catalog} ${oid} ${part}`;
+    /** What is found in two ways is there once, as what it was found first. */
+    const known = new Set(memberships.filter(({ kind }) => !saysMore.has(kind)).map((each) => place(each)));
+    const found = [...memberships];
 
     // Views are recreated in the swap, so what hangs on them matters as much: one round for each level of views.
     const relations = new Set([tableOid]);
@@ -31,14 +29,26 @@ export async function readDependents(session: Session, tableOid: number): Promis
       level = [...new Set(rows.filter(isView).map(({ oid }) => oid))].filter((oid) => !relations.has(oid));
       for (const view of level) relations.add(view);
       for (const row of rows) {
-        const { catalog, oid, name, via, extension, sequences } = row;
+        const { catalog, oid, objsubid, name, via, extension, sequences } = row;
         const kind = kindOf(row, tableOid, relations);
-        add({ kind, name, catalog, oid, via, extension, ...(sequences === null ? {} : { sequences }) });
+        const dependent = { kind, name, catalog, oid, via, extension, ...(sequences === null ? {} : { sequences }) };
+        if (known.has(place(dependent, objsubid))) continue;
+        known.add(place(dependent, objsubid));
+        found.push(dependent);
       }
     }
-    return frozen(inOrder([...found.values()]));
+    return frozen(inOrder(found));
   });
 }
+
+/** Something that is said of an object, which may depend on the table in another way besides. */
+const saysMore: ReadonlySet<DependentKind> = new Set([
+  'row-level-security',
+  'partitioned-table',
+  'extension-member',
+  'depends-on-extension',
+  'security-label',
+]);
 
 /** What is known of an object that depends on the table or on a view over it. */
 interface DependentRow {
@@ -46,7 +56,7 @@ interface DependentRow {
   readonly oid: number;
   readonly objsubid: number;
   readonly name: string;
-  readonly via: string | null;
+  readonly via: Dependent['via'];
   readonly extension: string | null;
   /** The relation that a trigger, rule, policy, constraint or membership in a publication belongs to. */
   readonly home: number | null;

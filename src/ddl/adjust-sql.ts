@@ -107,9 +107,7 @@ function ownership(now: TableShape, wanted: TableShape, table: QualifiedName): s
 }
 
 function differencesIn(now: TableShape, wanted: TableShape): Set<string> {
-  return new Set(
-    compareShapes(wanted, now).map(({ object, property }) => `${object.split(' ')[0]} ${property}`),
-  );
+  return new Set(compareShapes(wanted, now).map(({ part, property }) => `${part} ${property}`));
 }
 
 function tableSettings(now: TableShape, wanted: TableShape, table: QualifiedName): string[] {

@@ -17,9 +17,13 @@ import { autovacuumOff } from './bare-heap-sql.js';
 import { isUnvalidated } from './constraint-sql.js';
 import { splitOption } from './option-sql.js';
 
+/** What of a table differs. */
+export type Part = 'table' | 'column' | 'constraint' | 'index' | 'statistics' | 'sequence';
+
 export interface Difference {
-  /** `table`, `column "total"`, `index "orders_total_idx"` ... */
-  readonly object: string;
+  readonly part: Part;
+  /** Of the column, index ...; null for the table itself. */
+  readonly name: string | null;
   /** `definition`, `grants`, or null when the whole object is missing or too much. */
   readonly property: string | null;
   readonly expected: unknown;
@@ -31,7 +35,7 @@ export interface Difference {
 /** Empty when they are the same. */
 export function compareShapes(expected: TableShape, actual: TableShape): Difference[] {
   return [
-    ...compareFacts('table', tableFacts(expected), tableFacts(actual)),
+    ...compareFacts({ part: 'table', name: null }, tableFacts(expected), tableFacts(actual)),
     ...compareNamed('column', expected.columns, actual.columns, columnFacts),
     ...compareNamed('constraint', expected.constraints, actual.constraints, constraintFacts),
     ...compareNamed('index', expected.indexes, actual.indexes, indexFacts),
@@ -147,8 +151,10 @@ function grantFacts(grants: readonly Grant[]): string[] {
     .toSorted();
 }
 
+type Place = Pick<Difference, 'part' | 'name'>;
+
 function compareNamed<T extends { readonly name: string }>(
-  kind: string,
+  part: Part,
   expected: readonly T[],
   actual: readonly T[],
   facts: (item: T) => Facts,
@@ -157,34 +163,46 @@ function compareNamed<T extends { readonly name: string }>(
   const expectedNames = new Set(expected.map(({ name }) => name));
   return [
     ...expected.flatMap((item) => {
-      const object = `${kind} "${item.name}"`;
+      const place = { part, name: item.name };
       const counterpart = actualByName.get(item.name);
       return counterpart === undefined
-        ? [{ object, property: null, expected: facts(item), actual: null, text: `${object} is missing` }]
-        : compareFacts(object, facts(item), facts(counterpart));
+        ? [
+            {
+              ...place,
+              property: null,
+              expected: facts(item),
+              actual: null,
+              text: `${placeText(place)} is missing`,
+            },
+          ]
+        : compareFacts(place, facts(item), facts(counterpart));
     }),
     ...actual
       .filter(({ name }) => !expectedNames.has(name))
       .map((item) => {
-        const object = `${kind} "${item.name}"`;
+        const place = { part, name: item.name };
         return {
-          object,
+          ...place,
           property: null,
           expected: null,
           actual: facts(item),
-          text: `${object} is not expected`,
+          text: `${placeText(place)} is not expected`,
         };
       }),
   ];
 }
 
-function compareFacts(object: string, expected: Facts, actual: Facts): Difference[] {
+function compareFacts(place: Place, expected: Facts, actual: Facts): Difference[] {
   return Object.keys(expected).flatMap((property) => {
     const [wanted, found] = [expected[property], actual[property]];
     if (isDeepStrictEqual(wanted, found)) return [];
-    const text = `${object}: ${property}: expected ${shown(wanted)}, is ${shown(found)}`;
-    return [{ object, property, expected: wanted, actual: found, text }];
+    const text = `${placeText(place)}: ${property}: expected ${shown(wanted)}, is ${shown(found)}`;
+    return [{ ...place, property, expected: wanted, actual: found, text }];
   });
+}
+
+function placeText({ part, name }: Place): string {
+  return name === null ? part : `${part} "${name}"`;
 }
 
 function shown(value: unknown): string {

@@ -3,7 +3,7 @@
  * change as the same object, so that no value is given twice; both tables draw from one until the swap.
  */
 import type { OwnedSequence, TableShape } from '../model/table-shape.js';
-import type { ColumnMapping, SerialFate } from '../model/plan.js';
+import type { ColumnMapping, SerialFate } from '../model/column-mapping.js';
 import { ident, qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { namesAny, retargetExpression } from '../sql/retarget-names.js';

@@ -3,7 +3,7 @@
  * change. What can be emptied keeps its OID and all that hangs on it: a view whose output stays becomes a query of nothing,
  * a policy a constant, a function an empty body. The rest is dropped and made again.
  */
-import type { Definitions, Policy, Rule, TargetDefinitions, Trigger, View } from '../model/definitions.js';
+import type { Policy, Rule, TakenOff, Trigger, View } from '../model/definitions.js';
 import { ident, identList, qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { inStoredForm } from '../sql/stored-form.js';
@@ -13,14 +13,6 @@ import { alterPolicy } from './row-security-sql.js';
 import { createRule } from './rule-sql.js';
 import { createTrigger } from './trigger-sql.js';
 import { createView, dropView, replaceView } from './view-sql.js';
-
-/** Only what is to be taken off. */
-export interface TakenOff {
-  /** As it is. */
-  readonly source: Definitions;
-  /** As it is made again, which is the same but for renamed columns. */
-  readonly target: TargetDefinitions;
-}
 
 export function takeOffStatements(table: QualifiedName, { source, target }: TakenOff): string[] {
   const how = new Map(target.views.map((view) => [view.oid, view.how]));

@@ -1,6 +1,6 @@
 /** Who was in the way over all tries and looks, how often, and for how long. Pure: times are handed in. */
-import type { Blocker } from '../model/blocker.js';
-import { blockerOf, isPrepared, sessionOf, transactionOf, type InTheWay } from './in-the-way.js';
+import { isPrepared, type Blocker } from '../model/blocker.js';
+import { blockerOf, sessionOf, transactionOf, type InTheWay } from './in-the-way.js';
 
 /** One session (with all of its transactions), or one prepared transaction. Its facts are those of the last time it was seen. */
 export interface CensusEntry extends Blocker {

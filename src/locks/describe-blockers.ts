@@ -1,5 +1,5 @@
 /** Who was in the way, for people: never the text of their SQL. */
-import type { Blocker } from '../model/blocker.js';
+import { isPrepared, type Blocker } from '../model/blocker.js';
 import type { CensusEntry } from './census.js';
 
 /** Enough to act upon; the error's details have all of them. */
@@ -14,11 +14,12 @@ export function blockerLines(blockers: readonly (Blocker | CensusEntry)[]): stri
 
 function describe(blocker: Blocker | CensusEntry): string {
   const { pid, backendType, user, application, state, transactionSeconds, lockModes } = blocker;
-  const who = pid === 0 ? `prepared transaction ${application ?? ''}`.trim() : `pid ${pid}`;
+  const isSession = !isPrepared(blocker);
+  const who = isSession ? `pid ${pid}` : `prepared transaction ${application ?? ''}`.trim();
   return [
     who,
-    ...(backendType === 'client backend' || pid === 0 ? [] : [backendType]),
-    [user, pid === 0 ? null : application].filter((part) => part !== null).join(', '),
+    ...(backendType === 'client backend' || !isSession ? [] : [backendType]),
+    [user, isSession ? application : null].filter((part) => part !== null).join(', '),
     state ?? '',
     transactionSeconds === null ? '' : `open for ${Math.round(transactionSeconds)} s`,
     `holds ${lockModes.join(', ')}`,

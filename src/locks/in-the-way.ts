@@ -1,7 +1,6 @@
 /** Who is in the way: pure decisions over the holders that were seen. */
 import type { LockHolder } from '../catalog/activity.js';
-import { preparedTransactionPid } from '../catalog/activity.js';
-import type { Blocker } from '../model/blocker.js';
+import { isPrepared, type Blocker } from '../model/blocker.js';
 import { conflicts } from '../model/lock-mode.js';
 import type { Lock } from './lock-request.js';
 
@@ -37,11 +36,7 @@ export function transactionOf({ pid, transaction }: Pick<InTheWay, 'pid' | 'tran
 
 /** Survives a session's transactions. */
 export function sessionOf({ pid, application }: Pick<Blocker, 'pid' | 'application'>): string {
-  return pid === preparedTransactionPid ? `gid ${application}` : `pid ${pid}`;
-}
-
-export function isPrepared({ pid }: Pick<Blocker, 'pid'>): boolean {
-  return pid === preparedTransactionPid;
+  return isPrepared({ pid }) ? `gid ${application}` : `pid ${pid}`;
 }
 
 export const autovacuumWorker = 'autovacuum worker';

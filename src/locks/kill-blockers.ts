@@ -7,8 +7,8 @@
  */
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { Session } from '../db/session.js';
-import type { Blocker } from '../model/blocker.js';
-import { autovacuumWorker, blockerOf, isPrepared, transactionOf, type InTheWay } from './in-the-way.js';
+import { isPrepared, type Blocker } from '../model/blocker.js';
+import { autovacuumWorker, blockerOf, transactionOf, type InTheWay } from './in-the-way.js';
 
 export interface KillBlockers {
   /** Since we first saw it in the way. */

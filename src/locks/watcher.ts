@@ -3,13 +3,12 @@
  *
  * Its queries follow each other in one line (a `pg` client would queue them just the same), so each must be short.
  */
-import { plainMode } from '../catalog/activity.js';
 import type { Session } from '../db/session.js';
 import { sleep } from '../db/wait.js';
 import type { SqlQuery } from '../sql/quote.js';
 import { Harm, lookAgainMs } from './harm.js';
 import { cancelSql, cancelWaitSql, harmSql, type HarmRow } from './harm-sql.js';
-import type { LockMode } from '../model/lock-mode.js';
+import { lockModeOf } from '../model/lock-mode.js';
 import type { Lock } from './lock-request.js';
 
 export interface WatchOptions {
@@ -175,5 +174,5 @@ export class Watch {
 }
 
 function unforeseenLock({ oid, mode }: NonNullable<HarmRow['wants']>): Lock {
-  return { oid, table: `relation ${oid}`, mode: plainMode(mode) as LockMode, implicit: true };
+  return { oid, table: `relation ${oid}`, mode: lockModeOf(mode) ?? 'ACCESS EXCLUSIVE', implicit: true };
 }

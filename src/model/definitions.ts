@@ -6,7 +6,14 @@
  * mean the new table as soon as it has the old one's name.
  */
 import type { QualifiedName } from './name.js';
+import type { CatalogObject } from './dependent.js';
 import type { Grant, Index } from './table-shape.js';
+
+/** An object or a part of one (`part`: a column's number; 0 for the whole); its name is only shown, in whatever language. */
+export interface NamedObject extends CatalogObject {
+  readonly part: number;
+  readonly name: string;
+}
 
 /** `pg_trigger.tgenabled`, `pg_rewrite.ev_enabled`. */
 export type FiringState = 'origin' | 'always' | 'replica' | 'disabled';
@@ -134,8 +141,8 @@ export interface View {
   readonly rules: readonly Rule[];
   /** OIDs of those of the other views here that its query reads. */
   readonly reads: readonly number[];
-  /** Whatever else depends on it, as PostgreSQL describes it; such a view can be replaced, but not dropped. */
-  readonly users: readonly string[];
+  /** Whatever else depends on it, and what of it no statement brings back; such a view can be replaced, but not dropped. */
+  readonly users: readonly NamedObject[];
   /** Materialized views: false after WITH NO DATA. */
   readonly populated: boolean;
   readonly accessMethod: string | null;
@@ -169,9 +176,9 @@ export interface RowTypeFunction extends SqlFunction {
   /** Views over the table that call it. */
   readonly views: readonly number[];
   /** Parts of the table's own definition (CHECKs, defaults, indexes) that call it, or an operator of it. */
-  readonly ownParts: readonly string[];
+  readonly ownParts: readonly NamedObject[];
   /** What else depends on it, and would have to be made again with it. */
-  readonly users: readonly string[];
+  readonly users: readonly NamedObject[];
 }
 
 /** A column default of another table that holds this one, or a part of it, as a constant. */
@@ -213,6 +220,29 @@ export interface Definitions {
   readonly securityLabels: readonly SecurityLabel[];
 }
 
+/** For comparing: what PostgreSQL calls other objects is in the language of the session. */
+export function withoutNames(definitions: Definitions): Definitions {
+  const nameless = (objects: readonly NamedObject[]): NamedObject[] =>
+    objects.map((object) => ({ ...object, name: '' }));
+  return {
+    ...definitions,
+    views: definitions.views.map((view) => ({ ...view, users: nameless(view.users) })),
+    rowTypeFunctions: definitions.rowTypeFunctions.map((fn) => ({
+      ...fn,
+      ownParts: nameless(fn.ownParts),
+      users: nameless(fn.users),
+    })),
+  };
+}
+
+/** Foreign keys that were valid: the swap adds them NOT VALID, and they are validated after it. */
+export function toValidate({
+  foreignKeysOut,
+  foreignKeysIn,
+}: Pick<Definitions, 'foreignKeysOut' | 'foreignKeysIn'>): ForeignKey[] {
+  return [...foreignKeysOut, ...foreignKeysIn].filter(({ validated, enforced }) => validated && enforced);
+}
+
 /** What the swap has to make. */
 export interface TargetDefinitions extends Omit<Definitions, 'views'> {
   readonly views: readonly TargetView[];
@@ -224,4 +254,12 @@ export interface TargetView extends View {
    * dropped and made anew with all of that.
    */
   readonly how: 'replace' | 'recreate';
+}
+
+/** Only what is to be taken off a table so that a column of it can change in place. */
+export interface TakenOff {
+  /** As it is. */
+  readonly source: Definitions;
+  /** As it is made again, which is the same but for renamed columns. */
+  readonly target: TargetDefinitions;
 }

@@ -1,181 +1,139 @@
-/** What `plan` decides, as data. Plain JSON: it is printed, kept in the state, and handed to every phase. */
-import type { ChangeRequest } from './change-request.js';
-import type { Projection } from './projection.js';
-import type { Key } from './key.js';
+/**
+ * What `plan` decides, as data: facts only. Plain JSON: it is kept in the state, and handed to every phase. What people read of it
+ * (steps, locks, what becomes of each object, warnings, how to go back) is made from it when it is shown (report/plan/), and is
+ * never stored, compared or parsed.
+ */
 import type { Refusal } from '../errors.js';
-import type { Definitions, TargetDefinitions } from './definitions.js';
-import type { OwnedSequence, TableShape } from './table-shape.js';
+import type { Blocker } from './blocker.js';
+import type { ChangeRequest } from './change-request.js';
+import type { ColumnMapping, SerialFate } from './column-mapping.js';
+import type { Definitions, TakenOff, TargetDefinitions } from './definitions.js';
+import type { PlannedDependent } from './dependent.js';
+import type { Estimates, Rehearsal } from './estimates.js';
+import type { Key } from './key.js';
+import type { CheckedForeignKey, LateCheck } from './late-check.js';
+import type { LockMode } from './lock-mode.js';
+import type { LockTarget } from './lock-set.js';
 import type { QualifiedName } from './name.js';
-
-/** What a relation that is locked has to do with the change. */
-export type LockRole =
-  | 'table'
-  | 'sequence'
-  | 'view'
-  | 'referencing table'
-  | 'referenced table'
-  | 'reading table';
-
-/** A relation whose lock the swap takes, in the order of `Plan.lockSet`. */
-export interface LockTarget {
-  readonly oid: number;
-  readonly name: QualifiedName;
-  readonly kind: 'table' | 'view';
-  readonly role: LockRole;
-  readonly mode: 'ACCESS EXCLUSIVE' | 'SHARE ROW EXCLUSIVE';
-  readonly why: string;
-}
-
-/** How one column of the new table gets its value. */
-export interface ColumnMapping {
-  /** Name in the new table; null for a dropped column. */
-  readonly target: string | null;
-  readonly targetType: string | null;
-  /** Name in the source; null for an added column. */
-  readonly source: string | null;
-  readonly sourceType: string | null;
-  readonly how: 'copied' | 'converted' | 'computed' | 'default' | 'generated' | 'dropped';
-  /** USING or --set, as SQL over the source row; for an added column the value that all existing rows get. */
-  readonly expression: string | null;
-  /** The expression may give another value each time (`random()`, `now()`): the tables cannot be compared by it. */
-  readonly volatile?: boolean;
-  /** A generated column that the source has as well, with the same expression: ALTER TABLE keeps its stored values. */
-  readonly keepsValues?: boolean;
-}
-
-/** What becomes of a sequence that a column owns without being an identity column (`serial`), and that lives on. */
-export interface SerialFate {
-  readonly sequence: OwnedSequence;
-  /** The column of the new table that owns it from the swap on. */
-  readonly column: string;
-  /** The type it grows to; null when it stays. */
-  readonly type: string | null;
-  /** SET LOGGED and SET UNLOGGED take it along; null when it stays. */
-  readonly persistence: 'logged' | 'unlogged' | null;
-}
-
-/** A CHECK that the rows which exist need not satisfy any more, though it is marked as valid. */
-export interface LateCheck {
-  readonly name: string;
-  readonly why: 'not immutable' | 'own function';
-}
-
-/** A foreign key that says more of the rows than before the change. */
-export interface CheckedForeignKey {
-  readonly name: string;
-  /** For each column, between the referenced and the referencing one: `operator(pg_catalog.=)`. */
-  readonly operators: readonly string[];
-}
-
-export interface PlannedLock {
-  readonly phase: string;
-  readonly table: string;
-  readonly role: LockRole;
-  /** `ACCESS EXCLUSIVE` ... */
-  readonly mode: string;
-  readonly why: string;
-  /** What it means for the application. */
-  readonly blocks: 'nothing' | 'writes' | 'reads and writes' | 'ddl';
-  readonly duration: string;
-}
-
-export interface PlannedStep {
-  readonly phase: string;
-  readonly what: string;
-  /** The same with fewer names, where there are many. */
-  readonly brief?: string;
-}
-
-export interface PlannedDependent {
-  readonly kind: string;
-  readonly name: string;
-  /** `dropped`: goes with a column that the change drops, as it does natively. */
-  readonly treatment: 'carried' | 'recreated' | 'dropped' | 'refused';
-  readonly why: string;
-  /** Which row of the catalog it is, whatever language its name is told in; not for parts of the table itself. */
-  readonly object?: { readonly catalog: string; readonly oid: number };
-}
-
-/** A session that could stand in the way of a lock now. */
-export interface Obstacle {
-  readonly pid: number | null;
-  /** `prepared transaction` for those, which have no pid. */
-  readonly backendType: string;
-  readonly user: string | null;
-  readonly application: string | null;
-  readonly state: string | null;
-  readonly transactionSeconds: number | null;
-  /** Lock modes held on the table; empty for an old transaction that holds none. */
-  readonly lockModes: readonly string[];
-}
-
-export interface Warning {
-  readonly code: string;
-  readonly message: string;
-  /** The same with fewer names, where there are many. */
-  readonly brief?: string;
-}
-
-export interface Estimates {
-  /** null when the table was never analyzed. */
-  readonly rows: number | null;
-  readonly tableBytes: number;
-  readonly indexBytes: number;
-  readonly toastBytes: number;
-  /** Extra disk while the migration runs: new table, its indexes, WAL not counted. */
-  readonly diskNeededBytes: number;
-  /** How long the swap's statements take, by what hangs on the table; null where nothing is swapped. */
-  readonly holdMs: number | null;
-}
-
-/** What came of a whole swap that was taken back. */
-export interface Rehearsal {
-  readonly ok: boolean;
-  /** How long the statements of the swap took under the lock; null when it failed. */
-  readonly holdMs: number | null;
-  readonly attempts: number;
-  /** What the swap would fail with. */
-  readonly error: string | null;
-}
+import type { PlanWarning } from './plan-warning.js';
+import type { Projection } from './projection.js';
+import type { TableShape } from './table-shape.js';
 
 /** Settings under which expressions and casts are evaluated, in every session of the migration (invariant 13). */
 export type PinnedSettings = Readonly<Record<string, string>>;
 
-export interface Plan {
+/** Which way a change goes: `refused` none, `native` by PostgreSQL on the table itself, `copy` by a new table that is swapped in. */
+export type Plan = RefusedPlan | NativePlan | CopyPlan;
+
+export type Verdict = Plan['verdict'];
+
+/** What there is to say of every change. */
+interface AnyPlan {
   readonly table: QualifiedName;
   readonly request: ChangeRequest;
-  readonly verdict: 'native' | 'copy' | 'refused';
   /** Why this verdict: for `copy` what would rewrite or scan, for `refused` every reason. */
   readonly reasons: readonly Refusal[];
-  /** The statements as they run on the source itself (`native`), qualified. */
-  readonly nativeStatements: readonly string[];
-  readonly columns: readonly ColumnMapping[];
-  readonly key: Key | null;
-  readonly projection: Projection | null;
-  readonly source: TableShape | null;
-  /** The shape after the change, as read from the changed clone; names carry the clone's schema. */
-  readonly target: TableShape | null;
-  /** The same object before and after the swap; one of a dropped column goes with the old table. */
-  readonly serials: readonly SerialFate[];
-  /** CHECKs that come in the swap, and are validated after it; plans of earlier versions have none. */
-  readonly lateChecks?: readonly LateCheck[];
-  /** Looked at before the swap, as ALTER TABLE looks at them; plans of earlier versions have none. */
-  readonly checkedForeignKeys?: readonly CheckedForeignKey[];
-  /** What hangs on the table: as it is, and as the swap makes it; null when nobody looked. */
-  readonly definitions: { readonly source: Definitions; readonly target: TargetDefinitions } | null;
-  /** Every relation that the swap locks, in the order in which it does. */
-  readonly lockSet: readonly LockTarget[];
-  readonly steps: readonly PlannedStep[];
-  readonly locks: readonly PlannedLock[];
+  /** The change's own statements, qualified; none where they were not even looked at. */
+  readonly statements: readonly string[];
   readonly dependents: readonly PlannedDependent[];
-  readonly obstacles: readonly Obstacle[];
-  readonly warnings: readonly Warning[];
-  readonly estimates: Estimates | null;
-  readonly rollback: readonly string[];
-  /** What ends the run when somebody does it meanwhile; other DDL is followed. Empty when nothing is copied. */
-  readonly endsTheRun: readonly string[];
-  /** Only when it was asked for. */
-  readonly rehearsal?: Rehearsal;
+  /** Sessions that could stand in the way of a lock now; in a plan that was stored: none. */
+  readonly obstacles: readonly Blocker[];
+  readonly warnings: readonly PlanWarning[];
   readonly settings: PinnedSettings;
   readonly server: { readonly version: number; readonly inRecovery: boolean };
+}
+
+export interface RefusedPlan extends AnyPlan {
+  readonly verdict: 'refused';
+  /** null where nobody looked. */
+  readonly source: TableShape | null;
+  readonly estimates: Estimates | null;
+  /** What would have been done; null where it was not found out. */
+  readonly found: NativeFacts | (CopyFacts & { readonly key: Key | null }) | null;
+}
+
+/** The lock that one of the user's statements takes on the table, and the actions of it, as the user wrote them. */
+export interface StatementLock {
+  readonly mode: LockMode;
+  readonly actions: readonly string[];
+}
+
+export interface NativeFacts {
+  readonly how: 'native';
+  readonly source: TableShape;
+  readonly columns: readonly ColumnMapping[];
+  /** The key by which a copy would find the rows. */
+  readonly key: Key | null;
+  /** One for each statement. */
+  readonly statementLocks: readonly StatementLock[];
+  /** What is taken off before the statements and put back after them; null where that is not needed. */
+  readonly around: (TakenOff & Around) | null;
+  /** Every relation that is locked besides, and the table, in the order in which they are; empty where it is the table alone. */
+  readonly lockSet: readonly LockTarget[];
+}
+
+/** The statements that do it. */
+interface Around {
+  readonly takeOff: readonly string[];
+  readonly putBack: readonly string[];
+}
+
+export interface NativePlan extends AnyPlan, NativeFacts {
+  readonly verdict: 'native';
+  readonly estimates: Estimates;
+}
+
+/** What a copy needs to know of one table, but for the way in which its rows are found. */
+export interface CopyFacts {
+  readonly how: 'copy';
+  readonly source: TableShape;
+  /** The shape after the change, as read from the changed clone; names carry the clone's schema. */
+  readonly target: TableShape;
+  readonly columns: readonly ColumnMapping[];
+  readonly projection: Projection;
+  /** What hangs on the table: as it is, and as the swap makes it. */
+  readonly definitions: { readonly source: Definitions; readonly target: TargetDefinitions };
+  /** The same object before and after the swap; one of a dropped column goes with the old table. */
+  readonly serials: readonly SerialFate[];
+  /** CHECKs that come in the swap, and are validated after it. */
+  readonly lateChecks: readonly LateCheck[];
+  /** Looked at before the swap, as ALTER TABLE looks at them. */
+  readonly checkedForeignKeys: readonly CheckedForeignKey[];
+  /** Every relation that the swap locks, in the order in which it does. */
+  readonly lockSet: readonly LockTarget[];
+}
+
+/** What a run needs to know of one table that is copied. */
+export interface TablePlan extends CopyFacts {
+  readonly table: QualifiedName;
+  readonly key: Key;
+  readonly dependents: readonly PlannedDependent[];
+  readonly estimates: Estimates;
+  readonly settings: PinnedSettings;
+}
+
+export interface CopyPlan extends AnyPlan, TablePlan {
+  readonly verdict: 'copy';
+  /** Only when it was asked for. */
+  readonly rehearsal?: Rehearsal;
+}
+
+/** A plan that something else than the change itself refuses. */
+export function refusedFor(plan: Plan, reasons: readonly Refusal[]): RefusedPlan {
+  const { table, request, statements, dependents, obstacles, warnings, settings, server, source } = plan;
+  return {
+    verdict: 'refused',
+    reasons,
+    table,
+    request,
+    statements,
+    dependents,
+    obstacles,
+    warnings,
+    settings,
+    server,
+    source,
+    estimates: plan.estimates,
+    found: plan.verdict === 'refused' ? plan.found : plan,
+  };
 }

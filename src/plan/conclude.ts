@@ -1,15 +1,22 @@
 /** From everything that was read and tried to the plan: pure. */
-import type { Definitions, TargetDefinitions } from '../model/definitions.js';
+import type { Definitions, TakenOff, TargetDefinitions } from '../model/definitions.js';
 import type { Equality } from '../catalog/equality.js';
 import type { ServerFacts } from '../catalog/server.js';
 import type { TableSizes } from '../catalog/sizes.js';
-import type { Dependent, TableShape } from '../model/table-shape.js';
-import { putBackStatements, takeOffStatements, type TakenOff } from '../ddl/take-off-sql.js';
+import type { Blocker } from '../model/blocker.js';
+import type { ChangeRequest } from '../model/change-request.js';
+import type { SerialFate } from '../model/column-mapping.js';
+import type { Dependent } from '../model/dependent.js';
+import type { Estimates } from '../model/estimates.js';
+import type { Key } from '../model/key.js';
+import type { CopyFacts, NativeFacts, PinnedSettings, Plan, RefusedPlan } from '../model/plan.js';
+import type { TableShape } from '../model/table-shape.js';
+import { putBackStatements, takeOffStatements } from '../ddl/take-off-sql.js';
 import type { Refusal } from '../errors.js';
 import type { QualifiedName } from '../model/name.js';
+import { namedObjects } from '../sql/definition-names.js';
 import { fewNames } from '../sql/few-names.js';
 import { serialFates } from '../ddl/serial-sequences.js';
-import { carriedObjects } from './inventory/carried.js';
 import type { Change, UserExpression } from './change/types.js';
 import {
   judgeDependents,
@@ -24,25 +31,12 @@ import { checkStaleGenerated } from './checks/stale-generated.js';
 import { checkSelfReferences } from './checks/self-references.js';
 import { foreignKeyActions, needlessActions } from './change/foreign-key-actions.js';
 import { estimateHoldMs } from './inventory/hold-estimate.js';
+import { strongestLock } from './inventory/native-locks.js';
 import { chooseKey } from './mapping/key.js';
 import { lockSet, nativeLockSet } from './inventory/lock-set.js';
-import { endsTheRun } from './follow.js';
-import { mapColumns } from './mapping/mapping.js';
-import { namedObjects } from './trial/definitions/taken-off.js';
-import { toValidate } from './trial/definitions/to-validate.js';
+import { mapColumns, type Mapping } from './mapping/mapping.js';
 import { retargetStatement } from './change/retarget-statement.js';
-import { copyRollback, nativeRollback } from './inventory/rollback.js';
-import { copyLocks, copySteps, nativeLocks, nativeSteps, stepsAfterSwap } from './inventory/steps.js';
 import type { Trial } from './trial/types.js';
-import type {
-  Estimates,
-  Obstacle,
-  PinnedSettings,
-  Plan,
-  PlannedDependent,
-  PlannedStep,
-} from '../model/plan.js';
-import type { ChangeRequest } from '../model/change-request.js';
 import { decide, type Verdict } from './verdict.js';
 import { warningsFor } from './inventory/warnings.js';
 
@@ -58,166 +52,70 @@ export interface Facts {
   /** The key that a migration has already: kept where it still is one. */
   readonly keyColumns?: readonly string[];
   /** null when the relation is not one that we look into. */
-  readonly seen: {
-    readonly source: TableShape;
-    readonly dependents: readonly Dependent[];
-    readonly definitions: Definitions;
-    readonly sizes: TableSizes;
-    readonly obstacles: readonly Obstacle[];
-  } | null;
+  readonly seen: Seen | null;
   /** null when there was a refusal before or in the trial. */
-  readonly tried: {
-    readonly trial: Trial;
-    readonly isRepeatable: (expression: UserExpression) => boolean;
-    readonly isFixed: (expression: UserExpression) => boolean;
-    /** Of the types of the new columns. */
-    readonly equalities: readonly Equality[];
-    readonly taken: readonly QualifiedName[];
-    readonly baseTypes: ReadonlyMap<string, string>;
-    /** Against making anew what hangs on the table; a native change does not. */
-    readonly forCopy: readonly Refusal[];
-    /** Against taking off what stands in the way of a native change. */
-    readonly forAround: readonly Refusal[];
-    /** Stored generated columns that hold something else than their expression gives. */
-    readonly stale: readonly string[];
-  } | null;
+  readonly tried: Tried | null;
+}
+
+interface Seen {
+  readonly source: TableShape;
+  readonly dependents: readonly Dependent[];
+  readonly definitions: Definitions;
+  readonly sizes: TableSizes;
+  readonly obstacles: readonly Blocker[];
+}
+
+interface Tried {
+  readonly trial: Trial;
+  readonly isRepeatable: (expression: UserExpression) => boolean;
+  readonly isFixed: (expression: UserExpression) => boolean;
+  /** Of the types of the new columns. */
+  readonly equalities: readonly Equality[];
+  readonly taken: readonly QualifiedName[];
+  readonly baseTypes: ReadonlyMap<string, string>;
+  /** Against making anew what hangs on the table; a native change does not. */
+  readonly forCopy: readonly Refusal[];
+  /** Against taking off what stands in the way of a native change. */
+  readonly forAround: readonly Refusal[];
+  /** Stored generated columns that hold something else than their expression gives. */
+  readonly stale: readonly string[];
 }
 
 export function conclude(facts: Facts): Plan {
-  const { seen, tried } = facts;
-  const unknown = withoutTrial(facts);
-  if (seen === null || tried === null) return unknown;
-  const { change } = facts;
-  const { source, dependents, definitions } = seen;
+  const { seen, tried, change } = facts;
+  if (seen === null || tried === null) return untried(facts);
+  const { source, dependents } = seen;
   const { trial } = tried;
-  const target = trial.after;
   const decided = decideWithDependents(decide(change, trial), tried);
   const ofForeignKeys = foreignKeyActions(source, change.statements);
   if (decided.verdict === 'native' && ofForeignKeys.size > 0)
-    return withoutTrial({ ...facts, refusals: [...facts.refusals, ...needlessActions(ofForeignKeys)] });
-  const input = {
-    table: facts.table.name,
-    statements: change.statements,
-    set: change.set,
-    trial,
-    isRepeatable: tried.isRepeatable,
-  };
-  const mapping = mapColumns(input);
-  const { key, refusals: keyRefusals } = chooseKey({
-    ...input,
-    source,
-    target,
-    sources: mapping.sources,
-    preferred: facts.keyColumns ?? null,
-    isFixed: tried.isFixed,
-    equalities: tried.equalities,
-  });
+    return untried({ ...facts, refusals: [...facts.refusals, ...needlessActions(ofForeignKeys)] });
+  const rows = howRowsGo(facts, source, tried);
   const isCopy = decided.verdict === 'copy';
   const serials = serialFates({
     source,
     before: trial.before,
     after: trial.changed,
-    columns: mapping.columns,
+    columns: rows.mapping.columns,
   });
-  const holdMs = isCopy ? estimateHoldMs(trial.definitions.target) : null;
-  const judged = isCopy
-    ? judgeDependents({
-        request: facts.request,
-        dependents,
-        source,
-        target,
-        serials,
-        before: definitions,
-        after: trial.definitions.target,
-        failed: trial.definitions.refusals,
-        serverVersion: facts.server.version,
-      })
-    : [];
-  const forCopy = isCopy
-    ? [
-        ...tried.forCopy,
-        ...trial.forbidden,
-        ...mapping.refusals,
-        ...keyRefusals,
-        ...checkInvalidIndexes(source),
-        ...checkStaleGenerated(source, tried.stale, mapping.columns),
-        ...checkSelfReferences(source, target, mapping.sources),
-        ...judged.flatMap(({ refusal }) => (refusal === null ? [] : [refusal])),
-        ...unlisted(trial.definitions.refusals, judged),
-      ]
-    : [];
+  const judged = isCopy ? judgeCopied(facts, seen, trial, serials) : [];
+  const forCopy = isCopy ? againstCopy(seen, tried, rows, judged) : [];
   // Where neither way is open, what stands in the way of the native one is as good a reason as the other's.
   const both = forCopy.length > 0 ? [...decided.againstNative, ...forCopy] : [];
-  const refusals = [
-    ...checkNameCollisions(tried.taken),
-    ...both.filter(({ message }, index) => both.findIndex((each) => each.message === message) === index),
-  ];
-  const native = isCopy ? null : trial.native;
-  const around = native?.around ?? null;
-  const locks = isCopy
-    ? lockSet({ oid: source.oid, name: source.name }, withDropped(trial.definitions.target, definitions))
-    : nativeLockSet(source, native);
-  const refused = refusals.length > 0;
-  return {
-    ...unknown,
-    verdict: refused ? 'refused' : decided.verdict,
-    reasons: refused ? refusals : decided.reasons,
-    columns: mapping.columns,
-    key,
-    projection: mapping.projection,
-    target: isCopy ? withLateChecks(target, trial.lateChecks) : target,
-    lateChecks: isCopy ? trial.lateChecks : [],
-    checkedForeignKeys: isCopy ? trial.checkedForeignKeys : [],
-    ...(isCopy && key !== null
-      ? {
-          steps: copySteps(
-            facts.table,
-            target.indexes.map(({ name }) => name),
-            key,
-            afterSwap(trial.definitions.target),
-          ),
-          definitions: { source: definitions, target: trial.definitions.target },
-          lockSet: locks,
-          serials,
-          locks: copyLocks(facts.table, source.sequences, {
-            lockSet: locks,
-            validated: toValidate(trial.definitions.target),
-            holdMs,
-          }),
-          rollback: copyRollback(facts.table),
-          endsTheRun: endsTheRun(key),
-        }
-      : {}),
-    ...(isCopy
-      ? {}
-      : {
-          nativeStatements:
-            around === null
-              ? unknown.nativeStatements
-              : [
-                  ...takeOffStatements(facts.table, around),
-                  ...unknown.nativeStatements,
-                  ...putBackStatements(facts.table, around),
-                ],
-          ...(around === null ? {} : { definitions: around }),
-          lockSet: locks,
-          steps: nativeSteps(unknown.nativeStatements, around === null ? [] : namesOf(around)),
-          locks: nativeLocks(facts.table, change.statements, locks),
-          rollback: nativeRollback(facts.table),
-        }),
-    dependents: [
-      ...(isCopy ? carriedObjects(source, target, serials) : []),
-      ...(isCopy ? judged.map(withoutRefusal) : nativeDependents(dependents, native)),
-    ],
+  const refusals = [...checkNameCollisions(tried.taken), ...eachOnce(both)];
+  const holdMs = isCopy ? estimateHoldMs(trial.definitions.target) : null;
+  const any = {
+    ...known(facts),
+    dependents: isCopy ? judged.map(({ planned }) => planned) : nativeDependents(dependents, trial.native),
     warnings: warningsFor({
       verdict: decided.verdict,
       change,
       source,
-      target,
-      columns: mapping.columns,
-      key,
+      target: trial.after,
+      columns: rows.mapping.columns,
+      key: rows.key,
       dependents,
-      native,
+      native: isCopy ? null : trial.native,
       definitions: isCopy ? trial.definitions.target : null,
       lateChecks: isCopy ? trial.lateChecks : [],
       allowedPublications: facts.request.allowPublicationAll === true,
@@ -229,6 +127,136 @@ export function conclude(facts: Facts): Plan {
       takenOff: trial.takenOff,
     }),
     estimates: estimatesOf(seen.sizes, decided.verdict, holdMs),
+  };
+  const copied = isCopy ? copyFacts(seen, trial, rows, serials) : null;
+  const found = copied ?? nativeFacts(facts, source, trial, rows);
+  if (refusals.length > 0) return { ...any, verdict: 'refused', reasons: refusals, source, found };
+  const { reasons } = decided;
+  if (found.how === 'native') return { ...any, ...found, verdict: 'native', reasons };
+  const { key } = found;
+  if (key === null) throw new Error('a copy that nothing is said against has a key');
+  return { ...any, ...found, key, verdict: 'copy', reasons };
+}
+
+interface HowRowsGo {
+  readonly mapping: Mapping;
+  readonly key: Key | null;
+  readonly refusals: readonly Refusal[];
+}
+
+/** What the new table's columns are made of, and by which key a row is found in both tables. */
+function howRowsGo(
+  { table, change, keyColumns }: Facts,
+  source: TableShape,
+  { trial, isRepeatable, isFixed, equalities }: Tried,
+): HowRowsGo {
+  const { statements, set } = change;
+  const input = { table: table.name, statements, set, trial, isRepeatable };
+  const mapping = mapColumns(input);
+  const { key, refusals } = chooseKey({
+    ...input,
+    source,
+    target: trial.after,
+    sources: mapping.sources,
+    preferred: keyColumns ?? null,
+    isFixed,
+    equalities,
+  });
+  return { mapping, key, refusals };
+}
+
+function judgeCopied(
+  { request, server }: Facts,
+  { source, dependents, definitions }: Seen,
+  trial: Trial,
+  serials: readonly SerialFate[],
+): JudgedDependent[] {
+  return judgeDependents({
+    request,
+    dependents,
+    source,
+    target: trial.after,
+    serials,
+    before: definitions,
+    after: trial.definitions.target,
+    failed: trial.definitions.refusals,
+    serverVersion: server.version,
+  });
+}
+
+function againstCopy(
+  { source }: Seen,
+  { trial, forCopy, stale }: Tried,
+  { mapping, refusals }: HowRowsGo,
+  judged: readonly JudgedDependent[],
+): Refusal[] {
+  return [
+    ...forCopy,
+    ...trial.forbidden,
+    ...mapping.refusals,
+    ...refusals,
+    ...checkInvalidIndexes(source),
+    ...checkStaleGenerated(source, stale, mapping.columns),
+    ...checkSelfReferences(source, trial.after, mapping.sources),
+    ...judged.flatMap(({ refusal }) => (refusal === null ? [] : [refusal])),
+    ...unlisted(trial.definitions.refusals, judged),
+  ];
+}
+
+/** What says the same is said once. */
+function eachOnce(refusals: readonly Refusal[]): Refusal[] {
+  return refusals.filter(
+    ({ message }, index) => refusals.findIndex((each) => each.message === message) === index,
+  );
+}
+
+function copyFacts(
+  { source, definitions }: Seen,
+  trial: Trial,
+  { mapping, key }: HowRowsGo,
+  serials: readonly SerialFate[],
+): CopyFacts & { readonly key: Key | null } {
+  const { target } = trial.definitions;
+  return {
+    how: 'copy',
+    source,
+    target: withLateChecks(trial.after, trial.lateChecks),
+    columns: mapping.columns,
+    key,
+    projection: mapping.projection,
+    definitions: { source: definitions, target },
+    serials,
+    lateChecks: trial.lateChecks,
+    checkedForeignKeys: trial.checkedForeignKeys,
+    lockSet: lockSet({ oid: source.oid, name: source.name }, withDropped(target, definitions)),
+  };
+}
+
+function nativeFacts(
+  { table, change }: Facts,
+  source: TableShape,
+  { native }: Trial,
+  { mapping, key }: HowRowsGo,
+): NativeFacts {
+  const around = native?.around ?? null;
+  return {
+    how: 'native',
+    source,
+    columns: mapping.columns,
+    key,
+    statementLocks: change.statements.map((statement) => ({
+      mode: strongestLock(statement),
+      actions: statement.actions.map(({ label }) => label),
+    })),
+    around:
+      around === null
+        ? null
+        : {
+            ...around,
+            takeOff: takeOffStatements(table, around),
+            putBack: putBackStatements(table, around),
+          },
+    lockSet: nativeLockSet(source, native),
   };
 }
 
@@ -249,7 +277,7 @@ interface Decided extends Verdict {
 /** A change that only the catalog would see, but for what hangs on the table. */
 function decideWithDependents(
   decided: Verdict,
-  { trial: { native }, forAround }: NonNullable<Facts['tried']>,
+  { trial: { native }, forAround }: Tried,
 ): Decided {
   const none = { ...decided, againstNative: [] };
   if (decided.verdict !== 'native' || native === null || native.refused === null) return none;
@@ -283,46 +311,31 @@ function unlisted(
   return failed.filter((refusal) => !said.has(refusal));
 }
 
-function afterSwap(target: TargetDefinitions): Omit<PlannedStep, 'phase'>[] {
-  const views = target.views.filter(({ materialized, populated }) => materialized && populated);
-  return stepsAfterSwap(
-    toValidate(target),
-    views.map(({ name }) => name),
-  );
-}
-
-function withoutRefusal({ refusal: _, ...dependent }: JudgedDependent): PlannedDependent {
-  return dependent;
-}
-
 /** What can be said when nothing could be tried. */
-function withoutTrial({ request, change, server, table, settings, refusals, seen }: Facts): Plan {
+function untried(facts: Facts): RefusedPlan {
+  const { refusals, seen } = facts;
+  return {
+    ...known(facts),
+    verdict: 'refused',
+    reasons: refusals,
+    dependents: untriedDependents(seen?.dependents ?? []),
+    warnings: [],
+    source: seen?.source ?? null,
+    estimates: seen === null ? null : estimatesOf(seen.sizes, 'copy'),
+    found: null,
+  };
+}
+
+/** What is the same whatever becomes of the change. */
+function known({ request, change, server, table, settings, refusals, seen }: Facts) {
   return {
     table,
     request,
-    verdict: 'refused',
-    reasons: refusals,
-    nativeStatements:
+    statements:
       refusals.length > 0
         ? []
         : change.statements.map((statement) => retargetStatement(statement, table.schema)),
-    columns: [],
-    key: null,
-    projection: null,
-    source: seen?.source ?? null,
-    target: null,
-    lateChecks: [],
-    steps: [],
-    locks: [],
-    definitions: null,
-    lockSet: [],
-    serials: [],
-    dependents: untriedDependents(seen?.dependents ?? []),
     obstacles: seen?.obstacles ?? [],
-    warnings: [],
-    estimates: seen === null ? null : estimatesOf(seen.sizes, 'copy'),
-    rollback: [],
-    endsTheRun: [],
     settings,
     server: { version: server.version, inRecovery: server.inRecovery },
   };

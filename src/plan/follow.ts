@@ -5,20 +5,33 @@
 import type { Column, TableShape } from '../model/table-shape.js';
 import { displayName } from '../sql/quote.js';
 import { targetInSchema } from './trial/target-in-schema.js';
-import type { ColumnMapping, Plan } from '../model/plan.js';
+import type { ColumnMapping } from '../model/column-mapping.js';
+import type { CopyPlan, Plan } from '../model/plan.js';
 import type { Key } from '../model/key.js';
 
-export interface Followed {
-  /** The new plan, with what the copy has fixed for good; null when it cannot be followed. */
-  readonly plan: Plan | null;
-  /** Why not. */
-  readonly reasons: readonly string[];
-}
+/** The new plan, with what the copy has fixed for good; or why it cannot be followed, for people. */
+export type Followed =
+  | { readonly plan: CopyPlan; readonly reasons: null }
+  | { readonly plan: null; readonly reasons: readonly string[] };
 
-export function follow(former: Plan, now: Plan): Followed {
-  const reasons = obstacles(former, now);
+export function follow(former: CopyPlan, now: Plan): Followed {
+  const table = displayName(former.source.name);
+  if (now.source === null) return refused(now.reasons.map(({ message }) => message));
+  if (displayName(now.source.name) !== table)
+    return refused([`${table} is ${displayName(now.source.name)} now`]);
+  const columns = columnDifferences(former.source, now.source);
+  if (columns.length > 0) return refused(columns);
+  if (now.verdict === 'refused') return refused(now.reasons.map(({ message }) => message));
+  if (now.verdict !== 'copy') return refused(['the change asks for nothing any more that needs a copy']);
   const key = keyOf(former.key, now.key);
-  if (reasons.length > 0 || key === null) return { plan: null, reasons };
+  if (key === null) {
+    const names = former.key.columns.map(({ name }) => name).join(', ');
+    return refused([`the key (${names}) identifies the rows no more`]);
+  }
+  const outcome = columnDifferences(targetInSchema(former.target, now.target.name.schema), now.target);
+  if (outcome.length > 0) return refused(outcome.map((text) => `${text}, in the new table`));
+  if (JSON.stringify(former.columns.map(essence)) !== JSON.stringify(now.columns.map(essence)))
+    return refused(['the values of the new table would be others']);
   return {
     plan: {
       ...now,
@@ -29,29 +42,12 @@ export function follow(former: Plan, now: Plan): Followed {
       settings: former.settings,
       request: former.request,
     },
-    reasons: [],
+    reasons: null,
   };
 }
 
-function obstacles(former: Plan, now: Plan): string[] {
-  const { source, target } = former;
-  if (source === null || target === null || former.key === null)
-    throw new Error('a plan to copy has a source');
-  if (now.source === null) return now.reasons.map(({ message }) => message);
-  const table = displayName(source.name);
-  if (displayName(now.source.name) !== table) return [`${table} is ${displayName(now.source.name)} now`];
-  const columns = columnDifferences(source, now.source);
-  if (columns.length > 0) return columns;
-  if (now.verdict === 'refused') return now.reasons.map(({ message }) => message);
-  if (now.verdict !== 'copy' || now.target === null)
-    return ['the change asks for nothing any more that needs a copy'];
-  if (keyOf(former.key, now.key) === null)
-    return [`the key (${former.key.columns.map(({ name }) => name).join(', ')}) identifies the rows no more`];
-  const outcome = columnDifferences(targetInSchema(target, now.target.name.schema), now.target);
-  if (outcome.length > 0) return outcome.map((text) => `${text}, in the new table`);
-  if (JSON.stringify(former.columns.map(essence)) !== JSON.stringify(now.columns.map(essence)))
-    return ['the values of the new table would be others'];
-  return [];
+function refused(reasons: readonly string[]): Followed {
+  return { plan: null, reasons };
 }
 
 /** What decides about values; where an added column gets one value for all rows, the first plan's counts. */
@@ -94,8 +90,7 @@ function generationOf({ generated, default: expression }: Column): string {
 }
 
 /** The log has the former one's columns, in its order. */
-function keyOf(former: Key | null, now: Key | null): Key | null {
-  if (former === null || now === null) return null;
+function keyOf(former: Key, now: Key): Key | null {
   const columns = (key: Key): string =>
     JSON.stringify(key.columns.map((column) => JSON.stringify(column)).toSorted());
   if (columns(former) !== columns(now)) return null;
@@ -105,13 +100,4 @@ function keyOf(former: Key | null, now: Key | null): Key | null {
     // One that was built stays until the swap.
     needsHelperIndex: former.needsHelperIndex || now.needsHelperIndex,
   };
-}
-
-/** What ends a run when somebody does it beside it; everything else is followed. For people. */
-export function endsTheRun({ index, columns }: Key): string[] {
-  const key = columns.map(({ name }) => name).join(', ');
-  return [
-    'columns added, dropped, renamed or retyped; the table renamed, moved or dropped; inheritance; whatever else a plan refuses',
-    `the key ${index} (${key}) dropped; the capture triggers touched. All other DDL is followed`,
-  ];
 }

@@ -2,6 +2,7 @@
 import type { MigrationEvent } from '../model/event.js';
 import { displayName } from '../sql/quote.js';
 import { withoutBrief } from './brief.js';
+import { describeWarnings } from './plan/warnings.js';
 
 /** What an error line holds besides `event`, `id` and `at`. */
 export interface FailureFields {
@@ -47,7 +48,7 @@ function planSummary({ plan }: Extract<MigrationEvent, { event: 'plan:ready' }>)
     table: displayName(plan.table),
     verdict: plan.verdict,
     reasons: plan.reasons,
-    warnings: withoutBrief(plan.warnings),
+    warnings: withoutBrief(describeWarnings(plan.warnings)),
   };
 }
 

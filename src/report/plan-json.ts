@@ -1,7 +1,9 @@
 /** `plan --json`: the plan as one object (a contract; docs/cli.md). */
+import { isPrepared } from '../model/blocker.js';
 import type { Plan } from '../model/plan.js';
 import { displayName } from '../sql/quote.js';
 import { withoutBrief } from './brief.js';
+import { describePlan, foundIn } from './plan/describe-plan.js';
 import { settingsObject, type GivenOption } from './plan-settings.js';
 
 /**
@@ -9,24 +11,27 @@ import { settingsObject, type GivenOption } from './plan-settings.js';
  * they are long, and change from release to release.
  */
 export function planObject(plan: Plan, given: readonly GivenOption[] = []): Record<string, unknown> {
-  const { table, verdict, reasons, columns, locks, dependents, estimates } = plan;
+  const { table, verdict, reasons } = plan;
+  const found = foundIn(plan);
+  const { steps, locks, dependents, warnings, rollback, endsTheRun, nativeStatements } = describePlan(plan);
+  const key = found?.key ?? null;
   return {
     table: displayName(table),
     verdict,
     reasons,
-    columns,
-    steps: withoutBrief(plan.steps),
+    columns: found?.columns ?? [],
+    steps: withoutBrief(steps),
     locks,
     dependents,
-    obstacles: plan.obstacles,
-    warnings: withoutBrief(plan.warnings),
-    estimates,
-    rollback: plan.rollback,
-    endsTheRun: plan.endsTheRun,
-    ...(plan.rehearsal === undefined ? {} : { rehearsal: plan.rehearsal }),
-    nativeStatements: plan.nativeStatements,
-    key:
-      plan.key === null ? null : { index: plan.key.index, columns: plan.key.columns.map(({ name }) => name) },
+    // A prepared transaction has no process.
+    obstacles: plan.obstacles.map((each) => (isPrepared(each) ? { ...each, pid: null } : each)),
+    warnings: withoutBrief(warnings),
+    estimates: plan.estimates,
+    rollback,
+    endsTheRun,
+    ...(plan.verdict === 'copy' && plan.rehearsal !== undefined ? { rehearsal: plan.rehearsal } : {}),
+    nativeStatements,
+    key: key === null ? null : { index: key.index, columns: key.columns.map(({ name }) => name) },
     server: plan.server,
     request: plan.request,
     // Not `settings`: those of a plan are the ones that expressions are evaluated under.

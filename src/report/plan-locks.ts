@@ -3,7 +3,8 @@
  * 600 foreign keys has 1,800 locks. Pure.
  */
 import { listsThem } from '../sql/few-names.js';
-import type { LockRole, PlannedLock } from '../model/plan.js';
+import type { LockRole } from '../model/lock-set.js';
+import type { PlanLock } from './plan/locks.js';
 import { paragraph } from './text-layout.js';
 
 /** More of a kind are counted. */
@@ -21,14 +22,14 @@ const kinds: Readonly<Record<Exclude<LockRole, 'table'>, { readonly one: string;
 };
 
 /** One line or paragraph for each lock. */
-export function allLocks(locks: readonly PlannedLock[], margin: string, width: number): string[] {
+export function allLocks(locks: readonly PlanLock[], margin: string, width: number): string[] {
   return locks.flatMap((lock) =>
     paragraph(margin, `${lock.mode} on ${lock.table}: ${effectOf(lock)}; ${lock.why}`, width, '  '),
   );
 }
 
 /** One paragraph for each mode: on what, and below it what that means. */
-export function groupedLocks(locks: readonly PlannedLock[], margin: string, width: number): string[] {
+export function groupedLocks(locks: readonly PlanLock[], margin: string, width: number): string[] {
   return [...groups(locks, ({ mode }) => mode)].flatMap(([mode, group]) => {
     const lead = group.find(({ role }) => role === 'table') ?? group[0];
     if (lead === undefined) return [];
@@ -47,7 +48,7 @@ export function groupedLocks(locks: readonly PlannedLock[], margin: string, widt
   });
 }
 
-function subjectsOf(group: readonly PlannedLock[]): { subjects: string[]; isWhole: boolean } {
+function subjectsOf(group: readonly PlanLock[]): { subjects: string[]; isWhole: boolean } {
   let isWhole = true;
   const subjects = [...groups(group, ({ role }) => role)]
     .toSorted(([a], [b]) => Number(b === 'table') - Number(a === 'table'))
@@ -64,7 +65,7 @@ function subjectsOf(group: readonly PlannedLock[]): { subjects: string[]; isWhol
   return { subjects, isWhole };
 }
 
-function effectOf({ blocks, duration }: PlannedLock): string {
+function effectOf({ blocks, duration }: PlanLock): string {
   return `${blocks === 'ddl' ? 'blocks other DDL only' : `blocks ${blocks}`}, ${duration}`;
 }
 

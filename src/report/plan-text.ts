@@ -1,16 +1,21 @@
 /** A plan for people: the verdict and its reasons first, then what it means, then what to watch out for. Pure. */
 import { inWords } from '../advice.js';
 import { fewNames, listsThem } from '../sql/few-names.js';
-import type { ColumnMapping, Obstacle, Plan, PlannedDependent, Warning } from '../model/plan.js';
+import { isPrepared, type Blocker } from '../model/blocker.js';
+import type { ColumnMapping } from '../model/column-mapping.js';
+import type { Plan, Verdict } from '../model/plan.js';
 import { displayName } from '../sql/quote.js';
 import { bytes, count, counted, duration, milliseconds } from './format.js';
 import type { Look, Tone } from './paint.js';
 import { allLocks, groupedLocks } from './plan-locks.js';
 import { settingTexts, type GivenOption } from './plan-settings.js';
+import type { PlanDependent } from './plan/dependents.js';
+import { describePlan, foundIn, type PlanDescription } from './plan/describe-plan.js';
+import { takeOffText } from './plan/steps.js';
 import { grid, paragraph } from './text-layout.js';
 import { textWidth } from './text-width.js';
 
-const verdicts: Readonly<Record<Plan['verdict'], { readonly tone: Tone; readonly text: string }>> = {
+const verdicts: Readonly<Record<Verdict, { readonly tone: Tone; readonly text: string }>> = {
   native: { tone: 'green', text: 'PostgreSQL changes the table itself, without rewriting it' },
   copy: { tone: 'cyan', text: 'a shadow table with the new shape is built, kept in sync, and swapped in' },
   refused: { tone: 'red', text: 'this change cannot be made; nothing was changed' },
@@ -32,19 +37,20 @@ export function renderPlan(
   const refused = plan.verdict === 'refused';
   // Nothing of what is refused happens: whoever reads it wants to know why.
   const whole = verbose || !refused;
+  const { dependents, warnings, endsTheRun, rollback, ...told } = describePlan(plan);
   const sections: (readonly [title: string | null, lines: readonly string[]])[] = [
     [null, verdictLines(plan, look)],
-    ['Columns', whole ? columnLines(plan.columns, look) : []],
+    ['Columns', whole ? columnLines(foundIn(plan)?.columns ?? [], look) : []],
     ['Size', sizeLines(plan, look)],
     ['Settings', whole ? settingTexts(given, plan).flatMap((text) => item('-', text, look)) : []],
-    ['Statements', plan.verdict === 'native' ? statementLines(plan, look, verbose) : []],
-    ['Steps', refused ? [] : stepLines(plan, look, verbose)],
+    ['Statements', statementLines(plan, told, look, verbose)],
+    ['Steps', refused ? [] : stepLines(plan, told, look, verbose)],
     ['Rehearsal', rehearsalLines(plan, look)],
     ['In the way now', refused ? [] : obstacleLines(plan.obstacles, look, verbose)],
-    ['What depends on it', whole ? dependentLines(plan, look, verbose) : []],
-    ['Warnings', plan.warnings.flatMap((warning) => item('!', warningText(warning, verbose), look))],
-    ['What ends the run', refused ? [] : plan.endsTheRun.flatMap((text) => item('-', text, look))],
-    ['How to go back', refused ? [] : plan.rollback.flatMap((text) => item('-', text, look))],
+    ['What depends on it', whole ? dependentLines(dependents, plan, look, verbose) : []],
+    ['Warnings', warnings.flatMap((warning) => item('!', warningText(warning, verbose), look))],
+    ['What ends the run', refused ? [] : endsTheRun.flatMap((text) => item('-', text, look))],
+    ['How to go back', refused ? [] : rollback.flatMap((text) => item('-', text, look))],
   ];
   return sections
     .filter(([, lines]) => lines.length > 0)
@@ -52,12 +58,13 @@ export function renderPlan(
     .join('\n\n');
 }
 
-function warningText({ message, brief }: Warning, verbose: boolean): string {
+function warningText({ message, brief }: PlanDescription['warnings'][number], verbose: boolean): string {
   return verbose ? message : (brief ?? message);
 }
 
-function rehearsalLines({ rehearsal }: Plan, { width }: Look): string[] {
-  if (rehearsal === undefined) return [];
+function rehearsalLines(plan: Plan, { width }: Look): string[] {
+  if (plan.verdict !== 'copy' || plan.rehearsal === undefined) return [];
+  const { rehearsal } = plan;
   const { ok, holdMs, attempts, error } = rehearsal;
   const text =
     ok && holdMs !== null
@@ -142,24 +149,44 @@ function sizeLines({ estimates, verdict }: Plan, { width }: Look): string[] {
 }
 
 /** What is taken off and put back around the user's statements is told as comments, unless all of it is wanted. */
-function statementLines(plan: Plan, { width }: Look, verbose: boolean): string[] {
-  const around = plan.steps.length > 0 && plan.nativeStatements.length > plan.steps.length;
-  const own = new Set(plan.nativeStatements);
+function statementLines(
+  plan: Plan,
+  { nativeStatements }: Pick<PlanDescription, 'nativeStatements'>,
+  { width }: Look,
+  verbose: boolean,
+): string[] {
+  if (plan.verdict !== 'native') return [];
+  const { around } = plan;
+  // Two statements are told in full as shortly.
+  const isLong = around !== null && around.takeOff.length + around.putBack.length > 2;
   const statements =
-    around && !verbose
-      ? plan.steps.map(({ what, brief }) => (own.has(what) ? `${what};` : `-- ${brief ?? what}`))
-      : plan.nativeStatements.map((statement) => `${statement};`);
+    isLong && !verbose
+      ? [
+          `-- ${briefOf(takeOffText(around))}`,
+          ...plan.statements.map((statement) => `${statement};`),
+          '-- put that back as it was',
+        ]
+      : nativeStatements.map((statement) => `${statement};`);
   return statements.flatMap((statement) => paragraph('  ', statement, width, '  '));
 }
 
+function briefOf({ full, brief = full }: { readonly full: string; readonly brief?: string }): string {
+  return brief;
+}
+
 /** For each phase what happens in it, and below that which locks it takes. */
-function stepLines(plan: Plan, { width, paint }: Look, verbose: boolean): string[] {
-  const phases = [...new Set([...plan.steps, ...plan.locks].map(({ phase }) => phase))];
+function stepLines(
+  { verdict }: Plan,
+  told: Pick<PlanDescription, 'steps' | 'locks'>,
+  { width, paint }: Look,
+  verbose: boolean,
+): string[] {
+  const phases = [...new Set([...told.steps, ...told.locks].map(({ phase }) => phase))];
   const indent = Math.max(0, ...phases.map((phase) => phase.length)) + 4;
   return phases.flatMap((phase) => {
     // The statements of a native change are listed already.
-    const steps = plan.verdict === 'native' ? [] : plan.steps.filter((step) => step.phase === phase);
-    const locks = plan.locks.filter((lock) => lock.phase === phase);
+    const steps = verdict === 'native' ? [] : told.steps.filter((step) => step.phase === phase);
+    const locks = told.locks.filter((lock) => lock.phase === phase);
     const margin = ' '.repeat(indent);
     const lines = [
       ...steps.flatMap(({ what, brief }) => paragraph(margin, verbose ? what : (brief ?? what), width)),
@@ -173,7 +200,7 @@ function stepLines(plan: Plan, { width, paint }: Look, verbose: boolean): string
 /** More sessions than this are counted. */
 const obstaclesShown = 20;
 
-function obstacleLines(obstacles: readonly Obstacle[], { width }: Look, verbose: boolean): string[] {
+function obstacleLines(obstacles: readonly Blocker[], { width }: Look, verbose: boolean): string[] {
   if (obstacles.length === 0) {
     return paragraph('  ', 'nothing: no session that can be seen holds a lock or an old transaction', width);
   }
@@ -185,12 +212,13 @@ function obstacleLines(obstacles: readonly Obstacle[], { width }: Look, verbose:
   ];
 }
 
-function obstacleCells(obstacle: Obstacle): string[] {
+function obstacleCells(obstacle: Blocker): string[] {
   const { pid, backendType, user, application, state, transactionSeconds, lockModes } = obstacle;
+  const isProcess = !isPrepared(obstacle);
   return [
-    pid === null ? backendType : `pid ${pid}`,
+    isProcess ? `pid ${pid}` : backendType,
     [user, application].filter((name) => name !== null && name !== '').join(', '),
-    state ?? (pid === null || backendType === 'client backend' ? '' : backendType),
+    state ?? (!isProcess || backendType === 'client backend' ? '' : backendType),
     transactionSeconds === null ? '' : `open for ${duration(transactionSeconds)}`,
     lockModes.length > 0 ? `holds ${lockModes.join(', ')}` : 'old transaction, no lock on the table',
   ];
@@ -202,7 +230,12 @@ const treatments = [
   ['carried', 'green', 'carried'],
 ] as const;
 
-function dependentLines({ dependents, verdict }: Plan, look: Look, verbose: boolean): string[] {
+function dependentLines(
+  dependents: readonly PlanDependent[],
+  { verdict }: Plan,
+  look: Look,
+  verbose: boolean,
+): string[] {
   return treatments.flatMap(([treatment, tone, title]) => {
     const these = dependents.filter((dependent) => dependent.treatment === treatment);
     if (these.length === 0) return [];
@@ -213,11 +246,11 @@ function dependentLines({ dependents, verdict }: Plan, look: Look, verbose: bool
 
 /** Those that are treated alike share a line: a table with 40 indexes is an inventory, not 40 messages. */
 function groupLines(
-  dependents: readonly PlannedDependent[],
+  dependents: readonly PlanDependent[],
   { paint, width }: Look,
   verbose: boolean,
 ): string[] {
-  const groups = new Map<string, PlannedDependent[]>();
+  const groups = new Map<string, PlanDependent[]>();
   for (const dependent of dependents) {
     const key = `${dependent.kind}: ${dependent.why}`;
     const group = groups.get(key);

@@ -4,7 +4,7 @@
  */
 import type { Session } from '../db/session.js';
 import { SqlState, isServerError, sqlState, type ServerError } from '../db/sqlstate.js';
-import type { ForeignKey } from '../model/definitions.js';
+import { toValidate, type ForeignKey } from '../model/definitions.js';
 import { validateForeignKey } from '../ddl/foreign-key-sql.js';
 import { refreshView } from '../ddl/view-sql.js';
 import { FailedError } from '../errors.js';
@@ -12,17 +12,18 @@ import { lockNotObtained, tellMisses } from '../locks/describe-miss.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import type { LockStep } from '../locks/lock-request.js';
-import { toValidate } from '../plan/trial/definitions/to-validate.js';
+import type { CopyPlan } from '../model/plan.js';
 import type { Emit } from '../model/event.js';
 import { displayName, ident, qualified, sql } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
-import type { MigrationRecord } from '../state/migrations.js';
 import { findRelationNamed, type Relation } from '../state/own-objects.js';
 import { defaultRunSettings } from '../settings/table.js';
 
 export interface AfterSwapWork {
   readonly session: Session;
-  readonly record: Pick<MigrationRecord, 'plan' | 'shadowOid'>;
+  readonly plan: Pick<CopyPlan, 'table' | 'settings' | 'definitions' | 'lateChecks'>;
+  /** Its OID, where it is known. */
+  readonly newTable: number | null;
   readonly lockTimeoutMs: number;
   readonly deadlineMs: number;
   readonly watcher?: Session;
@@ -63,13 +64,11 @@ interface Pending {
   readonly check?: string;
 }
 
-async function pending({ session, record }: AfterSwapWork): Promise<Pending[]> {
-  const { plan, shadowOid } = record;
-  if (plan.definitions === null) return [];
+async function pending({ session, plan, newTable }: AfterSwapWork): Promise<Pending[]> {
   const { target } = plan.definitions;
-  const result: Pending[] = await lateChecks(session, record);
+  const result: Pending[] = await lateChecks(session, plan, newTable);
   for (const planned of toValidate(target)) {
-    const found = await findUnvalidated(session, planned, shadowOid);
+    const found = await findUnvalidated(session, planned, newTable);
     if (found === null) continue;
     const { table, references } = found;
     const what = `validating foreign key ${planned.name} of ${displayName(table)}`;
@@ -85,7 +84,7 @@ async function pending({ session, record }: AfterSwapWork): Promise<Pending[]> {
     result.push({ what, locks, statement: validateForeignKey({ ...planned, table }), refresh: null });
   }
   for (const view of target.views.filter(({ materialized, populated }) => materialized && populated)) {
-    const found = await findUnpopulated(session, view.name, shadowOid);
+    const found = await findUnpopulated(session, view.name, newTable);
     if (found === null) continue;
     const name = qualified(found);
     const what = `refreshing materialized view ${displayName(found)}`;
@@ -97,11 +96,12 @@ async function pending({ session, record }: AfterSwapWork): Promise<Pending[]> {
 
 async function lateChecks(
   session: Session,
-  { plan, shadowOid }: AfterSwapWork['record'],
+  plan: AfterSwapWork['plan'],
+  newTable: number | null,
 ): Promise<Pending[]> {
-  const names = (plan.lateChecks ?? []).map(({ name }) => name);
+  const names = plan.lateChecks.map(({ name }) => name);
   if (names.length === 0) return [];
-  const oid = shadowOid ?? (await findRelationNamed(session, plan.table))?.oid ?? null;
+  const oid = newTable ?? (await findRelationNamed(session, plan.table))?.oid ?? null;
   const rows = await session.rows<{ oid: number; table: QualifiedName; name: string }>({
     text: sql`
       select t.oid, json_build_object('schema', n.nspname, 'name', t.relname) as table, con.conname::text as name
@@ -220,7 +220,7 @@ async function runLocked(work: AfterSwapWork, { what, statement, locks }: Pendin
     what,
     locks,
     limits: { lockTimeoutMs, deadlineMs, harmPerTryMs, harmPerRunMs },
-    run: () => session.under(work.record.plan.settings, () => session.execute(statement)),
+    run: () => session.under(work.plan.settings, () => session.execute(statement)),
     onMiss: tellMisses(emit, what),
     ...(watcher === undefined ? {} : { watcher }),
     ...(onLock === undefined ? {} : { onLock }),

@@ -8,6 +8,7 @@ import type { Emit } from '../model/event.js';
 import { isEnded, isSwapped, next, phaseTable, type Phase, type RunningPhase } from '../model/phase.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
+import { planOf } from '../state/stored-plan.js';
 import { joinRun } from '../state/fence.js';
 import { findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
@@ -15,7 +16,7 @@ import type { Reason } from '../throttle/governor.js';
 import { allSignals } from '../throttle/signals.js';
 import { Throttle } from '../throttle/throttle.js';
 import { captureOf } from './capture-of.js';
-import { asCopyPlan, onAnySession, RunSessions, type RunContext } from './context.js';
+import { onAnySession, RunSessions, type RunContext } from './context.js';
 import { runSignal, SessionLost } from './interrupt.js';
 import { LedgerBook } from './ledger-book.js';
 import { workOf } from './phase-table.js';
@@ -63,8 +64,8 @@ export class AttemptFailed extends Error {
 export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const { control, record, runNo, emit, steering, options } = attempt;
   const { id } = record;
-  const sessions = new RunSessions(options.connection, { id, runNo, pinned: record.plan.settings });
-  let plan = asCopyPlan(record.plan);
+  let plan = planOf(record);
+  const sessions = new RunSessions(options.connection, { id, runNo, pinned: plan.settings });
   const ledger = new LedgerBook(emit);
   let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
   let signal = attempt.signal;
@@ -107,7 +108,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   try {
     await joinRun(control, id, runNo);
     await control.set({
-      ...record.plan.settings,
+      ...plan.settings,
       ...ownSettings,
       application_name: `pg-ghost ${id} control`,
     });

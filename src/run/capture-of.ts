@@ -3,7 +3,7 @@ import type { Capture } from '../capture/capture.js';
 import { openCapture } from '../capture/open-capture.js';
 import type { CaptureMode } from '../model/capture-mode.js';
 import { activeSegmentSql, findMigration, type MigrationRecord } from '../state/migrations.js';
-import type { CopyPlan } from './context.js';
+import type { CopyPlan } from '../model/plan.js';
 
 /** Of the names of its objects. */
 export function captureSuffix({ id }: Pick<MigrationRecord, 'id'>): string {

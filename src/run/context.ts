@@ -5,9 +5,7 @@ import type { Capture } from '../capture/capture.js';
 import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
-import type { Plan } from '../model/plan.js';
-import type { Key } from '../model/key.js';
-import type { Projection } from '../model/projection.js';
+import type { CopyPlan } from '../model/plan.js';
 import type { Emit } from '../model/event.js';
 import type { Killed } from '../locks/kill-blockers.js';
 import type { LockLimits } from '../locks/lock-request.js';
@@ -15,20 +13,13 @@ import type { HelperIndexFacts } from '../ddl/helper-index-sql.js';
 import { joinRun } from '../state/fence.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import { findMigration } from '../state/migrations.js';
+import { targetOf } from '../state/stored-plan.js';
 import type { AtPoint } from './points.js';
 import type { LedgerBook } from './ledger-book.js';
 import type { Steering } from './steering.js';
 import type { MigrateOptions } from './run-options.js';
 import { defaultRunSettings } from '../settings/table.js';
 import type { RunSettings } from '../settings/run-settings.js';
-
-/** A plan whose verdict is `copy`: everything that a copy needs is there. */
-export interface CopyPlan extends Plan {
-  readonly source: TableShape;
-  readonly key: Key;
-  readonly projection: Projection;
-  readonly definitions: NonNullable<Plan['definitions']>;
-}
 
 export interface RunContext extends MigrationIdentity {
   /** The present one: DDL beside the run may give it another (follow-source.ts), so it is not to be kept over a wait. */
@@ -56,26 +47,6 @@ export interface RunContext extends MigrationIdentity {
   /** Between two durable steps; see points.ts. */
   readonly at: (point: Parameters<AtPoint>[0]) => Promise<void>;
   readonly beforeCutover: MigrateOptions['beforeCutover'] | null;
-}
-
-export function asCopyPlan(plan: Plan): CopyPlan {
-  const { source, key, projection, definitions } = plan;
-  if (
-    plan.verdict !== 'copy' ||
-    source === null ||
-    key === null ||
-    projection === null ||
-    definitions === null
-  ) {
-    throw new Error(`a plan with verdict ${plan.verdict} has nothing to copy`);
-  }
-  return { ...plan, source, key, projection, definitions: withEveryKind(definitions) };
-}
-
-/** A plan of an earlier version, which refused what it has no list for. */
-function withEveryKind({ source, target }: CopyPlan['definitions']): CopyPlan['definitions'] {
-  const none = { rowTypeFunctions: [] };
-  return { source: { ...none, ...source }, target: { ...none, ...target } };
 }
 
 /** Opens sessions that belong to a run: pinned, fenced, and known, so that they can all be cancelled. */
@@ -199,8 +170,9 @@ export function helperIndexFacts(context: RunContext): HelperIndexFacts {
 /** The shape that the shadow must have at the swap, as the changed clone had it. */
 export async function expectedTarget(context: RunContext): Promise<TableShape> {
   const record = await findMigration(context.control, context.id);
-  if (record?.target == null) throw new Error(`migration ${context.id} was never prepared`);
-  return record.target;
+  const target = record === null ? null : targetOf(record);
+  if (target === null) throw new Error(`migration ${context.id} was never prepared`);
+  return target;
 }
 
 /** Who is in the way too long is ended, if the user asked for it. */

@@ -18,7 +18,7 @@ import { FailedError, PgGhostError, RefusedError } from '../errors.js';
 import { follow as followed } from '../plan/follow.js';
 import { makePlan } from '../plan/plan.js';
 import { targetInSchema } from '../plan/trial/target-in-schema.js';
-import type { Plan } from '../model/plan.js';
+import type { CopyPlan, Plan } from '../model/plan.js';
 import { adjustments, loosenStatements, type Adjustments } from '../ddl/adjust-sql.js';
 import { buildClone } from '../shadow/build-clone.js';
 import { compareBeforeSwap } from '../ddl/compare-shapes.js';
@@ -28,7 +28,7 @@ import { rebindStatements } from '../ddl/rebind-sql.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { setFollowed } from '../state/migrations.js';
 import { forwardStream } from './apply-facts.js';
-import { asCopyPlan, expectedTarget, type CopyPlan, type RunContext } from './context.js';
+import { expectedTarget, type RunContext } from './context.js';
 import { captureBroken, readSource, refuseRenamed, type SourceAltered } from './source-check.js';
 
 /** How much of a shadow there is to bring along. */
@@ -62,9 +62,8 @@ export async function followSource(
     const { plan, reasons } = followed(context.plan, now);
     if (plan === null) throw notFollowed(context, differences, reasons);
     await context.at('following');
-    const copyPlan = asCopyPlan(plan);
-    await bringAlong(context, session, stage, copyPlan, fingerprint);
-    context.replacePlan(copyPlan);
+    await bringAlong(context, session, stage, plan, fingerprint);
+    context.replacePlan(plan);
     await context.at('followed');
   } finally {
     await context.sessions.release(session);
@@ -162,7 +161,6 @@ async function bringAlong(
     await setFollowed(session, id, { plan, target: null, fingerprint: null });
     return;
   }
-  if (plan.target === null) throw new Error('a plan to copy has a target');
   const target = targetInSchema(plan.target, schemas.shadow);
   const former = await expectedTarget(context);
   try {

@@ -8,12 +8,12 @@ import { FailedError, InterruptedError, OutcomeUnknownError, RefusedError } from
 import { isConnectionLost, isServerError, messageOf, sqlState } from '../db/sqlstate.js';
 import { underLock } from '../locks/locked-transaction.js';
 import type { LockLimits } from '../locks/lock-request.js';
-import type { LockMode } from '../model/lock-mode.js';
 import { lockNotObtained, tellMisses } from '../locks/describe-miss.js';
 import { sameObjects } from '../plan/trial/definitions/taken-off.js';
 import { inStoredForm } from '../sql/stored-form.js';
-import { changeStatementsIn } from '../plan/change/retarget-statement.js';
-import type { Plan } from '../model/plan.js';
+import { withoutNames } from '../model/definitions.js';
+import { strongestOf } from '../model/lock-mode.js';
+import type { NativePlan } from '../model/plan.js';
 import { commitOutcome, CommitOutcomeUnknown, transactionId } from '../locks/commit-outcome.js';
 import { killing } from './context.js';
 import { lockSteps } from '../swap/lock-steps.js';
@@ -24,7 +24,7 @@ import type { Emit } from '../model/event.js';
 import { displayName, qualified } from '../sql/quote.js';
 
 export interface NativeWork {
-  readonly plan: Plan;
+  readonly plan: NativePlan;
   readonly tableOid: number;
   readonly session: Session;
   readonly watcher: Session;
@@ -37,23 +37,17 @@ export interface NativeWork {
 }
 
 /** The user's mean what they mean under the user's settings; what is put back around them was printed under ours. */
-function statementsOf({ request, table, settings, nativeStatements }: Plan): string[] {
-  const users = new Set(changeStatementsIn(request, table.schema));
-  return nativeStatements.flatMap((statement) =>
-    users.has(statement)
-      ? [...localSettings(settings), statement, ...localSettings(ownSettings)]
-      : [inStoredForm(statement)],
-  );
+function statementsOf({ settings, statements, around }: NativePlan): string[] {
+  return [
+    ...(around?.takeOff ?? []).map(inStoredForm),
+    ...statements.flatMap((statement) => [
+      ...localSettings(settings),
+      statement,
+      ...localSettings(ownSettings),
+    ]),
+    ...(around?.putBack ?? []).map(inStoredForm),
+  ];
 }
-
-/** From weakest to strongest. */
-const modes: readonly LockMode[] = [
-  'SHARE UPDATE EXCLUSIVE',
-  'SHARE',
-  'SHARE ROW EXCLUSIVE',
-  'EXCLUSIVE',
-  'ACCESS EXCLUSIVE',
-];
 
 /** @returns how long the lock was held, in milliseconds */
 export async function runNative(work: NativeWork): Promise<number> {
@@ -68,8 +62,8 @@ export async function runNative(work: NativeWork): Promise<number> {
         what,
         table: qualified(plan.table),
         tableOid: work.tableOid,
-        mode: strongestMode(plan),
-        ...(await lockSteps(work.session, plan)),
+        mode: strongestOf(plan.statementLocks.map(({ mode }) => mode)),
+        ...(await lockSteps(work.session, { ...plan, views: plan.around?.target.views ?? [], sequences: [] })),
       },
       limits: work.limits,
       work: async () => {
@@ -160,17 +154,12 @@ function detailOf(error: { readonly detail?: string | undefined }): string {
 
 /** What is put back after the change is what was planned with: under the lock, nobody changes it any more. */
 async function assertUnchanged({ plan, session, tableOid }: NativeWork): Promise<void> {
-  if (plan.definitions === null) return;
-  const now = sameObjects(await readDefinitions(session, tableOid), plan.definitions);
-  if (isDeepStrictEqual(now, plan.definitions.source)) return;
+  if (plan.around === null) return;
+  const now = sameObjects(await readDefinitions(session, tableOid), plan.around);
+  if (isDeepStrictEqual(withoutNames(now), withoutNames(plan.around.source))) return;
   throw new FailedError(
     'source-changed',
     `what hangs on ${displayName(plan.table)} was changed after the plan was made`,
     { state: 'nothing was changed', hint: 'run the same command again' },
   );
-}
-
-function strongestMode(plan: Plan): LockMode {
-  const asked = plan.locks.filter((lock) => lock.table === displayName(plan.table)).map((lock) => lock.mode);
-  return modes.findLast((mode) => asked.includes(mode)) ?? 'ACCESS EXCLUSIVE';
 }

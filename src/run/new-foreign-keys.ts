@@ -19,7 +19,7 @@ const maxLooks = 5;
 /** @throws FailedError `new-foreign-key-violated` with the keys of rows */
 export async function checkNewForeignKeys(context: RunContext, applier: LogApplier): Promise<void> {
   const { plan, sessions } = context;
-  const checked = plan.checkedForeignKeys ?? [];
+  const checked = plan.checkedForeignKeys;
   if (checked.length === 0) return;
   await applier.catchUp();
   const session = await sessions.open('foreign keys');

@@ -10,7 +10,9 @@ import { ownSettings } from '../db/settings.js';
 import { isServerError } from '../db/sqlstate.js';
 import { LockNotObtained } from '../locks/attempts.js';
 import { underLock } from '../locks/locked-transaction.js';
-import type { Plan, Rehearsal } from '../model/plan.js';
+import type { CopyPlan } from '../model/plan.js';
+import type { TableShape } from '../model/table-shape.js';
+import type { Rehearsal } from '../model/estimates.js';
 import { qualified } from '../sql/quote.js';
 import { markOf, type MigrationIdentity } from '../sql/marks.js';
 import {
@@ -20,8 +22,8 @@ import {
   tablesIn,
 } from '../state/own-objects.js';
 import { createSchemaStatements, schemasOf } from '../state/schema-sql.js';
-import { asCopyPlan, limitsOf, type CopyPlan } from './context.js';
-import { lockSteps } from '../swap/lock-steps.js';
+import { limitsOf } from './context.js';
+import { locksOfSwap, lockSteps } from '../swap/lock-steps.js';
 import { buildChangedClone } from '../plan/trial/changed-clone.js';
 import type { CommonOptions } from './run-options.js';
 import { defaultRunSettings } from '../settings/table.js';
@@ -40,8 +42,7 @@ class TakenBack extends Error {
 }
 
 /** What came of it; an error of the server is a result, too: the swap would fail with it. */
-export async function rehearsePlan({ connection }: CommonOptions, given: Plan): Promise<Rehearsal> {
-  const plan = asCopyPlan(given);
+export async function rehearsePlan({ connection }: CommonOptions, plan: CopyPlan): Promise<Rehearsal> {
   const applicationName = 'pg-ghost rehearsal';
   await using session = await Session.open({
     own: true,
@@ -82,7 +83,7 @@ async function removeRehearsals(session: Session): Promise<void> {
   });
 }
 
-async function buildEmptyTable(session: Session, plan: CopyPlan): Promise<NonNullable<Plan['target']>> {
+async function buildEmptyTable(session: Session, plan: CopyPlan): Promise<TableShape> {
   const { shadow, old } = schemasOf(rehearsalId);
   // What an earlier rehearsal that was killed has left.
   await removeRehearsals(session);
@@ -99,7 +100,7 @@ async function buildEmptyTable(session: Session, plan: CopyPlan): Promise<NonNul
 async function swapAndTakeBack(
   session: Session,
   watcher: Session,
-  plan: CopyPlan & { readonly target: NonNullable<Plan['target']> },
+  plan: CopyPlan,
 ): Promise<Rehearsal> {
   const { shadow, old } = schemasOf(rehearsalId);
   const { definitions, table } = plan;
@@ -128,7 +129,7 @@ async function swapAndTakeBack(
         table: qualified(table),
         tableOid: plan.source.oid,
         mode: 'ACCESS EXCLUSIVE',
-        ...(await lockSteps(watcher, plan)),
+        ...(await lockSteps(watcher, locksOfSwap(plan))),
       },
       // It is there to measure a hold that is longer than the default budget, too.
       limits: {

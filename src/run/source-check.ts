@@ -9,7 +9,7 @@ import { readDefinitions } from '../catalog/read-definitions.js';
 import { readTableShape } from '../catalog/shape.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
-import { describeDependent } from '../plan/checks/dependents.js';
+import { describeDependent, identityOf } from '../model/dependent.js';
 import { compareDefinitions } from '../swap/compare-definitions.js';
 import { compareShapes } from '../ddl/compare-shapes.js';
 import { displayName } from '../sql/quote.js';
@@ -140,21 +140,17 @@ export async function refuseAltered(session: Session, context: RunContext): Prom
 
 /** What came to hang on the table since it was planned for would stay with the old one. By identity: names are translated. */
 async function otherDependents(session: Session, plan: RunContext['plan']): Promise<string[]> {
-  const identity = (kind: string, catalog: string, oid: number): string => `${kind} ${catalog} ${oid}`;
-  const known = new Map(
-    plan.dependents.flatMap(({ kind, name, object }) =>
-      object === undefined ? [] : [[identity(kind, object.catalog, object.oid), name]],
-    ),
-  );
+  const known = new Map(plan.dependents.map((dependent) => [identityOf(dependent), dependent]));
   const now = new Map(
-    (await readDependents(session, plan.source.oid)).map((dependent) => [
-      identity(dependent.kind, dependent.catalog, dependent.oid),
-      describeDependent(dependent),
-    ]),
+    (await readDependents(session, plan.source.oid)).map((dependent) => [identityOf(dependent), dependent]),
   );
   return [
-    ...[...now].filter(([key]) => !known.has(key)).map(([, name]) => `${name}: not there before`),
-    ...[...known].filter(([key]) => !now.has(key)).map(([, name]) => `${name}: is gone`),
+    ...[...now]
+      .filter(([identity]) => !known.has(identity))
+      .map(([, dependent]) => `${describeDependent(dependent)}: not there before`),
+    ...[...known]
+      .filter(([identity]) => !now.has(identity))
+      .map(([, dependent]) => `${describeDependent(dependent)}: is gone`),
   ];
 }
 

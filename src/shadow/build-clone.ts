@@ -4,7 +4,7 @@
  * TABLE, while the table is still ours, and when all is built.
  */
 import { firingAt, readEventTriggers } from '../catalog/event-triggers.js';
-import { readIntruders, removeIntruders, type Intruder, type Removed } from '../catalog/intruders.js';
+import { readIntruders, removeIntruders, type Removed } from '../catalog/intruders.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
 import type { TableShape } from '../model/table-shape.js';
@@ -54,15 +54,10 @@ async function setRight(
 ): Promise<string[]> {
   const result = await removeIntruders(session, async () => [
     ...(await readIntruders(session, { oid, owner: expected.owner })),
-    ...shapeIntruders(expected, compared(await readTableShape(session, oid))).filter(isNotOwner),
+    ...shapeIntruders(expected, compared(await readTableShape(session, oid))),
   ]);
   await refuseLeft(session, result);
   return [...result.removed];
-}
-
-/** `readIntruders` has it already, with what to do about it. */
-function isNotOwner({ what }: Intruder): boolean {
-  return !what.startsWith('table: owner:');
 }
 
 async function refuseLeft(session: Session, { left }: Removed): Promise<void> {

@@ -10,11 +10,11 @@ import { displayName, ident, literal, qualified } from '../sql/quote.js';
 import { columnComments } from '../ddl/column-sql.js';
 import { compareShapes, type Difference } from '../ddl/compare-shapes.js';
 
+/** But for another owner: `readIntruders` has it already, with what to do about it. */
 export function shapeIntruders(expected: TableShape, actual: TableShape): Intruder[] {
-  return compareShapes(essence(expected), essence(actual)).map((difference) => ({
-    what: difference.text,
-    remove: remedy(difference, expected, actual),
-  }));
+  return compareShapes(essence(expected), essence(actual))
+    .filter(({ part, property }) => !(part === 'table' && property === 'owner'))
+    .map((difference) => ({ what: difference.text, remove: remedy(difference, expected, actual) }));
 }
 
 /** Without texts, and without the schema. */
@@ -37,25 +37,11 @@ function essence(shape: TableShape): TableShape {
 }
 
 function remedy(difference: Difference, expected: TableShape, actual: TableShape): string[] {
-  const { object, property } = difference;
+  const { part, property } = difference;
   const name = qualified(actual.name);
   const alter = (action: string): string[] => [`alter table ${name} ${action}`];
-  const isExtra = property === null && difference.expected === null;
-  const extra = <T extends { readonly name: string }>(kind: string, list: readonly T[]): string | undefined =>
-    isExtra ? list.find((each) => object === `${kind} "${each.name}"`)?.name : undefined;
-
-  const column = extra('column', actual.columns);
-  if (column !== undefined) return alter(`drop column ${ident(column)}`);
-  const constraint = extra('constraint', actual.constraints);
-  if (constraint !== undefined) return alter(`drop constraint ${ident(constraint)}`);
-  const index = extra('index', actual.indexes);
-  if (index !== undefined) return [`drop index ${qualified({ schema: actual.name.schema, name: index })}`];
-  if (isExtra) {
-    return actual.statistics
-      .filter((each) => object === `statistics "${displayName({ schema: '', name: each.name.name })}"`)
-      .map((each) => `drop statistics ${qualified(each.name)}`);
-  }
-  if (property === 'grants' && (object === 'table' || object.startsWith('column '))) {
+  if (property === null) return difference.expected === null ? withoutExtra(difference, actual) : [];
+  if (property === 'grants' && (part === 'table' || part === 'column')) {
     return grantStatements({
       kind: 'table',
       name: actual.name,
@@ -64,14 +50,14 @@ function remedy(difference: Difference, expected: TableShape, actual: TableShape
       columnGrants: expected.columns.map((each) => ({ column: each.name, grants: each.grants })),
     });
   }
-  if (property === 'comment' && object.startsWith('column ')) {
-    const commented = expected.columns.filter((each) => object === `column "${each.name}"`);
+  if (property === 'comment' && part === 'column') {
+    const commented = expected.columns.filter((each) => each.name === difference.name);
     return [
       ...commented.map((each) => `comment on column ${name}.${ident(each.name)} is null`),
       ...columnComments({ ...expected, columns: commented }, actual.name),
     ];
   }
-  if (object !== 'table') return [];
+  if (part !== 'table') return [];
   switch (property) {
     case 'comment':
       return [
@@ -85,6 +71,25 @@ function remedy(difference: Difference, expected: TableShape, actual: TableShape
       return alter(expected.unlogged ? 'set unlogged' : 'set logged');
     case 'options':
       return optionActions(expected.options, actual.options).flatMap(alter);
+    default:
+      return [];
+  }
+}
+
+function withoutExtra({ part, name }: Difference, actual: TableShape): string[] {
+  if (name === null) return [];
+  const table = qualified(actual.name);
+  switch (part) {
+    case 'column':
+      return [`alter table ${table} drop column ${ident(name)}`];
+    case 'constraint':
+      return [`alter table ${table} drop constraint ${ident(name)}`];
+    case 'index':
+      return [`drop index ${qualified({ schema: actual.name.schema, name })}`];
+    case 'statistics':
+      return actual.statistics
+        .filter((each) => name === displayName({ schema: '', name: each.name.name }))
+        .map((each) => `drop statistics ${qualified(each.name)}`);
     default:
       return [];
   }

@@ -2,7 +2,7 @@
 import type { Text } from '../advice.js';
 import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
-import type { Plan } from '../model/plan.js';
+import type { CopyPlan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { phaseStoredBy, type Phase } from '../model/phase.js';
 import type { MigrationIdentity } from '../sql/marks.js';
@@ -11,6 +11,7 @@ import type { QualifiedName } from '../model/name.js';
 import { literal, sql, type SqlQuery } from '../sql/quote.js';
 import { isActiveSql } from './phase-sql.js';
 import { takenIdsSql } from './schema-sql.js';
+import { storedForm } from './stored-plan.js';
 
 export interface StoredError {
   readonly code: string;
@@ -37,9 +38,8 @@ export interface MigrationRecord extends MigrationIdentity {
   readonly schemaOids: { readonly shadow: number | null; readonly old: number | null };
   readonly phase: Phase;
   readonly request: ChangeRequest;
-  readonly plan: Plan;
-  /** The expected shape of the shadow; null until prepared. */
-  readonly target: TableShape | null;
+  /** To be read by `planOf` and `targetOf`, when they are needed: what is stored may be of another version. */
+  readonly stored: { readonly plan: unknown; readonly target: unknown };
   readonly mark: SourceMark | null;
   readonly blocksTotal: number | null;
   readonly rowsCopied: number;
@@ -73,8 +73,8 @@ interface MigrationRow {
   source_oid: number;
   phase: Phase;
   request: ChangeRequest;
-  plan: Plan;
-  target: TableShape | null;
+  plan: unknown;
+  target: unknown;
   fingerprint: string | null;
   filenode: number | null;
   capture: string | null;
@@ -119,8 +119,7 @@ function fromRow(row: MigrationRow): MigrationRecord {
     schemaOids: { shadow: row.shadow_schema_oid, old: row.old_schema_oid },
     phase: row.phase,
     request: row.request,
-    plan: row.plan,
-    target: row.target,
+    stored: { plan: row.plan, target: row.target },
     mark:
       fingerprint === null || filenode === null || capture === null
         ? null
@@ -171,8 +170,7 @@ export async function findMigration(session: Session, id: number): Promise<Migra
  */
 export async function insertMigration(
   session: Session,
-  plan: Plan,
-  sourceOid: number,
+  plan: CopyPlan,
   server: ServerIdentity,
 ): Promise<MigrationRecord> {
   const row = await session.row<MigrationRow>({
@@ -184,9 +182,9 @@ export async function insertMigration(
       await freeId(session),
       plan.table.schema,
       plan.table.name,
-      sourceOid,
+      plan.source.oid,
       JSON.stringify(plan.request),
-      JSON.stringify(plan),
+      JSON.stringify(storedForm(plan)),
       JSON.stringify(server),
     ],
   });
@@ -342,14 +340,14 @@ export async function setFingerprint(session: Session, id: number, fingerprint: 
 export async function setFollowed(
   session: Session,
   id: number,
-  { plan, target, fingerprint }: { plan: Plan; target: TableShape | null; fingerprint: string | null },
+  { plan, target, fingerprint }: { plan: CopyPlan; target: TableShape | null; fingerprint: string | null },
 ): Promise<void> {
   await session.execute({
     text: sql`
       update ghost.migrations
       set plan = $2, target = coalesce($3, target), fingerprint = coalesce($4, fingerprint), updated_at = clock_timestamp()
       where id = $1`,
-    values: [id, JSON.stringify(plan), target === null ? null : JSON.stringify(target), fingerprint],
+    values: [id, JSON.stringify(storedForm(plan)), target === null ? null : JSON.stringify(target), fingerprint],
   });
 }
 

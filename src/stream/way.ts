@@ -1,6 +1,7 @@
 /** One direction of a change, as the plan has it: all of a stream but where its tables and its log are. Plain data. */
 import type { Key } from '../model/key.js';
-import type { ColumnMapping, PinnedSettings } from '../model/plan.js';
+import type { ColumnMapping } from '../model/column-mapping.js';
+import type { PinnedSettings } from '../model/plan.js';
 import type { Projection } from '../model/projection.js';
 import type { TableShape } from '../model/table-shape.js';
 

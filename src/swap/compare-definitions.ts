@@ -1,6 +1,6 @@
 /** Is what hangs on the table what it was when the migration was planned? Each difference as one line for people. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Definitions } from '../model/definitions.js';
+import type { Definitions, NamedObject } from '../model/definitions.js';
 import { displayName } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 
@@ -60,17 +60,28 @@ function compareList<T extends object>(
   ];
 }
 
-/** `reads` and `views` are OIDs, and `users` may come and go as long as the view itself can follow. */
+/** `reads` and `views` are OIDs. */
 const identities = new Set(['oid', 'tableOid', 'referencesOid', 'reads', 'views', 'filenode']);
+
+/** Lists of `NamedObject`: what they are called is in the language of the session. */
+const byIdentity = new Set(['users', 'ownParts']);
 
 function compareProperties(name: string, expected: object, actual: object): string[] {
   return Object.entries(expected).flatMap(([property, value]: [string, unknown]) => {
     if (identities.has(property)) return [];
     const now: unknown = (actual as Record<string, unknown>)[property];
+    if (byIdentity.has(property)) return compareObjects(`${name}: ${property}`, value, now);
     return isDeepStrictEqual(withoutIdentities(value), withoutIdentities(now))
       ? []
       : [`${name}: ${property}: was ${shown(value)}, is ${shown(now)}`];
   });
+}
+
+function compareObjects(name: string, expected: unknown, actual: unknown): string[] {
+  const [was, is] = [expected, actual] as readonly (readonly NamedObject[])[];
+  const identity = ({ catalog, oid, part }: NamedObject): string => `${catalog} ${oid} ${part}`;
+  const names = (objects: readonly NamedObject[] = []): string => shown(objects.map((object) => object.name));
+  return isDeepStrictEqual(was?.map(identity), is?.map(identity)) ? [] : [`${name}: was ${names(was)}, is ${names(is)}`];
 }
 
 function withoutIdentities(value: unknown): unknown {

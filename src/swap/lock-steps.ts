@@ -1,9 +1,20 @@
 /** The plan's lock set as the swap takes it. */
 import type { Session } from '../db/session.js';
+import type { View } from '../model/definitions.js';
 import type { OwnedSequence } from '../model/table-shape.js';
 import type { LockStep } from '../locks/lock-request.js';
 import { ident, qualified } from '../sql/quote.js';
-import type { Plan } from '../model/plan.js';
+import type { LockTarget } from '../model/lock-set.js';
+import type { TablePlan } from '../model/plan.js';
+
+export interface LockedObjects {
+  readonly source: { readonly oid: number };
+  readonly lockSet: readonly LockTarget[];
+  /** Those that are in the lock set. */
+  readonly views: readonly View[];
+  /** A native change moves none. */
+  readonly sequences: readonly OwnedSequence[];
+}
 
 export interface LockSteps {
   readonly before: readonly LockStep[];
@@ -15,28 +26,30 @@ export interface LockSteps {
  * the view alone. A role may reference a table that it may not lock: dropping the foreign key locks that one, later in
  * the same transaction and under the same timeout.
  */
-export async function lockSteps(session: Session, plan: Plan): Promise<LockSteps> {
+export async function lockSteps(
+  session: Session,
+  { source, lockSet, views, sequences }: LockedObjects,
+): Promise<LockSteps> {
   const rows = await session.rows<{ oid: number }>({
     text: `select o as oid from unnest($1::oid[]) as o where has_table_privilege(o, 'update, delete, truncate')`,
-    values: [plan.lockSet.map(({ oid }) => oid)],
+    values: [lockSet.map(({ oid }) => oid)],
   });
   const lockable = new Set(rows.map(({ oid }) => oid));
-  const steps = plan.lockSet.map(({ oid, name, kind, mode }): LockStep[] => {
+  const steps = lockSet.map(({ oid, name, kind, mode }): LockStep[] => {
     if (kind === 'table') {
       return [{ kind: lockable.has(oid) ? 'table' : 'implicit', oid, table: qualified(name), mode }];
     }
-    const view = plan.definitions?.target.views.find((each) => each.oid === oid);
+    const view = views.find((each) => each.oid === oid);
     const type = view?.materialized === true ? 'materialized view' : 'view';
     const owner = ident(view?.owner ?? '');
     const statement = `alter ${type} ${qualified(name)} owner to ${owner}`;
     return [{ kind: 'statement', oid, statement, table: qualified(name), mode }];
   });
-  const own = plan.lockSet.findIndex(({ oid }) => oid === plan.source?.oid);
+  const own = lockSet.findIndex(({ oid }) => oid === source.oid);
   return {
     before: steps.slice(0, Math.max(0, own)).flat(),
     after: [
-      // A native change moves no sequence.
-      ...(plan.verdict === 'copy' ? (plan.source?.sequences ?? []) : []).map(sequenceStep),
+      ...sequences.map(sequenceStep),
       ...steps.slice(own + 1).flat(),
     ],
   };
@@ -55,4 +68,13 @@ function sequenceStep({ oid, name, owner }: OwnedSequence): LockStep {
     table: sequence,
     mode: 'ACCESS EXCLUSIVE',
   };
+}
+
+/** What a swap locks. */
+export function locksOfSwap({
+  source,
+  lockSet,
+  definitions,
+}: Pick<TablePlan, 'source' | 'lockSet' | 'definitions'>): LockedObjects {
+  return { source, lockSet, views: definitions.target.views, sequences: source.sequences };
 }

@@ -8,7 +8,7 @@
 import type { TableShape } from '../model/table-shape.js';
 import { moveSerial } from '../ddl/serial-sequences.js';
 import { moveStatistics } from '../ddl/statistics-sql.js';
-import type { ColumnMapping, SerialFate } from '../model/plan.js';
+import type { ColumnMapping, SerialFate } from '../model/column-mapping.js';
 import { ident, literal, qualified, sql } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 

@@ -1,6 +1,6 @@
 /** Rows that a foreign key does not allow: asked before there is one. */
 import type { ForeignKey } from '../model/definitions.js';
-import type { CheckedForeignKey } from '../model/plan.js';
+import type { CheckedForeignKey } from '../model/late-check.js';
 import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 

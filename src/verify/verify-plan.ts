@@ -4,7 +4,7 @@ import type { ValueImage } from '../catalog/value-images.js';
 import { rowValues } from '../stream/row-values.js';
 import { streamOf, type Stream, type StreamFacts } from '../stream/stream.js';
 import type { Way } from '../stream/way.js';
-import type { ColumnMapping } from '../model/plan.js';
+import type { ColumnMapping } from '../model/column-mapping.js';
 import type { Key } from '../model/key.js';
 import type { Projection } from '../model/projection.js';
 import { parseExpression } from '../sql/parse.js';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { dependentKinds } from '../../src/catalog/dependent-kinds.js';
 import { readDependents } from '../../src/catalog/dependents.js';
 import { findTable } from '../../src/catalog/table.js';
-import type { Dependent, DependentKind } from '../../src/model/table-shape.js';
+import type { Dependent, DependentKind } from '../../src/model/dependent.js';
 import { Session } from '../../src/db/session.js';
 import { createDatabase } from '../support/database.js';
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { LockRole, Plan, PlannedLock } from '../../src/model/plan.js';
+import type { LockRole } from '../../src/model/lock-set.js';
+import type { Plan, PlannedLock } from '../../src/model/plan.js';
 import { plainLook } from '../../src/report/paint.js';
 import { planObject } from '../../src/report/plan-json.js';
 import { renderPlan } from '../../src/report/plan-text.js';

@@ -29,3 +29,13 @@ export const extensionMarksSql = (catalog: string, oid: string): string => `arra
         and d.deptype = 'x'
       order by 1
     )`;
+
+/** `NamedObject`s as JSON, in an order that no language changes. @param objects a query of catalog, OID, part and name */
+export const namedObjectsSql = (objects: string): string => `(
+      select coalesce(
+        json_agg(json_build_object('catalog', catalog, 'oid', oid::int8, 'part', part, 'name', name) order by catalog, oid, part),
+        '[]'
+      )
+      from (${objects}
+      ) as o (catalog, oid, part, name)
+    )`;

@@ -6,7 +6,7 @@ import type { Session } from '../../db/session.js';
 import { catalogQuery } from '../catalog-query.js';
 import { grantsJsonSql } from '../acl-sql.js';
 import type { RowTypeFunction } from '../../model/definitions.js';
-import { extensionMarksSql, notOfExtension } from './pieces-sql.js';
+import { extensionMarksSql, namedObjectsSql, notOfExtension } from './pieces-sql.js';
 
 type Row = RowTypeFunction & { readonly calls: readonly number[] };
 
@@ -92,25 +92,21 @@ const rowTypeFunctionsSql = `
       where u.fn = p.oid and u.rulename = '_RETURN' and u.ev_class = any ($2::oid[])
       order by 1
     )::oid[] as views,
-    array(
-      select distinct pg_describe_object(part.classid, part.objid, 0)
+    ${namedObjectsSql(`
+      select distinct part.classid::regclass::text, part.objid, 0, pg_describe_object(part.classid, part.objid, 0)
       from own_parts as part
       join pg_depend as d on d.classid = part.classid and d.objid = part.objid
       left join pg_operator as o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
-      where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid or o.oprcode = p.oid
-      order by 1
-    ) as "ownParts",
-    array(
-      select distinct pg_describe_object(u.classid, u.objid, u.objsubid)
+      where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid or o.oprcode = p.oid`)} as "ownParts",
+    ${namedObjectsSql(`
+      select distinct u.classid::regclass::text, u.objid, u.objsubid, pg_describe_object(u.classid, u.objid, u.objsubid)
       from used as u
       where u.fn = p.oid
         and not coalesce(u.rulename = '_RETURN' and u.ev_class = any ($2::oid[]), false)
         and not (
           u.classid = 'pg_proc'::regclass
           and (u.objid = any ($3::oid[]) or u.objid in (select oid from fn))
-        )
-      order by 1
-    ) as users,
+        )`)} as users,
     array(
       select distinct d.refobjid::int8
       from pg_depend as d

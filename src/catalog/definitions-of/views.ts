@@ -4,7 +4,7 @@ import { catalogQuery } from '../catalog-query.js';
 import { grantsJsonSql } from '../acl-sql.js';
 import type { View } from '../../model/definitions.js';
 import { readIndexes } from '../indexes.js';
-import { nameJson } from './pieces-sql.js';
+import { namedObjectsSql, nameJson } from './pieces-sql.js';
 import { readRules } from './rules.js';
 import { readTriggers } from './triggers.js';
 
@@ -93,8 +93,8 @@ const viewsSql = `
         and d.refobjid not in (c.oid, $1)
       order by 1
     ) as reads,
-    array(
-      select distinct pg_describe_object(d.classid, d.objid, d.objsubid)
+    ${namedObjectsSql(`
+      select distinct d.classid::regclass::text, d.objid, d.objsubid, pg_describe_object(d.classid, d.objid, d.objsubid)
       from pg_depend as d
       left join pg_rewrite as r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
       left join pg_trigger as tg on d.classid = 'pg_trigger'::regclass and tg.oid = d.objid
@@ -115,12 +115,10 @@ const viewsSql = `
         and not (p.prosqlbody is not null and d.refclassid = 'pg_class'::regclass)
       union
       -- It would be lost with the view, and needs its provider to be set again.
-      select 'security label (' || l.provider || ')'
+      select 'pg_seclabel', l.objoid, l.objsubid, 'security label (' || l.provider || ')'
       from pg_seclabel as l
       where l.classoid = 'pg_class'::regclass
-        and l.objoid = c.oid
-      order by 1
-    ) as users,
+        and l.objoid = c.oid`)} as users,
     c.relispopulated as populated,
     am.amname::text as "accessMethod",
     ts.spcname::text as tablespace

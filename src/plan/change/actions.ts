@@ -82,6 +82,7 @@ function readAction(piece: string, command: AlterTableCmd): { action?: Action; r
       default: expression('default', piece, added),
       ...referencesIn(constraints),
       ...sequencesIn(constraints),
+      ...(kind === 'options' ? { options: optionNames(command) } : {}),
     },
   };
 }
@@ -113,6 +114,13 @@ function referencesIn(constraints: readonly Constraint[]): Pick<Action, 'referen
     return reference === null ? [] : [reference];
   });
   return references.length === 0 ? {} : { references };
+}
+
+function optionNames({ def }: AlterTableCmd): string[] {
+  const items = def !== undefined && 'List' in def ? (def.List.items ?? []) : [];
+  return items.flatMap((item) =>
+    'DefElem' in item && item.DefElem.defname !== undefined ? [item.DefElem.defname] : [],
+  );
 }
 
 /** `SEQUENCE NAME app.x_seq`, as a dump has it. */

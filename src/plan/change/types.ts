@@ -47,6 +47,8 @@ export interface Action {
   readonly default: UserExpression | null;
   /** The tables that foreign keys reference which it adds. */
   readonly references?: readonly RelationReference[];
+  /** Names of the storage parameters that it sets or resets, as PostgreSQL reads them. */
+  readonly options?: readonly string[];
   /** Sequences of identity columns that it adds, where their names are given with a schema. */
   readonly sequences?: readonly Required<RelationReference>[];
 }

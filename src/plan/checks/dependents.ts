@@ -3,12 +3,22 @@
  * with a dropped column, or cannot follow, which refuses the change by the object's name.
  */
 import type { Definitions, ForeignKey, TargetDefinitions } from '../../model/definitions.js';
-import type { Dependent, DependentKind, TableShape } from '../../model/table-shape.js';
+import {
+  describeDependent,
+  publishes,
+  type CarriedHow,
+  type Dependent,
+  type DependentFate,
+  type DependentKind,
+  type PlannedDependent,
+  type RecreatedHow,
+} from '../../model/dependent.js';
+import type { TableShape } from '../../model/table-shape.js';
 import type { Refusal } from '../../errors.js';
 import type { Failed } from '../trial/definitions/attach-to-clone.js';
-import { namedObjects } from '../trial/definitions/taken-off.js';
+import { namedObjects } from '../../sql/definition-names.js';
 import type { NativeTrial } from '../trial/definitions/try-native.js';
-import type { PlannedDependent, SerialFate } from '../../model/plan.js';
+import type { SerialFate } from '../../model/column-mapping.js';
 import type { ChangeRequest } from '../../model/change-request.js';
 
 export interface DependentFacts {
@@ -25,42 +35,49 @@ export interface DependentFacts {
   readonly serverVersion: number;
 }
 
-interface Fate {
-  readonly treatment: PlannedDependent['treatment'];
-  readonly why: string;
-  readonly hint?: string;
-}
+/** What refuses the change comes with the way out. */
+type Fate =
+  | Exclude<DependentFate, { treatment: 'refused' }>
+  | { readonly treatment: 'refused'; readonly why: string; readonly hint: string };
 
-export interface JudgedDependent extends PlannedDependent {
+export interface JudgedDependent {
+  readonly planned: PlannedDependent;
   readonly refusal: Refusal | null;
 }
 
 export function judgeDependents(facts: DependentFacts): JudgedDependent[] {
   return facts.dependents.map((dependent) => {
-    const failed = facts.failed.find(({ code, oid }) => code === dependent.kind && oid === dependent.oid);
-    const name = describeDependent(dependent);
-    const { kind, catalog, oid } = dependent;
-    const what = { kind, name, object: { catalog, oid } };
+    const { kind, oid } = dependent;
+    const failed = facts.failed.find((each) => each.code === kind && each.oid === oid);
     if (failed !== undefined) {
-      return { ...what, treatment: 'refused', why: failed.message, refusal: failed };
+      return {
+        planned: withFate(dependent, { treatment: 'refused', why: failed.message }),
+        refusal: failed,
+      };
     }
-    const { treatment, why, hint = dropItBefore } = fateOf(dependent, facts);
-    const refusal =
-      treatment !== 'refused' || namedElsewhere.has(dependent.kind)
-        ? null
-        : { code: dependent.kind, message: `${name}: ${why}`, hint };
-    return { ...what, treatment, why, refusal };
+    const fate = fateOf(dependent, facts);
+    if (fate.treatment !== 'refused') return { planned: withFate(dependent, fate), refusal: null };
+    const { why, hint } = fate;
+    const message = `${describeDependent(dependent)}: ${why}`;
+    return {
+      planned: withFate(dependent, { treatment: 'refused', why }),
+      refusal: namedElsewhere.has(kind) ? null : { code: kind, message, hint },
+    };
   });
+}
+
+function withFate({ sequences: _, ...dependent }: Dependent, fate: DependentFate): PlannedDependent {
+  return { ...dependent, fate };
 }
 
 const dropItBefore =
   'drop it before and create it again after the migration, if the application can do without it meanwhile';
 
-const carried = (why: string): Fate => ({ treatment: 'carried', why });
-const recreated = (why: string): Fate => ({ treatment: 'recreated', why });
+const carried = (how: CarriedHow): Fate => ({ treatment: 'carried', how });
+const recreated = (how: RecreatedHow): Fate => ({ treatment: 'recreated', how });
 const refused = (why: string, hint: string = dropItBefore): Fate => ({ treatment: 'refused', why, hint });
-const droppedByChange: Fate = { treatment: 'dropped', why: 'the change drops it, or a column of it' };
-const withItsColumn: Fate = { treatment: 'dropped', why: 'goes with a column that the change drops' };
+const droppedByChange: Fate = { treatment: 'dropped', how: 'by-the-change' };
+const withItsColumn: Fate = { treatment: 'dropped', how: 'with-its-column' };
 
 function fateOf(dependent: Dependent, facts: DependentFacts): Fate {
   if (dependent.extension !== null) {
@@ -72,22 +89,21 @@ function fateOf(dependent: Dependent, facts: DependentFacts): Fate {
   const { sequences } = dependent;
   if (sequences !== undefined) {
     const stay = facts.serials.map(({ sequence }) => sequence.oid);
-    if (sequences.every((oid) => stay.includes(oid))) return carried('the sequence stays the same');
+    if (sequences.every((oid) => stay.includes(oid))) return carried('sequence-stays');
     if (isDefaultMadeAgain(dependent, facts.after)) return defaultMadeAgain;
     return refused('it uses a sequence that goes away with the old table');
   }
   const through = viewOn(dependent, facts);
   if (through?.how === 'replace' && staysWithItsView.has(dependent.kind)) {
-    return carried('its view keeps its columns and stays the same object');
+    return carried('view-stays');
   }
   const decide = fates[dependent.kind];
   return typeof decide === 'function' ? decide(dependent, facts) : decide;
 }
 
 /** The view through which it depends on the table. */
-function viewOn({ via }: Dependent, { dependents, after }: DependentFacts) {
-  const view = via === null ? undefined : dependents.find(({ name }) => name === via);
-  return after.views.find(({ oid }) => oid === view?.oid);
+function viewOn({ via }: Dependent, { after }: DependentFacts) {
+  return after.views.find(({ oid }) => oid === via?.oid);
 }
 
 const staysWithItsView: ReadonlySet<DependentKind> = new Set([
@@ -107,13 +123,13 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
     'foreign-key-in': foreignKey,
     'foreign-key-out': foreignKey,
     'foreign-key-self': foreignKey,
-    trigger: recreated('made on the new table in the swap, firing or not as it was'),
-    'constraint-trigger': recreated('made on the new table in the swap, firing or not as it was'),
+    trigger: recreated('made-with-firing'),
+    'constraint-trigger': recreated('made-with-firing'),
     'trigger-elsewhere': refused('it would go on naming the old table'),
-    rule: recreated('made on the new table in the swap'),
+    rule: recreated('made'),
     'rule-elsewhere': (dependent, { after }) =>
       after.rulesElsewhere.some(({ oid }) => oid === dependent.oid)
-        ? recreated('replaced in the swap, so that it uses the new table')
+        ? recreated('rule-replaced')
         : refused('it reads a view that has to be dropped'),
     view: (dependent, { after }) => {
       const view = after.views.find(({ oid }) => oid === dependent.oid);
@@ -125,32 +141,28 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
         );
       }
       return view.how === 'replace'
-        ? recreated('its query is replaced in the swap; owner, grants and all else stay')
-        : recreated('dropped and made again in the swap, with owner, grants and all that hangs on it');
+        ? recreated('view-replaced')
+        : recreated('view-recreated');
     },
     'materialized-view': (_, { request }) =>
       request.matviews === 'recreate'
-        ? recreated(
-            'dropped and made again empty in the swap, and refreshed after it: not readable in between',
-          )
+        ? recreated('materialized-view')
         : refused(
             'it would go on reading the old table',
             'with --matviews recreate it is dropped and made again in the swap, and refreshed after it; queries on it fail in between',
           ),
-    'view-trigger': carried('with its view'),
-    'view-rule': carried('with its view'),
-    'row-level-security': carried('switched on in the swap; nobody can reach the new table before'),
-    policy: recreated('made on the new table in the swap'),
+    'view-trigger': carried('with-its-view'),
+    'view-rule': carried('with-its-view'),
+    'row-level-security': carried('row-security'),
+    policy: recreated('made'),
     'policy-elsewhere': (dependent, { after }) =>
       after.policiesElsewhere.some(({ oid }) => oid === dependent.oid)
-        ? recreated('altered in the swap, so that it reads the new table')
+        ? recreated('policy-altered')
         : refused('it reads a view that has to be dropped'),
-    'function-body': recreated('replaced in the swap, with the same OID, owner and grants'),
+    'function-body': recreated('function-replaced'),
     'function-row-type': (dependent, { after }) =>
       after.rowTypeFunctions.some(({ oid }) => oid === dependent.oid)
-        ? recreated(
-            'dropped and made again in the swap, with owner, grants and comment; its OID is another one',
-          )
+        ? recreated('function-recreated')
         : rowType,
     'row-type-column': rowType,
     'row-type': rowType,
@@ -162,12 +174,10 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
       const name = source.statistics.find(({ oid }) => oid === dependent.oid)?.name.name;
       if (name === undefined) return refused('it would stay on the old table');
       return target.statistics.some((each) => each.name.name === name)
-        ? carried('on the new table before the swap, and analyzed there')
+        ? carried('statistics')
         : withItsColumn;
     },
-    publication: recreated(
-      'in the swap the new table takes the place of the old one, with its columns and filter',
-    ),
+    publication: recreated('publication'),
     'publication-schema': allTables,
     'publication-all-tables': allTables,
     subscription: refused(
@@ -185,14 +195,14 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
       const index = catalog === 'pg_class' ? source.indexes.find((each) => each.oid === oid) : undefined;
       if (index === undefined) return refused('the mark would be lost');
       return target.indexes.some(({ name }) => name === index.name)
-        ? carried('the new index has the mark as ALTER leaves it')
+        ? carried('extension-mark')
         : withItsColumn;
     },
-    'security-label': recreated('set on the new table in the swap'),
+    'security-label': recreated('security-label'),
     other: refused('it refers to the table or a part of it, and would go on meaning the old one'),
   };
 
-const defaultMadeAgain = recreated('set again in the swap, so that it means the new table');
+const defaultMadeAgain = recreated('default-set');
 
 function isDefaultMadeAgain({ oid }: Dependent, { defaultsElsewhere }: TargetDefinitions): boolean {
   return defaultsElsewhere.some((each) => each.oid === oid);
@@ -216,18 +226,15 @@ function foreignKey(dependent: Dependent, { before, after, serverVersion }: Depe
     return refused('a foreign key of a partitioned table cannot be added NOT VALID before PostgreSQL 18');
   }
   return key.validated
-    ? recreated('added NOT VALID in the swap, validated after it')
-    : recreated('added in the swap as it was, not validated');
+    ? recreated('foreign-key-validated')
+    : recreated('foreign-key-as-it-was');
 }
 
 function allTables({ kind }: Dependent, { request }: DependentFacts): Fate {
-  const what =
-    kind === 'publication-all-tables'
-      ? 'it publishes the new table while it is built, and the change log: subscribers need tables of these names, or must ignore them'
-      : 'it publishes the new table from the swap on, and its subscribers learn of that only by a refresh';
+  const how = kind === 'publication-all-tables' ? 'publishes-all-tables' : 'publishes-schema';
   return request.allowPublicationAll === true
-    ? carried(`allowed: ${what}`)
-    : refused(what, 'with --allow-publication-all the migration goes on all the same');
+    ? carried(how)
+    : refused(publishes[how], 'with --allow-publication-all the migration goes on all the same');
 }
 
 /** Kinds that `checkRelationKind` names already are not repeated as refusals. */
@@ -237,20 +244,9 @@ const namedElsewhere: ReadonlySet<DependentKind> = new Set([
   'partition-of',
 ]);
 
-/** With the way by which it depends on the table. */
-export function describeDependent({ name, via, extension }: Dependent): string {
-  const path = via === null ? '' : ` (through ${via})`;
-  return `${name}${path}${extension === null ? '' : ` (of extension ${extension})`}`;
-}
-
 /** Where nothing could be tried. */
 export function untriedDependents(dependents: readonly Dependent[]): PlannedDependent[] {
-  return dependents.map((dependent) => ({
-    kind: dependent.kind,
-    name: describeDependent(dependent),
-    treatment: 'refused',
-    why: 'nothing was tried, since the change is refused',
-  }));
+  return dependents.map((dependent) => withFate(dependent, { treatment: 'refused', why: null }));
 }
 
 /** Kinds of which there is nothing on the clone of a native change. */
@@ -278,15 +274,12 @@ export function nativeDependents(
   const taken = new Set(
     native?.around == null ? [] : namedObjects(native.around.source).map(({ oid }) => oid),
   );
-  return dependents.map((dependent) => {
-    const [treatment, why] = taken.has(dependent.oid)
-      ? (['recreated', 'taken off before the change and put back after it, in the same transaction'] as const)
-      : ([
-          'carried',
-          isUntried(dependent, native)
-            ? 'the table stays the same; PostgreSQL checks it when the change runs'
-            : 'the table stays the same, and the change was tried with it',
-        ] as const);
-    return { kind: dependent.kind, name: describeDependent(dependent), treatment, why };
-  });
+  return dependents.map((dependent) =>
+    withFate(
+      dependent,
+      taken.has(dependent.oid)
+        ? { treatment: 'recreated', how: 'around-the-change' }
+        : { treatment: 'carried', how: isUntried(dependent, native) ? 'untouched-untried' : 'untouched' },
+    ),
+  );
 }

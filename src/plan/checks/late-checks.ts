@@ -7,7 +7,7 @@ import type { TableShape } from '../../model/table-shape.js';
 import { isServerError } from '../../db/sqlstate.js';
 import type { Session } from '../../db/session.js';
 import { sql } from '../../sql/quote.js';
-import type { LateCheck } from '../../model/plan.js';
+import type { LateCheck } from '../../model/late-check.js';
 
 interface CandidateRow {
   readonly name: string;

@@ -9,7 +9,7 @@ import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
 import { onAnyPath } from '../../sql/any-path.js';
 import { displayName, ident, qualified, sql, type SqlQuery } from '../../sql/quote.js';
-import type { ColumnMapping } from '../../model/plan.js';
+import type { ColumnMapping } from '../../model/column-mapping.js';
 
 /** At the beginning, where the oldest rows are, and as many at the end. */
 const sampleBlocks = 64;

@@ -7,7 +7,7 @@ import type { ForeignKey, TargetDefinitions } from '../../model/definitions.js';
 import type { NativeTrial } from '../trial/definitions/try-native.js';
 import { displayName } from '../../sql/quote.js';
 import type { QualifiedName } from '../../model/name.js';
-import type { LockRole, LockTarget } from '../../model/plan.js';
+import type { LockReason, LockTarget } from '../../model/lock-set.js';
 
 export function lockSet(
   source: { readonly oid: number; readonly name: QualifiedName },
@@ -20,33 +20,30 @@ export function lockSet(
     | 'foreignKeysIn'
     | 'foreignKeysOut'
   >,
-  whyReferencing = (key: ForeignKey): string => `its foreign key ${key.name} moves to the new table`,
 ): LockTarget[] {
   const mode = 'ACCESS EXCLUSIVE';
-  const table = (role: LockRole, oid: number, name: QualifiedName, why: string): LockTarget => ({
-    oid,
-    name,
-    kind: 'table',
-    role,
-    mode,
-    why,
-  });
+  const table = (
+    role: LockTarget['role'],
+    oid: number,
+    name: QualifiedName,
+    reason: LockReason,
+  ): LockTarget => ({ oid, name, kind: 'table', role, mode, reason });
   const elsewhere = [
     ...target.policiesElsewhere.map((each) =>
-      table('reading table', each.tableOid, each.table, `its policy ${each.name} reads the table`),
+      table('reading table', each.tableOid, each.table, { code: 'policy', name: each.name }),
     ),
     ...target.rulesElsewhere.map((each) =>
-      table('reading table', each.tableOid, each.table, `its rule ${each.name} uses the table`),
+      table('reading table', each.tableOid, each.table, { code: 'rule', name: each.name }),
     ),
     ...target.defaultsElsewhere.map((each) =>
-      table('reading table', each.tableOid, each.table, `the default of ${each.name} means the table`),
+      table('reading table', each.tableOid, each.table, { code: 'default', name: each.name }),
     ),
   ];
   const referencing = target.foreignKeysIn.map((key) =>
-    table('referencing table', key.tableOid, key.table, whyReferencing(key)),
+    table('referencing table', key.tableOid, key.table, { code: 'referencing-key', name: key.name }),
   );
   const referenced = target.foreignKeysOut.map((key: ForeignKey) =>
-    table('referenced table', key.referencesOid, key.references, `foreign key ${key.name} references it`),
+    table('referenced table', key.referencesOid, key.references, { code: 'referenced-key', name: key.name }),
   );
   const all = [
     ...target.views.toReversed().map(({ oid, name, how }): LockTarget => ({
@@ -55,11 +52,11 @@ export function lockSet(
       kind: 'view',
       role: 'view',
       mode,
-      why: how === 'replace' ? 'its query is replaced' : 'it is dropped and made again',
+      reason: { code: how === 'replace' ? 'view-replaced' : 'view-recreated' },
     })),
     ...byName(elsewhere),
     ...byName(referencing),
-    table('table', source.oid, source.name, 'apply the rest and swap the tables'),
+    table('table', source.oid, source.name, { code: 'table' }),
     ...byName(referenced),
   ];
   const seen = new Set<number>();
@@ -79,18 +76,14 @@ export function nativeLockSet(
   if (native === null) return [];
   const { around, foreignKeys } = native;
   const isOut = ({ tableOid }: ForeignKey): boolean => tableOid === source.oid;
-  return lockSet(
-    source,
-    {
-      views: around?.target.views ?? [],
-      policiesElsewhere: around?.target.policiesElsewhere ?? [],
-      rulesElsewhere: around?.target.rulesElsewhere ?? [],
-      defaultsElsewhere: [],
-      foreignKeysIn: foreignKeys.filter((key) => !isOut(key)),
-      foreignKeysOut: foreignKeys.filter(isOut),
-    },
-    (key) => `PostgreSQL drops its foreign key ${key.name} or makes it again`,
-  );
+  return lockSet(source, {
+    views: around?.target.views ?? [],
+    policiesElsewhere: around?.target.policiesElsewhere ?? [],
+    rulesElsewhere: around?.target.rulesElsewhere ?? [],
+    defaultsElsewhere: [],
+    foreignKeysIn: foreignKeys.filter((key) => !isOut(key)),
+    foreignKeysOut: foreignKeys.filter(isOut),
+  });
 }
 
 function byName(targets: readonly LockTarget[]): LockTarget[] {

@@ -4,9 +4,8 @@
  *
  * https://www.postgresql.org/docs/current/sql-altertable.html and `AlterTableGetLockLevel` in tablecmds.c
  */
-import type { ActionKind, ChangeStatement } from '../change/types.js';
-
-export type LockMode = 'SHARE UPDATE EXCLUSIVE' | 'SHARE' | 'SHARE ROW EXCLUSIVE' | 'ACCESS EXCLUSIVE';
+import { strongestOf, type LockMode } from '../../model/lock-mode.js';
+import type { Action, ActionKind, ChangeStatement } from '../change/types.js';
 
 const weaker: Partial<Record<ActionKind, LockMode>> = {
   statistics: 'SHARE UPDATE EXCLUSIVE',
@@ -19,21 +18,15 @@ const weaker: Partial<Record<ActionKind, LockMode>> = {
 };
 
 /** Storage parameters that change how every row is read. */
-const strongOptions = /\b(user_catalog_table)\b/i;
-const strength: readonly LockMode[] = [
-  'SHARE UPDATE EXCLUSIVE',
-  'SHARE',
-  'SHARE ROW EXCLUSIVE',
-  'ACCESS EXCLUSIVE',
-];
+const strongOptions: ReadonlySet<string> = new Set(['user_catalog_table']);
 
 /** An ALTER TABLE takes the strongest lock of its actions from the start. */
 export function strongestLock({ actions }: ChangeStatement): LockMode {
-  return actions.reduce<LockMode>((strongest, { kind, label }) => {
-    const own =
-      kind === 'options' && !strongOptions.test(label)
-        ? 'SHARE UPDATE EXCLUSIVE'
-        : (weaker[kind] ?? 'ACCESS EXCLUSIVE');
-    return strength.indexOf(own) > strength.indexOf(strongest) ? own : strongest;
-  }, 'SHARE UPDATE EXCLUSIVE');
+  return strongestOf(['SHARE UPDATE EXCLUSIVE', ...actions.map(lockOf)]);
+}
+
+function lockOf({ kind, options = [] }: Action): LockMode {
+  if (kind === 'options' && !options.some((option) => strongOptions.has(option)))
+    return 'SHARE UPDATE EXCLUSIVE';
+  return weaker[kind] ?? 'ACCESS EXCLUSIVE';
 }

@@ -2,7 +2,7 @@
 import type { Column } from '../../model/table-shape.js';
 import type { Refusal } from '../../errors.js';
 import type { UserExpression } from '../change/types.js';
-import type { ColumnMapping } from '../../model/plan.js';
+import type { ColumnMapping } from '../../model/column-mapping.js';
 
 export type ColumnValue =
   /** The source column as it is. */

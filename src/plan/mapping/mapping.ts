@@ -13,7 +13,7 @@ import type { SetExpression } from '../change/types.js';
 import type { ColumnSource, FoundSource } from './column-source.js';
 import type { MappingInput } from './input.js';
 import { project } from './project.js';
-import type { ColumnMapping } from '../../model/plan.js';
+import type { ColumnMapping } from '../../model/column-mapping.js';
 import type { Projection } from '../../model/projection.js';
 import { resolveReferences } from './user-references.js';
 

@@ -6,7 +6,7 @@ import type { TableShape } from '../../model/table-shape.js';
 import type { Session } from '../../db/session.js';
 import { readChange } from '../change/change.js';
 import { OwnForeignKeys } from './definitions/own-foreign-keys.js';
-import type { Plan } from '../../model/plan.js';
+import type { CopyPlan } from '../../model/plan.js';
 import { buildClone } from '../../shadow/build-clone.js';
 import { rebindStatements } from '../../ddl/rebind-sql.js';
 
@@ -19,7 +19,7 @@ export async function buildChangedClone(
     source,
     settings,
     definitions,
-  }: Pick<Plan, 'request' | 'table' | 'settings' | 'definitions'> & { readonly source: TableShape },
+  }: Pick<CopyPlan, 'request' | 'table' | 'source' | 'settings' | 'definitions'>,
   schema: string,
 ): Promise<TableShape> {
   await buildClone(session, source, schema);
@@ -29,7 +29,7 @@ export async function buildChangedClone(
   const { statements } = readChange(request);
   const foreignKeys = await OwnForeignKeys.prepare(session, {
     source,
-    foreignKeysOut: definitions?.source.foreignKeysOut ?? [],
+    foreignKeysOut: definitions.source.foreignKeysOut,
     statements,
     clone: { schema, name: table.name, oid: clone.oid },
   });

@@ -3,7 +3,7 @@ import type { TableShape } from '../../model/table-shape.js';
 import type { TriedDefinitions } from './definitions/try-definitions.js';
 import type { NativeTrial } from './definitions/try-native.js';
 import type { Refusal } from '../../errors.js';
-import type { CheckedForeignKey, LateCheck } from '../../model/plan.js';
+import type { CheckedForeignKey, LateCheck } from '../../model/late-check.js';
 
 /** A column at one moment of the trial. */
 export interface TrialColumn {

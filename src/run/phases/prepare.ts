@@ -84,7 +84,7 @@ export async function undoPrepare(
 /** Nothing was made for it yet, as far as both the state and the marks in the database say: the usual beginning. */
 async function isUntouched(session: Session, id: number): Promise<boolean> {
   const record = await findMigration(session, id);
-  if (record === null || record.target !== null || record.shadowOid !== null) return false;
+  if (record === null || record.stored.target !== null || record.shadowOid !== null) return false;
   const { schemas, functions, tables, types, triggers } = await readOwnObjects(
     session,
     record,
@@ -101,7 +101,7 @@ async function buildShadow(context: RunContext): Promise<TableShape> {
       ...createSchemaStatements(schemas.old, markOf(context, 'old table')),
     ]);
     const built = await buildChangedClone(control, plan, schemas.shadow);
-    const target = withLateChecks(built, plan.lateChecks ?? []);
+    const target = withLateChecks(built, plan.lateChecks);
     await setShadow(control, id, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
     await control.batch(bareHeapStatements(target, schemas.shadow));
     await setRightBareHeap(control, target);

@@ -25,7 +25,8 @@ export async function validate(context: RunContext): Promise<Transition> {
   await onAnySession(context, async (session) =>
     completeSwap({
       session,
-      record,
+      plan: context.plan,
+      newTable: record.shadowOid,
       lockTimeoutMs: settings.lockTimeoutMs,
       deadlineMs: settings.cutoverDeadlineMs,
       ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),

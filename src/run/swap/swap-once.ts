@@ -19,7 +19,7 @@ import { dropHelperIndexStatements } from '../../ddl/helper-index-sql.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { helperIndexFacts, killing, limitsOf, type RunContext } from '../context.js';
 import { inspectSwapped } from '../inspect-swapped.js';
-import { lockSteps } from '../../swap/lock-steps.js';
+import { lockSteps, locksOfSwap } from '../../swap/lock-steps.js';
 import { awaitOldSnapshots } from '../old-snapshots.js';
 import { cutoverPatienceMs, notReady } from '../postponement.js';
 import { lookStatement, recordedCheck, toMark } from '../source-check.js';
@@ -36,7 +36,7 @@ export async function swapOnce(
   const { control, id, plan, capture, emit, signal } = context;
   const source = await recordedCheck(context);
   const shadowOid = await gate(context, target);
-  const locks = await lockSteps(control, plan);
+  const locks = await lockSteps(control, locksOfSwap(plan));
   // Nothing comes of a rehearsal that the end of a window could be late for.
   const patienceMs =
     (isRehearsal ? context.settings.cutoverDeadlineMs : cutoverPatienceMs(context)) - patience.spentMs;

@@ -17,7 +17,7 @@ import type { QualifiedName } from '../../../model/name.js';
 import type { ActionKind, ChangeStatement } from '../../change/types.js';
 import { foreignKeyActions, referencesOf } from '../../change/foreign-key-actions.js';
 import { retargetStatement } from '../../change/retarget-statement.js';
-import type { CheckedForeignKey } from '../../../model/plan.js';
+import type { CheckedForeignKey } from '../../../model/late-check.js';
 import { referencedStandIn } from './attach-to-clone.js';
 import {
   createStandIn,

@@ -1,7 +1,6 @@
 /** What has to be taken off a table so that a column can change its type in place. Pure. */
-import type { Definitions, TargetDefinitions, TargetView } from '../../../model/definitions.js';
-import type { TakenOff } from '../../../ddl/take-off-sql.js';
-import { displayIdent, displayName } from '../../../sql/quote.js';
+import type { Definitions, TakenOff, TargetDefinitions, TargetView } from '../../../model/definitions.js';
+import { namedObjects } from '../../../sql/definition-names.js';
 
 export interface Choice {
   /** OIDs of what uses a column that gets another type. */
@@ -64,32 +63,4 @@ function only<D extends Definitions | TargetDefinitions>(definitions: D, oids: R
     foreignKeysOut: [],
     securityLabels: [],
   };
-}
-
-/** Everything in it by name, for people. */
-export function namedObjects(definitions: Definitions): { readonly oid: number; readonly name: string }[] {
-  const on =
-    (kind: string) =>
-    ({
-      oid,
-      name,
-      table,
-    }: Definitions['rules'][number] | Definitions['policies'][number] | Definitions['triggers'][number]) => ({
-      oid,
-      name: `${kind} ${displayIdent(name)} on ${displayName(table)}`,
-    });
-  return [
-    ...definitions.views.map(({ oid, name, materialized }) => ({
-      oid,
-      name: `${materialized ? 'materialized view' : 'view'} ${displayName(name)}`,
-    })),
-    ...definitions.functions.map(({ oid, kind, signature }) => ({ oid, name: `${kind} ${signature}` })),
-    ...[...definitions.rules, ...definitions.rulesElsewhere].map(on('rule')),
-    ...definitions.triggers.map(on('trigger')),
-    ...[...definitions.policies, ...definitions.policiesElsewhere].map(on('policy')),
-    ...definitions.publications.map(({ oid, publication }) => ({
-      oid,
-      name: `publication ${displayIdent(publication)}`,
-    })),
-  ];
 }

@@ -5,7 +5,13 @@
  * A renamed column is followed by everything that names it. Nobody does that better than the server: the objects are made
  * on the unchanged clone, the columns renamed there, and the definitions read back.
  */
-import type { Definitions, RowTypeFunction, TargetDefinitions, View } from '../../../model/definitions.js';
+import type {
+  Definitions,
+  NamedObject,
+  RowTypeFunction,
+  TargetDefinitions,
+  View,
+} from '../../../model/definitions.js';
 import { withDeparseSettings } from '../../../catalog/deparse-settings.js';
 import { readReferences, type Reference } from '../../../catalog/references.js';
 import { readDefinitions } from '../../../catalog/read-definitions.js';
@@ -306,7 +312,7 @@ function functionRefusals(fn: RowTypeFunction, followsRenames: boolean): Failed[
     return [
       {
         ...facts,
-        message: `${bound}, but ${fn.users.join(', ')} depends on it`,
+        message: `${bound}, but ${namesOf(fn.users)} depends on it`,
         hint: 'drop that before and create it again after the migration, if the application can do without it meanwhile',
       },
     ];
@@ -329,8 +335,15 @@ function viewRefusals(view: Decided): Failed[] {
     {
       oid: view.oid,
       code: view.materialized ? 'materialized-view' : 'view',
-      message: `view ${displayName(view.name)} has to be dropped and made again, but ${view.users.join(', ')} depends on it`,
+      message: `view ${displayName(view.name)} has to be dropped and made again, but ${namesOf(view.users)} depends on it`,
       hint: 'drop that before and create it again after the migration, if the application can do without it meanwhile',
     },
   ];
+}
+
+function namesOf(objects: readonly NamedObject[]): string {
+  return objects
+    .map(({ name }) => name)
+    .toSorted()
+    .join(', ');
 }

@@ -2,13 +2,13 @@
  * Whether PostgreSQL makes a change in place, with everything on the clone that hangs on the table: alone, or when what
  * stands in its way is taken off and put back around it. In the trial's transaction; leaves the clone unchanged.
  */
-import type { ForeignKey } from '../../../model/definitions.js';
+import type { ForeignKey, TakenOff } from '../../../model/definitions.js';
 import { readColumnUsers } from '../../../catalog/column-users.js';
-import type { Dependent } from '../../../model/table-shape.js';
+import type { Dependent } from '../../../model/dependent.js';
 import { isServerError } from '../../../db/sqlstate.js';
 import { relocateDefinitions } from '../../../ddl/relocate.js';
 import { relocateFunction } from '../../../ddl/relocate-function.js';
-import { putBackStatements, takeOffStatements, type TakenOff } from '../../../ddl/take-off-sql.js';
+import { putBackStatements, takeOffStatements } from '../../../ddl/take-off-sql.js';
 import type { Refusal } from '../../../errors.js';
 import { displayName, ident, qualified } from '../../../sql/quote.js';
 import {

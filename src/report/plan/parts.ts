@@ -1,18 +1,15 @@
-/** The inventory of what the new table takes over, one line for each object or group. */
-import type { TableShape } from '../../model/table-shape.js';
+/** What the new table takes over of the table itself, one line for each object or group, for people. */
+import type { CopyFacts } from '../../model/plan.js';
 import { displayName } from '../../sql/quote.js';
-import type { PlannedDependent, SerialFate } from '../../model/plan.js';
+import type { PlanDependent } from './dependents.js';
+import type { SerialFate } from '../../model/column-mapping.js';
 
-/**
- * @param source the table as it is
- * @param target the changed clone
- */
-export function carriedObjects(
-  source: TableShape,
-  target: TableShape,
-  serials: readonly SerialFate[],
-): PlannedDependent[] {
-  const carried = (kind: string, name: string, why: string): PlannedDependent => ({
+export function carriedParts({
+  source,
+  target,
+  serials,
+}: Pick<CopyFacts, 'source' | 'target' | 'serials'>): PlanDependent[] {
+  const carried = (kind: string, name: string, why: string): PlanDependent => ({
     kind,
     name,
     treatment: 'carried',

@@ -1,5 +1,6 @@
-/** How to undo it, for people. */
+/** How to undo a change, and what undoes its run, for people. */
 import { displayName, ident, qualified } from '../../sql/quote.js';
+import type { Key } from '../../model/key.js';
 import type { QualifiedName } from '../../model/name.js';
 
 export function copyRollback(table: QualifiedName): string[] {
@@ -16,5 +17,14 @@ export function copyRollback(table: QualifiedName): string[] {
 export function nativeRollback(table: QualifiedName): string[] {
   return [
     `the change is made in place on ${displayName(table)} in one transaction: an error leaves nothing behind, but once committed only another ALTER TABLE undoes it, and dropped columns are gone`,
+  ];
+}
+
+/** What ends a run when somebody does it beside it; everything else is followed. */
+export function endsTheRun({ index, columns }: Key): string[] {
+  const key = columns.map(({ name }) => name).join(', ');
+  return [
+    'columns added, dropped, renamed or retyped; the table renamed, moved or dropped; inheritance; whatever else a plan refuses',
+    `the key ${index} (${key}) dropped; the capture triggers touched. All other DDL is followed`,
   ];
 }

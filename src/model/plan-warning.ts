@@ -1,0 +1,60 @@
+/** What a user should know before a change, though it does not stand in its way: a code, and the facts for its text. */
+import type { DependentName } from './dependent.js';
+import type { LateCheck } from './late-check.js';
+import type { QualifiedName } from './name.js';
+
+export interface PlanWarningFacts {
+  /** The swap may hold its locks longer than its budget allows, which was given or is the default. */
+  'long-hold': {
+    readonly holdMs: number;
+    readonly maxHoldMs: number;
+    readonly isGiven: boolean;
+    readonly advisedMaxHoldMs: number;
+  };
+  /** The columns change: prepared `SELECT *` fail once. */
+  'cached-plans': Record<never, never>;
+  /** The role does not see the sessions of others. */
+  'activity-hidden': { readonly role: string };
+  'never-analyzed': Record<never, never>;
+  /** What event triggers add to each new table, and is taken off again. */
+  'event-trigger': { readonly takenOff: readonly string[] };
+  /** Different keys may become equal by the change; `columns` are those of another type than before. */
+  'keys-may-collide': {
+    readonly index: string;
+    readonly columns: readonly {
+      readonly name: string;
+      readonly type: string;
+      readonly targetType: string;
+    }[];
+  };
+  /** Columns of other tables that reference this one keep their type, which is not the new one. */
+  'referencing-types': {
+    readonly columns: readonly {
+      readonly table: QualifiedName;
+      readonly column: string;
+      readonly type: string;
+      readonly references: string;
+    }[];
+  };
+  'late-check': LateCheck;
+  /** Stored generated columns by functions that may have been replaced since their values were stored. */
+  'generated-sampled': { readonly columns: readonly string[] };
+  'materialized-views': { readonly views: readonly QualifiedName[] };
+  'partitions-not-marked': {
+    readonly foreignKeys: readonly { readonly name: string; readonly table: QualifiedName }[];
+  };
+  'publication-all': Record<never, never>;
+  /** Their expressions give another value each time. */
+  'volatile-expression': { readonly columns: readonly (string | null)[] };
+  'index-only': Record<never, never>;
+  identity: { readonly columns: readonly string[] };
+  'synchronous-commit': Record<never, never>;
+  /** A native change was tried without these. */
+  'dependents-untried': { readonly table: QualifiedName; readonly dependents: readonly DependentName[] };
+}
+
+export type PlanWarningCode = keyof PlanWarningFacts;
+
+export type PlanWarning = {
+  [Code in PlanWarningCode]: { readonly code: Code; readonly facts: PlanWarningFacts[Code] };
+}[PlanWarningCode];
