@@ -153,11 +153,7 @@ async function waitForApply(
  * Before the swap from the source to the shadow, as the log says; after it from the old table to the new one. Under the names
  * that they have now.
  */
-async function streamBetween(
-  session: Session,
-  record: MigrationRecord,
-  way: Way,
-): Promise<StreamFacts> {
+async function streamBetween(session: Session, record: MigrationRecord, way: Way): Promise<StreamFacts> {
   const found = await whereabouts(session, record);
   if (found.origin !== 'here') throw elsewhere(record, found.origin);
   const { id, swap } = record;

@@ -112,7 +112,9 @@ const oldTransactionsSql = `
 /** As the server calls the modes. */
 type BlockerRow = Omit<Blocker, 'lockModes'> & { readonly lockModes: readonly string[] };
 
-function withPlainModes<Row extends BlockerRow>(row: Row): Omit<Row, 'lockModes'> & Pick<Blocker, 'lockModes'> {
+function withPlainModes<Row extends BlockerRow>(
+  row: Row,
+): Omit<Row, 'lockModes'> & Pick<Blocker, 'lockModes'> {
   return { ...row, lockModes: row.lockModes.map(heldModeOf) };
 }
 

@@ -52,7 +52,8 @@ const bindingsSql = sql`
 /** For people: what the other is bound to instead. Empty when they are bound alike; only what both have is compared. */
 export function compareBindings(expected: readonly Binding[], actual: readonly Binding[]): string[] {
   const key = ({ kind, name }: Binding): string => `${kind} ${name}`;
-  const identities = ({ uses }: Binding): string => uses.map(({ catalog, oid }) => `${catalog} ${oid}`).join();
+  const identities = ({ uses }: Binding): string =>
+    uses.map(({ catalog, oid }) => `${catalog} ${oid}`).join();
   const found = new Map(actual.map((binding) => [key(binding), binding]));
   return expected.flatMap((binding) => {
     const now = found.get(key(binding));
@@ -73,5 +74,10 @@ function described({ kind, name }: Binding): string {
 }
 
 function list({ uses }: Binding): string {
-  return uses.length === 0 ? 'what PostgreSQL has itself' : uses.map(({ name }) => name).toSorted().join(', ');
+  return uses.length === 0
+    ? 'what PostgreSQL has itself'
+    : uses
+        .map(({ name }) => name)
+        .toSorted()
+        .join(', ');
 }

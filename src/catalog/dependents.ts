@@ -31,7 +31,15 @@ export async function readDependents(session: Session, tableOid: number): Promis
       for (const row of rows) {
         const { catalog, oid, objsubid, name, via, extension, sequences } = row;
         const kind = kindOf(row, tableOid, relations);
-        const dependent = { kind, name, catalog, oid, via, extension, ...(sequences === null ? {} : { sequences }) };
+        const dependent = {
+          kind,
+          name,
+          catalog,
+          oid,
+          via,
+          extension,
+          ...(sequences === null ? {} : { sequences }),
+        };
         if (known.has(place(dependent, objsubid))) continue;
         known.add(place(dependent, objsubid));
         found.push(dependent);

@@ -275,10 +275,7 @@ interface Decided extends Verdict {
 }
 
 /** A change that only the catalog would see, but for what hangs on the table. */
-function decideWithDependents(
-  decided: Verdict,
-  { trial: { native }, forAround }: Tried,
-): Decided {
+function decideWithDependents(decided: Verdict, { trial: { native }, forAround }: Tried): Decided {
   const none = { ...decided, againstNative: [] };
   if (decided.verdict !== 'native' || native === null || native.refused === null) return none;
   const { refused, around } = native;

@@ -97,11 +97,7 @@ async function buildEmptyTable(session: Session, plan: CopyPlan): Promise<TableS
   });
 }
 
-async function swapAndTakeBack(
-  session: Session,
-  watcher: Session,
-  plan: CopyPlan,
-): Promise<Rehearsal> {
+async function swapAndTakeBack(session: Session, watcher: Session, plan: CopyPlan): Promise<Rehearsal> {
   const { shadow, old } = schemasOf(rehearsalId);
   const { definitions, table } = plan;
   const statements = swapStatements({

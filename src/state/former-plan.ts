@@ -54,6 +54,10 @@ function withObjects(definitions: unknown): unknown {
     defaultsElsewhere: [],
     ...definitions,
     views: each(definitions['views'], (view) => ({ ...view, users: [] })),
-    rowTypeFunctions: each(definitions['rowTypeFunctions'] ?? [], (fn) => ({ ...fn, ownParts: [], users: [] })),
+    rowTypeFunctions: each(definitions['rowTypeFunctions'] ?? [], (fn) => ({
+      ...fn,
+      ownParts: [],
+      users: [],
+    })),
   };
 }

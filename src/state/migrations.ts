@@ -347,7 +347,12 @@ export async function setFollowed(
       update ghost.migrations
       set plan = $2, target = coalesce($3, target), fingerprint = coalesce($4, fingerprint), updated_at = clock_timestamp()
       where id = $1`,
-    values: [id, JSON.stringify(storedForm(plan)), target === null ? null : JSON.stringify(target), fingerprint],
+    values: [
+      id,
+      JSON.stringify(storedForm(plan)),
+      target === null ? null : JSON.stringify(target),
+      fingerprint,
+    ],
   });
 }
 

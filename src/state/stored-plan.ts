@@ -1,7 +1,7 @@
 /** The plan of a migration as it is stored: facts only, parsed when somebody needs them. */
 import type { z } from 'zod';
 import { FailedError } from '../errors.js';
-import type { Phase } from '../model/phase.js';
+import { isOver, isSwapped, type Phase } from '../model/phase.js';
 import type { CopyPlan } from '../model/plan.js';
 import type { TableShape } from '../model/table-shape.js';
 import { fromFormerVersion, isOfFormerVersion } from './former-plan.js';
@@ -28,7 +28,7 @@ export function storedForm({
 export function planOf(record: PlanRecord): CopyPlan {
   const { plan } = record.stored;
   // Its texts are not what this version runs by; what follows a swap needs less of it.
-  const facts = isOfFormerVersion(plan) && isOver(record.phase) ? fromFormerVersion(plan) : plan;
+  const facts = isOfFormerVersion(plan) && wasSwapped(record.phase) ? fromFormerVersion(plan) : plan;
   return { ...parsed(record, 'plan', storedPlan, facts), obstacles: [], warnings: [] };
 }
 
@@ -42,8 +42,8 @@ export function targetOf(record: PlanRecord): TableShape | null {
   return target === null ? null : parsed(record, 'target', tableShape, target);
 }
 
-function isOver(phase: Phase): boolean {
-  return phase === 'swapped' || phase === 'finalized';
+function wasSwapped(phase: Phase): boolean {
+  return isSwapped(phase) || isOver(phase);
 }
 
 /** More of them say nothing more. */
@@ -60,10 +60,10 @@ function parsed<T>({ id, phase }: PlanRecord, what: string, schema: z.ZodType<T>
     `what is stored of migration ${id} is not what this version of pg-ghost writes: ${issues.join('; ')}`,
     {
       details: { migration: id, issues },
-      state: isOver(phase)
+      state: wasSwapped(phase)
         ? 'the tables are swapped, and the new one is in use'
         : 'the source is untouched, and nothing was changed',
-      hint: isOver(phase)
+      hint: wasSwapped(phase)
         ? `go on with the version of pg-ghost that began migration ${id}`
         : `go on with the version of pg-ghost that began migration ${id}, or pg-ghost abort ${id} and begin anew`,
     },

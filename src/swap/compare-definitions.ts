@@ -81,7 +81,9 @@ function compareObjects(name: string, expected: unknown, actual: unknown): strin
   const [was, is] = [expected, actual] as readonly (readonly NamedObject[])[];
   const identity = ({ catalog, oid, part }: NamedObject): string => `${catalog} ${oid} ${part}`;
   const names = (objects: readonly NamedObject[] = []): string => shown(objects.map((object) => object.name));
-  return isDeepStrictEqual(was?.map(identity), is?.map(identity)) ? [] : [`${name}: was ${names(was)}, is ${names(is)}`];
+  return isDeepStrictEqual(was?.map(identity), is?.map(identity))
+    ? []
+    : [`${name}: was ${names(was)}, is ${names(is)}`];
 }
 
 function withoutIdentities(value: unknown): unknown {

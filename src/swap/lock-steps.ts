@@ -48,10 +48,7 @@ export async function lockSteps(
   const own = lockSet.findIndex(({ oid }) => oid === source.oid);
   return {
     before: steps.slice(0, Math.max(0, own)).flat(),
-    after: [
-      ...sequences.map(sequenceStep),
-      ...steps.slice(own + 1).flat(),
-    ],
+    after: [...sequences.map(sequenceStep), ...steps.slice(own + 1).flat()],
   };
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { blockersOf, holdersOf, readObstacles } from '../../src/catalog/activity.js';
+import { preparedTransactionPid } from '../../src/model/blocker.js';
 import { Session } from '../../src/db/session.js';
 import { createDatabase, until, type TestDatabase } from '../support/database.js';
 
@@ -108,10 +109,10 @@ test('obstacles are the holders, and all old transactions of this database', asy
   const old = await holdingSession(db, 'old', 'select * from other');
   const prepared = await holdingSession(db, 'p', 'insert into other values (1)');
   await prepared.client.query(`prepare transaction 'gid of ${db.name}'`);
-  const pids = async (olderThanSeconds: number): Promise<(number | null)[]> =>
+  const pids = async (olderThanSeconds: number): Promise<number[]> =>
     (await readObstacles(session, oid, { olderThanSeconds })).map(({ pid }) => pid);
   expect(await pids(3600)).toEqual([holder.pid]);
-  expect(await pids(0)).toEqual([holder.pid, old.pid, null]);
+  expect(await pids(0)).toEqual([holder.pid, old.pid, preparedTransactionPid]);
   expect((await readObstacles(session, oid, { olderThanSeconds: 0 }))[1]).toMatchObject({
     application: 'old',
     lockModes: [],

@@ -79,7 +79,7 @@ const cases: readonly Case[] = [
       create view app.large as select * from app.open_orders where total > 1000;
       create view app.larger as select l.* from app.large as l join app.orders as o using (id)`,
     found: [
-      { name: 'view app.large', via: 'view app.open_orders' },
+      { name: 'view app.large', via: { oid: expect.any(Number), name: 'view app.open_orders' } },
       { name: 'view app.larger', via: null },
       { name: 'view app.open_orders', via: null, catalog: 'pg_class', extension: null },
     ],
@@ -95,20 +95,32 @@ const cases: readonly Case[] = [
     sql: `${viewSql}
       create materialized view app.cache as select * from app.open_orders;
       create index on app.cache (id)`,
-    found: [{ name: 'materialized view app.cache', via: 'view app.open_orders' }],
+    found: [
+      { name: 'materialized view app.cache', via: { oid: expect.any(Number), name: 'view app.open_orders' } },
+    ],
     besides: ['view'],
   },
   {
     kind: 'view-trigger',
     sql: `${viewSql}
       create trigger tr instead of insert on app.open_orders for each row execute function app.notice()`,
-    found: [{ name: 'trigger tr on view app.open_orders', via: 'view app.open_orders' }],
+    found: [
+      {
+        name: 'trigger tr on view app.open_orders',
+        via: { oid: expect.any(Number), name: 'view app.open_orders' },
+      },
+    ],
     besides: ['view'],
   },
   {
     kind: 'view-rule',
     sql: `${viewSql} create rule r as on insert to app.open_orders do instead nothing`,
-    found: [{ name: 'rule r on view app.open_orders', via: 'view app.open_orders' }],
+    found: [
+      {
+        name: 'rule r on view app.open_orders',
+        via: { oid: expect.any(Number), name: 'view app.open_orders' },
+      },
+    ],
     besides: ['view'],
   },
   {
@@ -152,7 +164,12 @@ const cases: readonly Case[] = [
   {
     kind: 'function-row-type',
     sql: `${viewSql} create function app.of(o app.open_orders) returns int language sql as 'select 1'`,
-    found: [{ name: 'function app.of(app.open_orders)', via: 'view app.open_orders' }],
+    found: [
+      {
+        name: 'function app.of(app.open_orders)',
+        via: { oid: expect.any(Number), name: 'view app.open_orders' },
+      },
+    ],
     besides: ['view'],
   },
   {

@@ -3,7 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { MigrateOptions } from '../../src/run/run-options.js';
 import type { PlanOptions } from '../../src/api/plan.js';
-import { aPlan } from '../report/a-plan.js';
+import { aNativePlan, aPlan } from '../report/a-plan.js';
+import { refusedFor } from '../../src/model/plan.js';
 import { aResult } from './a-result.js';
 import { invoke } from './invoke.js';
 
@@ -139,10 +140,7 @@ test('the defaults and the units of run', async () => {
 
 test('plan prints the plan; a refused one ends with 3', async () => {
   const plan = (options: PlanOptions) =>
-    Promise.resolve({
-      ...aPlan,
-      verdict: options.request.rewrite ? ('refused' as const) : ('copy' as const),
-    });
+    Promise.resolve(options.request.rewrite ? refusedFor(aPlan, []) : aPlan);
   const human = await invoke(['plan', ...shape], { library: { plan } });
   expect(human.exitCode).toBe(0);
   expect(human.stdout.lines[0]).toContain('public.orders: copy');
@@ -161,7 +159,7 @@ describe('plan takes the line of run', () => {
   let asked: PlanOptions | undefined;
   const planAs = (verdict: 'copy' | 'native') => (options: PlanOptions) => {
     asked = options;
-    return Promise.resolve({ ...aPlan, verdict });
+    return Promise.resolve(verdict === 'copy' ? aPlan : aNativePlan);
   };
 
   test('and hands on the same settings', async () => {

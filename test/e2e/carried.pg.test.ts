@@ -4,7 +4,7 @@
  */
 import { inWords } from '../../src/advice.js';
 import { describe, expect, inject, test } from 'vitest';
-import { plan } from '../../src/index.js';
+import { describePlan, plan } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase } from '../support/database.js';
 import { completeChange, failure, request, runChange, type ChangeInput } from '../support/migration.js';
@@ -328,10 +328,12 @@ describe('what cannot follow is refused by its name', () => {
         n longer references orders (n));
       insert into orders values (1);`);
     const warnings = async (alter: string[]): Promise<string[]> => {
-      const { warnings: all } = await plan({
-        connection: { url: db.url },
-        request: request({ table: 'orders', alter, rewrite: true }),
-      });
+      const { warnings: all } = describePlan(
+        await plan({
+          connection: { url: db.url },
+          request: request({ table: 'orders', alter, rewrite: true }),
+        }),
+      );
       return all.filter(({ code }) => code === 'referencing-types').map(({ message }) => message);
     };
     expect(await warnings([])).toEqual([]);

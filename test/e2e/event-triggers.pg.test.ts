@@ -3,7 +3,7 @@
  * is told by their names before anything is copied, and nothing is left behind.
  */
 import { describe, expect, inject, test } from 'vitest';
-import { abort, finalize, plan } from '../../src/index.js';
+import { describePlan, abort, finalize, plan } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { allAtOnce, base as carriedBase, common } from './carried.js';
@@ -112,7 +112,8 @@ describe('what event triggers add to new tables', () => {
       alter table orders alter column id type bigint;
       create view notes with (security_barrier) as select id, note from orders`);
 
-    const { warnings } = await plan({ connection: { url: original.url }, request: request(change) });
+    const planned = await plan({ connection: { url: original.url }, request: request(change) });
+    const { warnings } = describePlan(planned);
     expect(warnings.find(({ code }) => code === 'event-trigger')?.message).toContain(
       'forced row level security; row level security; policy everybody; rule no_delete; trigger audit',
     );

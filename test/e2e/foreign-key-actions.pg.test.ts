@@ -2,6 +2,7 @@
  * Actions on the table's own foreign keys beside a change that needs a copy: PostgreSQL is the oracle for their names, what they
  * reference and whether they are valid; rows that violate a new one are named before the swap.
  */
+import { copyPlan } from '../plan/copy-plan.js';
 import { describe, expect, inject, test } from 'vitest';
 import { plan } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
@@ -237,13 +238,13 @@ describe('what cannot be', () => {
     const second = await plan(input);
     expect(second).toMatchObject({ verdict: 'copy', reasons: [{ code: 'rewrites-table' }] });
     expect(
-      second.lockSet.map(({ role, name, why }) => `${role} ${name.schema}.${name.name}: ${why}`),
+      copyPlan(second).lockSet.map(({ role, name, reason }) => [role, `${name.schema}.${name.name}`, reason]),
     ).toEqual([
-      'table app.t: apply the rest and swap the tables',
-      'referenced table closed.p: foreign key t_c_fkey references it',
-      'referenced table public.parent: foreign key goes references it',
+      ['table', 'app.t', { code: 'table' }],
+      ['referenced table', 'closed.p', { code: 'referenced-key', name: 't_c_fkey' }],
+      ['referenced table', 'public.parent', { code: 'referenced-key', name: 'goes' }],
     ]);
-    expect(second.dependents.filter(({ treatment }) => treatment === 'dropped')).toMatchObject([
+    expect(second.dependents.filter(({ fate }) => fate.treatment === 'dropped')).toMatchObject([
       { kind: 'foreign-key-out' },
     ]);
     const { events } = await runChange(db, change, { url: owner.url });

@@ -1,4 +1,5 @@
 /** What was true, or was written, at another time than now: ALTER TABLE does not look again, and a copy must not either. */
+import { copyPlan } from '../plan/copy-plan.js';
 import { expect, test } from 'vitest';
 import { plan } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
@@ -40,7 +41,7 @@ test('checks that held when the rows were written do not stop the copy', async (
     connection: { url: db.url },
     request: request({ table: 't', alter: ['alter column id type bigint'] }),
   });
-  expect(planned.lateChecks).toEqual([
+  expect(copyPlan(planned).lateChecks).toEqual([
     { name: 'Still ok', why: 'not immutable' },
     { name: 'above', why: 'own function' },
     { name: 'day', why: 'not immutable' },

@@ -74,7 +74,7 @@ test('in the way is who holds what conflicts; a transaction counts once for all 
   const locks: Lock[] = [lock, { oid: 200, table: 'public.u', mode: 'SHARE', implicit: false }];
   const holders: LockHolder[] = [
     holder,
-    { ...holder, oid: 200, lockModes: ['ACCESS SHARE', 'SHARE UPDATE EXCLUSIVE', 'SIRead'] },
+    { ...holder, oid: 200, lockModes: ['ACCESS SHARE', 'SHARE UPDATE EXCLUSIVE', 'SI READ'] },
     { ...holder, pid: 8, oid: 200, lockModes: ['ACCESS SHARE'] },
     { ...holder, transaction: '3/5' },
   ];

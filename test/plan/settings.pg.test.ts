@@ -1,6 +1,6 @@
 /** A plan under the settings that a run would be given says what that run says. */
 import { expect, test } from 'vitest';
-import { plan, type ChangeRequest, type RunSettings } from '../../src/index.js';
+import { plan, type ChangeRequest, type RunSettings, describePlan } from '../../src/index.js';
 import { createDatabase } from '../support/database.js';
 import { failure, request, runChange } from '../support/migration.js';
 
@@ -38,7 +38,7 @@ test('native, max-hold, and what is out of range', async () => {
 
   const wide = request({ table: 'many', alter: ['alter column id type bigint'] });
   const longHold = async (settings: Partial<RunSettings>): Promise<string | undefined> =>
-    (await planned(wide, settings)).warnings.find(({ code }) => code === 'long-hold')?.message;
+    describePlan(await planned(wide, settings)).warnings.find(({ code }) => code === 'long-hold')?.message;
   expect(await longHold({ maxHoldMs: 100 })).toMatch(
     /--max-hold \(100 ms\) is rolled back: give --max-hold \d00,/,
   );

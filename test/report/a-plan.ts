@@ -1,7 +1,27 @@
 /** A plan as for the demo's change, for renderers. */
-import type { Plan } from '../../src/model/plan.js';
+import type { ForeignKey } from '../../src/model/definitions.js';
+import type { CopyPlan, NativePlan } from '../../src/model/plan.js';
+import type { PlannedDependent } from '../../src/model/dependent.js';
+import { column, index, noDefinitions, shape } from '../plan/shapes.js';
 
-export const aPlan: Plan = {
+const source = shape(
+  [column(1, 'id'), column(2, 'total', { type: 'numeric(10,2)' }), column(3, 'note', { type: 'text' })],
+  { name: { schema: 'public', name: 'orders' }, oid: 100 },
+);
+
+const openOrders: PlannedDependent = {
+  kind: 'view',
+  catalog: 'pg_class',
+  oid: 200,
+  name: 'view public.open_orders',
+  via: null,
+  extension: null,
+  fate: { treatment: 'recreated', how: 'view-replaced' },
+};
+
+export const aPlan: CopyPlan = {
+  verdict: 'copy',
+  how: 'copy',
   table: { schema: 'public', name: 'orders' },
   request: {
     table: 'orders',
@@ -10,11 +30,10 @@ export const aPlan: Plan = {
     set: [],
     rewrite: false,
   },
-  verdict: 'copy',
   reasons: [
     { code: 'rewrites', message: 'changing the type of id from integer to bigint rewrites the table' },
   ],
-  nativeStatements: ['alter table orders alter column id type bigint'],
+  statements: ['alter table orders alter column id type bigint'],
   columns: [
     {
       target: 'id',
@@ -67,57 +86,39 @@ export const aPlan: Plan = {
   ],
   key: {
     index: 'orders_pkey',
-    columns: [],
+    columns: [{ name: 'id', type: 'integer', collation: null, targetName: 'id', targetType: 'bigint' }],
     projection: { alias: 'orders', layers: [] },
     needsHelperIndex: false,
   },
-  projection: null,
-  source: null,
-  target: null,
-  definitions: null,
+  projection: { alias: 'orders', layers: [] },
+  source,
+  target: {
+    ...source,
+    indexes: [index('orders_pkey', ['id']), index('orders_customer_id_idx', ['customer_id'])],
+  },
+  definitions: { source: noDefinitions, target: noDefinitions },
   serials: [],
-  lockSet: [],
-  steps: [
-    { phase: 'prepare', what: 'create the change log and the triggers' },
-    { phase: 'copy', what: 'copy all rows in chunks' },
-    { phase: 'cutover', what: 'swap the tables' },
-  ],
-  locks: [
+  lateChecks: [],
+  checkedForeignKeys: [],
+  lockSet: [
     {
-      phase: 'prepare',
-      table: 'public.orders',
-      role: 'table',
-      mode: 'SHARE ROW EXCLUSIVE',
-      why: 'create the triggers',
-      blocks: 'writes',
-      duration: 'a few ms',
+      oid: 200,
+      name: { schema: 'public', name: 'open_orders' },
+      kind: 'view',
+      role: 'view',
+      mode: 'ACCESS EXCLUSIVE',
+      reason: { code: 'view-replaced' },
     },
     {
-      phase: 'cutover',
-      table: 'public.orders',
+      oid: 100,
+      name: { schema: 'public', name: 'orders' },
+      kind: 'table',
       role: 'table',
       mode: 'ACCESS EXCLUSIVE',
-      why: 'the swap',
-      blocks: 'reads and writes',
-      duration: 'a few ms',
+      reason: { code: 'table' },
     },
   ],
-  dependents: [
-    { kind: 'index', name: 'public.orders_pkey', treatment: 'carried', why: 'built on the shadow' },
-    {
-      kind: 'index',
-      name: 'public.orders_customer_id_idx',
-      treatment: 'carried',
-      why: 'built on the shadow',
-    },
-    { kind: 'comment', name: '2 comments', treatment: 'carried', why: 'on the shadow' },
-    {
-      kind: 'view',
-      name: 'public.open_orders',
-      treatment: 'recreated',
-      why: 'it binds to the old table',
-    },
-  ],
+  dependents: [openOrders],
   obstacles: [
     {
       pid: 4711,
@@ -126,16 +127,19 @@ export const aPlan: Plan = {
       application: 'psql',
       state: 'idle in transaction',
       transactionSeconds: 32,
-      lockModes: ['AccessShareLock'],
+      lockModes: ['ACCESS SHARE'],
     },
-  ],
-  warnings: [
     {
-      code: 'prepared-statements',
-      message:
-        'prepared SELECT * fails once with 0A000: this is a longer text that does not fit into the width of the terminal',
+      pid: 0,
+      backendType: 'prepared transaction',
+      user: 'app',
+      application: 'order 7',
+      state: null,
+      transactionSeconds: null,
+      lockModes: [],
     },
   ],
+  warnings: [{ code: 'identity', facts: { columns: ['id'] } }],
   estimates: {
     rows: 3_000_000,
     tableBytes: 612_368_384,
@@ -144,8 +148,133 @@ export const aPlan: Plan = {
     diskNeededBytes: 864_026_624,
     holdMs: 4,
   },
-  endsTheRun: ['columns changed'],
-  rollback: ['before the swap: pg-ghost abort', 'after it: the old table is kept until pg-ghost finalize'],
   settings: {},
   server: { version: 180_004, inRecovery: false },
 };
+
+/** The same table, and a change of its catalog only. */
+export const aNativePlan: NativePlan = {
+  verdict: 'native',
+  how: 'native',
+  table: aPlan.table,
+  request: aPlan.request,
+  reasons: [],
+  statements: ['ALTER TABLE public.orders ADD COLUMN x integer'],
+  source,
+  columns: [],
+  key: null,
+  statementLocks: [{ mode: 'ACCESS EXCLUSIVE', actions: ['ADD COLUMN x integer'] }],
+  around: null,
+  lockSet: [],
+  dependents: [],
+  obstacles: [],
+  warnings: [],
+  estimates: {
+    rows: null,
+    tableBytes: 8192,
+    indexBytes: 0,
+    toastBytes: 0,
+    diskNeededBytes: 0,
+    holdMs: null,
+  },
+  settings: {},
+  server: { version: 180_004, inRecovery: false },
+};
+
+function childKey(name: string, oid: number): ForeignKey {
+  return {
+    oid,
+    name: 'fk',
+    tableOid: 1000 + oid,
+    table: { schema: 'public', name },
+    tableOwner: 'app',
+    partitioned: false,
+    columns: ['order_id'],
+    columnTypes: ['integer'],
+    columnCollations: [null],
+    tableUnlogged: false,
+    referencesOid: source.oid,
+    references: source.name,
+    referencesPartitioned: false,
+    referencedColumns: ['id'],
+    referencedTypes: ['integer'],
+    referencedCollations: [null],
+    referencesUnlogged: false,
+    period: false,
+    match: 'simple',
+    onUpdate: 'no action',
+    onDelete: 'no action',
+    setColumns: [],
+    deferrable: false,
+    initiallyDeferred: false,
+    validated: true,
+    enforced: true,
+    comment: null,
+    disabled: false,
+  };
+}
+
+/** With that many tables that reference this one. */
+export function crowded(size: number): CopyPlan {
+  const nameOf = (position: number): string => `child_${String(position).padStart(5, '0')}`.padEnd(63, 'x');
+  const keys = Array.from({ length: size }, (_, position) => childKey(nameOf(position), position));
+  return {
+    ...aPlan,
+    source: {
+      ...source,
+      sequences: [
+        {
+          oid: 300,
+          name: { schema: 'public', name: 'orders_id_seq' },
+          column: 'id',
+          identity: false,
+          type: 'integer',
+          start: '1',
+          increment: '1',
+          min: '1',
+          max: '2147483647',
+          cache: '1',
+          cycle: false,
+          owner: 'app',
+          grants: [],
+          comment: null,
+          unlogged: false,
+        },
+      ],
+    },
+    definitions: { source: noDefinitions, target: { ...noDefinitions, foreignKeysIn: keys } },
+    lockSet: [
+      ...keys.map(({ tableOid, table }) => ({
+        oid: tableOid,
+        name: table,
+        kind: 'table' as const,
+        role: 'referencing table' as const,
+        mode: 'ACCESS EXCLUSIVE' as const,
+        reason: { code: 'referencing-key' as const, name: 'fk' },
+      })),
+      ...aPlan.lockSet.filter(({ role }) => role === 'table'),
+    ],
+    dependents: keys.map(({ oid, table }) => ({
+      kind: 'foreign-key-in',
+      catalog: 'pg_constraint',
+      oid,
+      name: `constraint fk on table public.${table.name}`,
+      via: null,
+      extension: null,
+      fate: { treatment: 'recreated', how: 'foreign-key-validated' },
+    })),
+    warnings: [
+      {
+        code: 'referencing-types',
+        facts: {
+          columns: keys.map(({ table }) => ({
+            table,
+            column: 'order_id',
+            type: 'integer',
+            references: 'bigint',
+          })),
+        },
+      },
+    ],
+  };
+}

@@ -45,7 +45,7 @@ export const blocker: EventMap['lock:missed']['blockers'][number] = {
   application: 'psql',
   state: 'idle in transaction',
   transactionSeconds: 32,
-  lockModes: ['AccessShareLock'],
+  lockModes: ['ACCESS SHARE'],
 };
 
 export function after(...events: MigrationEvent[]): ProgressState {

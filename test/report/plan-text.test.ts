@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import type { LockRole } from '../../src/model/lock-set.js';
-import type { Plan, PlannedLock } from '../../src/model/plan.js';
+import { refusedFor, type CopyPlan } from '../../src/model/plan.js';
 import { plainLook } from '../../src/report/paint.js';
 import { planObject } from '../../src/report/plan-json.js';
+import { describePlan } from '../../src/report/plan/describe-plan.js';
 import { renderPlan } from '../../src/report/plan-text.js';
 import { grid } from '../../src/report/text-layout.js';
 import { textWidth } from '../../src/report/text-width.js';
-import { aPlan } from './a-plan.js';
+import { aNativePlan, aPlan, crowded } from './a-plan.js';
 
 test('a plan to copy', () => {
   expect(renderPlan(aPlan, plainLook)).toBe(
@@ -26,50 +26,76 @@ Size
   needs about 824 MB of disk while it runs; WAL not counted
 
 Steps
-  prepare  create the change log and the triggers
-           SHARE ROW EXCLUSIVE on public.orders
-             blocks writes, a few ms; create the triggers
-  copy     copy all rows in chunks
-  cutover  swap the tables
-           ACCESS EXCLUSIVE on public.orders
-             blocks reads and writes, a few ms; the swap
+  prepare   record the migration; build the empty new table; log the keys (id) of every write to
+            public.orders by trigger
+            SHARE ROW EXCLUSIVE on public.orders
+              blocks writes, a moment, with a short lock_timeout and retries; create the trigger
+              that logs keys
+  copy      copy public.orders block by block into the new table, which has no index yet
+            ACCESS SHARE on public.orders
+              blocks nothing, one chunk at a time; read the rows
+  purge     delete from the new table what was written to meanwhile, as the log says
+  index     build 2 indexes on the new table: orders_pkey, orders_customer_id_idx
+  catch-up  apply the logged keys until little is left
+            ACCESS SHARE on public.orders
+              blocks nothing, one batch at a time; read the rows that changed
+  settle    vacuum and analyze the new table
+  verify    compare every row of the new table with public.orders, as the change maps it; the log
+            goes on being applied (--verify)
+            ACCESS SHARE on public.orders
+              blocks nothing, one piece at a time; read the rows
+  cutover   under one short lock: apply the rest, move public.orders to ghost_old_<id>, and the new
+            table to its place, with all that hangs on it
+            ACCESS EXCLUSIVE on public.orders, and on view public.open_orders
+              blocks reads and writes, milliseconds, at most --max-hold; a moment, with a short
+              lock_timeout and retries; apply the rest and swap the tables
 
 In the way now
-  pid 4711  app, psql  idle in transaction  open for 32s  holds AccessShareLock
+  pid 4711              app, psql     idle in transaction  open for 32s  holds ACCESS SHARE
+  prepared transaction  app, order 7  old transaction, no lock on the table
 
 What depends on it
   recreated in the swap (1)
-    view  public.open_orders
-          it binds to the old table
+    view  view public.open_orders
+          its query is replaced in the swap; owner, grants and all else stay
   carried (3)
-    index    public.orders_pkey, public.orders_customer_id_idx
-             built on the shadow
-    comment  2 comments
-             on the shadow
+    index  public.orders_pkey, public.orders_customer_id_idx
+           built on the new table under the same name
+    owner  app
+           owns the new table
 
 Warnings
-  ! prepared SELECT * fails once with 0A000: this is a longer text that does not fit into the width
-    of the terminal
+  ! identity column id: the values are copied as they are, and the sequence goes on where it stands
+    at the swap
 
 What ends the run
-  - columns changed
+  - columns added, dropped, renamed or retyped; the table renamed, moved or dropped; inheritance;
+    whatever else a plan refuses
+  - the key orders_pkey (id) dropped; the capture triggers touched. All other DDL is followed
 
 How to go back
-  - before the swap: pg-ghost abort
-  - after it: the old table is kept until pg-ghost finalize
+  - before the cutover: pg-ghost abort ID removes everything again; the table was never touched
+  - after it the old table is kept as ghost_old_<id>."orders" until pg-ghost finalize ID. It does
+    not follow later writes in this release: rows written after the swap are not in it
+  - to go back all the same, in one transaction: create schema set_aside; alter sequence ... owned
+    by none (serial columns); alter table "public"."orders" set schema set_aside; alter table
+    ghost_old_<id>."orders" set schema "public"; alter sequence ... owned by the old table's column
+    again. What was written since is in set_aside."orders"
+  - views, SQL bodies, foreign keys, publications and extended statistics are with the new table
+    then, and have to be made again for the old one; its triggers, rules and policies it still has
+  - an identity column has a sequence of its own in each table: set the old one with setval() in the
+    same transaction
 `.trim(),
   );
 });
 
 test('a refused plan says why and what to do, and nothing of what will not happen', () => {
   const refused = {
-    ...aPlan,
-    verdict: 'refused' as const,
-    reasons: [
+    ...refusedFor(aPlan, [
       { code: 'a', message: 'view public.a reads it', hint: 'drop the view' },
       { code: 'a', message: 'view public.b reads it', hint: 'drop the view' },
       { code: 'b', message: 'it has no key' },
-    ],
+    ]),
     warnings: [],
     estimates: null,
   };
@@ -88,29 +114,7 @@ public.orders: refused, this change cannot be made; nothing was changed
 });
 
 test('a native plan shows the statements', () => {
-  const native = {
-    ...aPlan,
-    verdict: 'native' as const,
-    endsTheRun: [],
-    reasons: [],
-    nativeStatements: ['ALTER TABLE public.orders ADD COLUMN x integer'],
-    columns: [],
-    steps: [],
-    locks: [],
-    dependents: [],
-    obstacles: [],
-    warnings: [],
-    rollback: [],
-    estimates: {
-      rows: null,
-      tableBytes: 8192,
-      indexBytes: 0,
-      toastBytes: 0,
-      diskNeededBytes: 0,
-      holdMs: null,
-    },
-  };
-  expect(renderPlan(native, plainLook)).toBe(
+  expect(renderPlan(aNativePlan, plainLook)).toBe(
     `
 public.orders: native, PostgreSQL changes the table itself, without rewriting it
 
@@ -120,53 +124,19 @@ Size
 Statements
   ALTER TABLE public.orders ADD COLUMN x integer;
 
+Steps
+  native  ACCESS EXCLUSIVE on public.orders
+            blocks reads and writes, a moment: only the catalog changes; ADD COLUMN x integer
+
 In the way now
   nothing: no session that can be seen holds a lock or an old transaction
+
+How to go back
+  - the change is made in place on public.orders in one transaction: an error leaves nothing behind,
+    but once committed only another ALTER TABLE undoes it, and dropped columns are gone
 `.trim(),
   );
 });
-
-/** As many things of every kind as `size` on one table, as `plan` makes them. */
-function crowded(size: number): Plan {
-  const name = (index: number): string => `child_${String(index).padStart(5, '0')}`.padEnd(63, 'x');
-  const tables = Array.from({ length: size }, (_, index) => `public.${name(index)}`);
-  const lock = (phase: string, table: string, mode: string, role: LockRole): PlannedLock => ({
-    phase,
-    table,
-    role,
-    mode,
-    why: `for ${table}`,
-    blocks: mode === 'ACCESS EXCLUSIVE' ? 'reads and writes' : 'nothing',
-    duration: role === 'table' ? 'milliseconds' : 'in the same transaction',
-  });
-  return {
-    ...aPlan,
-    steps: [
-      ...aPlan.steps,
-      {
-        phase: 'validate',
-        what: `validate ${tables.join(', ')}`,
-        brief: `validate ${tables[0]} and ${size - 1} more`,
-      },
-    ],
-    locks: [
-      ...tables.map((table) => lock('cutover', table, 'ACCESS EXCLUSIVE', 'referencing table')),
-      lock('cutover', 'public.orders', 'ACCESS EXCLUSIVE', 'table'),
-      lock('cutover', 'public.orders_id_seq', 'ACCESS EXCLUSIVE', 'sequence'),
-      ...tables.flatMap((table) => [
-        lock('validate', table, 'SHARE UPDATE EXCLUSIVE', 'referencing table'),
-        lock('validate', 'public.orders', 'ROW SHARE', 'table'),
-      ]),
-    ],
-    dependents: tables.map((table) => ({
-      kind: 'foreign-key-in',
-      name: `constraint fk on table ${table}`,
-      treatment: 'recreated',
-      why: 'added NOT VALID in the swap',
-    })),
-    warnings: [{ code: 'many', message: tables.join(', '), brief: 'many' }],
-  };
-}
 
 test('many locks of a kind are counted, and named when asked for', () => {
   const text = renderPlan(crowded(600), plainLook);
@@ -174,15 +144,17 @@ test('many locks of a kind are counted, and named when asked for', () => {
     `
             ACCESS EXCLUSIVE on public.orders, on 600 referencing tables, and on sequence
               public.orders_id_seq; --verbose lists them
-              blocks reads and writes, milliseconds; for public.orders
+              blocks reads and writes, milliseconds, at most --max-hold; a moment, with a short
+              lock_timeout and retries; apply the rest and swap the tables
 `,
   );
   expect(text).toContain('SHARE UPDATE EXCLUSIVE on 600 referencing tables; --verbose lists them');
   expect(text).toContain('recreated in the swap (600)');
   expect(text).toMatch(/and 596\s+more \(--verbose lists them\)/);
-  expect(text.split('\n').length).toBeLessThan(90);
+  expect(text.split('\n').length).toBeLessThan(110);
   const verbose = renderPlan(crowded(600), { ...plainLook, width: 200 }, { verbose: true });
-  for (const { table, mode } of crowded(600).locks) expect(verbose).toContain(`${mode} on ${table}:`);
+  for (const { table, mode } of describePlan(crowded(600)).locks)
+    expect(verbose).toContain(`${mode} on ${table}:`);
   expect(verbose).not.toContain('--verbose');
 });
 
@@ -202,7 +174,7 @@ test('the time for the text grows with what it tells', () => {
 
 test('a narrow terminal gets whole names', () => {
   const long = 'ä'.repeat(30) + 'x_y';
-  const plan: Plan = {
+  const plan: CopyPlan = {
     ...aPlan,
     table: { schema: 'Ein Schema', name: long },
     columns: [
@@ -216,16 +188,16 @@ test('a narrow terminal gets whole names', () => {
       },
       ...aPlan.columns,
     ],
-    locks: [
+    lockSet: [
       {
-        phase: 'cutover',
-        table: `"Ein Schema"."${long} und noch"`,
+        oid: 200,
+        name: { schema: 'Ein Schema', name: `${long} und noch` },
+        kind: 'view',
         role: 'view',
         mode: 'ACCESS EXCLUSIVE',
-        why: 'its query is replaced',
-        blocks: 'reads and writes',
-        duration: 'in the same transaction',
+        reason: { code: 'view-replaced' },
       },
+      ...aPlan.lockSet.filter(({ role }) => role === 'table'),
     ],
   };
   const lines = renderPlan(plan, { ...plainLook, width: 60 }).split('\n');
@@ -247,26 +219,51 @@ test('wide letters take two columns', () => {
 });
 
 test('the plan as JSON has what scripts rely on', () => {
-  expect(planObject(aPlan)).toMatchObject({
+  const { obstacles, ...object } = planObject(aPlan);
+  expect(object).toMatchObject({
     table: 'public.orders',
     verdict: 'copy',
     reasons: aPlan.reasons,
     columns: aPlan.columns,
-    locks: aPlan.locks,
-    steps: aPlan.steps,
-    dependents: aPlan.dependents,
-    warnings: aPlan.warnings,
     estimates: aPlan.estimates,
+    nativeStatements: aPlan.statements,
+    key: { index: 'orders_pkey', columns: ['id'] },
+    warnings: [
+      {
+        code: 'identity',
+        message:
+          'identity column id: the values are copied as they are, and the sequence goes on where it stands at the swap',
+      },
+    ],
   });
+  expect(object['locks']).toContainEqual({
+    phase: 'cutover',
+    table: 'public.open_orders',
+    role: 'view',
+    mode: 'ACCESS EXCLUSIVE',
+    why: 'its query is replaced',
+    blocks: 'reads and writes',
+    duration: 'in the same transaction',
+  });
+  expect(object['dependents']).toContainEqual({
+    kind: 'view',
+    name: 'view public.open_orders',
+    object: { catalog: 'pg_class', oid: 200 },
+    treatment: 'recreated',
+    why: 'its query is replaced in the swap; owner, grants and all else stay',
+  });
+  // A prepared transaction has no process.
+  expect(obstacles).toMatchObject([{ pid: 4711 }, { pid: null, backendType: 'prepared transaction' }]);
 });
 
 test('scripts get every name', () => {
   const { steps, locks, warnings, dependents } = planObject(crowded(600));
-  const { steps: all, ...plan } = crowded(600);
+  const told = describePlan(crowded(600));
+  expect(told.warnings[0]?.brief).toContain('--verbose lists them');
   expect({ steps, locks, warnings, dependents }).toEqual({
-    steps: all.map(({ phase, what }) => ({ phase, what })),
-    locks: plan.locks,
-    warnings: plan.warnings.map(({ code, message }) => ({ code, message })),
-    dependents: plan.dependents,
+    steps: told.steps.map(({ phase, what }) => ({ phase, what })),
+    locks: told.locks,
+    warnings: told.warnings.map(({ code, message }) => ({ code, message })),
+    dependents: told.dependents,
   });
 });

@@ -133,7 +133,7 @@ migration 7  public.orders → ghost_new_7.orders  0:12
 ✔ verify
 ● cutover    backlog 3 · 39,000 keys/s · batches of 120ms
              lock for the swap: try 1: not obtained, next in 250ms
-             held by pid 4711 (psql, user app, idle in transaction, open for 32s, AccessShareLock)
+             held by pid 4711 (psql, user app, idle in transaction, open for 32s, ACCESS SHARE)
 `.trim(),
   );
 });
@@ -181,7 +181,7 @@ migration 7  public.orders -> ghost_new_...  0:00
 
 test('who stands in the way', () => {
   expect(blockerText(blocker)).toBe(
-    'pid 4711 (psql, user app, idle in transaction, open for 32s, AccessShareLock)',
+    'pid 4711 (psql, user app, idle in transaction, open for 32s, ACCESS SHARE)',
   );
   expect(
     blockerText({
@@ -192,5 +192,5 @@ test('who stands in the way', () => {
       state: null,
       transactionSeconds: null,
     }),
-  ).toBe('pid 4711 (autovacuum worker, AccessShareLock)');
+  ).toBe('pid 4711 (autovacuum worker, ACCESS SHARE)');
 });

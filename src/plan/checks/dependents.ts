@@ -140,9 +140,7 @@ const fates: Readonly<Record<DependentKind, Fate | ((dependent: Dependent, facts
           'end that session, or drop it there',
         );
       }
-      return view.how === 'replace'
-        ? recreated('view-replaced')
-        : recreated('view-recreated');
+      return view.how === 'replace' ? recreated('view-replaced') : recreated('view-recreated');
     },
     'materialized-view': (_, { request }) =>
       request.matviews === 'recreate'
@@ -225,9 +223,7 @@ function foreignKey(dependent: Dependent, { before, after, serverVersion }: Depe
   if (key.partitioned && serverVersion < partitionedNotValidSince) {
     return refused('a foreign key of a partitioned table cannot be added NOT VALID before PostgreSQL 18');
   }
-  return key.validated
-    ? recreated('foreign-key-validated')
-    : recreated('foreign-key-as-it-was');
+  return key.validated ? recreated('foreign-key-validated') : recreated('foreign-key-as-it-was');
 }
 
 function allTables({ kind }: Dependent, { request }: DependentFacts): Fate {

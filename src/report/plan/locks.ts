@@ -125,11 +125,7 @@ const reasons: Readonly<Record<LockReason['code'], (name: string) => string>> = 
   'referenced-key': (name) => `foreign key ${name} references it`,
 };
 
-function ofSet(
-  phase: string,
-  { name, role, mode, reason }: LockTarget,
-  texts: typeof reasons,
-): PlanLock {
+function ofSet(phase: string, { name, role, mode, reason }: LockTarget, texts: typeof reasons): PlanLock {
   const why = texts[reason.code]('name' in reason ? reason.name : '');
   return lock({ phase, table: name, role, mode, why, duration: 'in the same transaction' });
 }

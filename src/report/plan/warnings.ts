@@ -66,7 +66,10 @@ const texts: {
         `stored generated column ${listed} calls functions that may have been replaced since its values were stored, and a copy computes them anew: here only the first and last blocks were compared. The verification compares every row; with --verify off nothing does, and with --verify sample not all`,
     ),
   'materialized-views': ({ views }) =>
-    told(views.map(displayName), (listed) => `${listed} cannot be read from the swap until the refresh after it is done`),
+    told(
+      views.map(displayName),
+      (listed) => `${listed} cannot be read from the swap until the refresh after it is done`,
+    ),
   'partitions-not-marked': ({ foreignKeys }) =>
     told(
       foreignKeys.map(foreignKeyName),
