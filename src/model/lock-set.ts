@@ -12,9 +12,9 @@ export type LockRole =
 
 /** Why the swap (or a native change) needs the lock; `name` is the policy's, rule's, column's or foreign key's own. */
 export type LockReason =
-  | { readonly code: 'table' | 'view-replaced' | 'view-recreated' }
+  | { readonly because: 'table' | 'view-replaced' | 'view-recreated' }
   | {
-      readonly code: 'policy' | 'rule' | 'default' | 'referencing-key' | 'referenced-key';
+      readonly because: 'policy' | 'rule' | 'default' | 'referencing-key' | 'referenced-key';
       readonly name: string;
     };
 

@@ -240,9 +240,9 @@ describe('what cannot be', () => {
     expect(
       copyPlan(second).lockSet.map(({ role, name, reason }) => [role, `${name.schema}.${name.name}`, reason]),
     ).toEqual([
-      ['table', 'app.t', { code: 'table' }],
-      ['referenced table', 'closed.p', { code: 'referenced-key', name: 't_c_fkey' }],
-      ['referenced table', 'public.parent', { code: 'referenced-key', name: 'goes' }],
+      ['table', 'app.t', { because: 'table' }],
+      ['referenced table', 'closed.p', { because: 'referenced-key', name: 't_c_fkey' }],
+      ['referenced table', 'public.parent', { because: 'referenced-key', name: 'goes' }],
     ]);
     expect(second.dependents.filter(({ fate }) => fate.treatment === 'dropped')).toMatchObject([
       { kind: 'foreign-key-out' },

@@ -195,7 +195,7 @@ test('a narrow terminal gets whole names', () => {
         kind: 'view',
         role: 'view',
         mode: 'ACCESS EXCLUSIVE',
-        reason: { code: 'view-replaced' },
+        reason: { because: 'view-replaced' },
       },
       ...aPlan.lockSet.filter(({ role }) => role === 'table'),
     ],

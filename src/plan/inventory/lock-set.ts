@@ -30,20 +30,23 @@ export function lockSet(
   ): LockTarget => ({ oid, name, kind: 'table', role, mode, reason });
   const elsewhere = [
     ...target.policiesElsewhere.map((each) =>
-      table('reading table', each.tableOid, each.table, { code: 'policy', name: each.name }),
+      table('reading table', each.tableOid, each.table, { because: 'policy', name: each.name }),
     ),
     ...target.rulesElsewhere.map((each) =>
-      table('reading table', each.tableOid, each.table, { code: 'rule', name: each.name }),
+      table('reading table', each.tableOid, each.table, { because: 'rule', name: each.name }),
     ),
     ...target.defaultsElsewhere.map((each) =>
-      table('reading table', each.tableOid, each.table, { code: 'default', name: each.name }),
+      table('reading table', each.tableOid, each.table, { because: 'default', name: each.name }),
     ),
   ];
   const referencing = target.foreignKeysIn.map((key) =>
-    table('referencing table', key.tableOid, key.table, { code: 'referencing-key', name: key.name }),
+    table('referencing table', key.tableOid, key.table, { because: 'referencing-key', name: key.name }),
   );
   const referenced = target.foreignKeysOut.map((key: ForeignKey) =>
-    table('referenced table', key.referencesOid, key.references, { code: 'referenced-key', name: key.name }),
+    table('referenced table', key.referencesOid, key.references, {
+      because: 'referenced-key',
+      name: key.name,
+    }),
   );
   const all = [
     ...target.views.toReversed().map(({ oid, name, how }): LockTarget => ({
@@ -52,11 +55,11 @@ export function lockSet(
       kind: 'view',
       role: 'view',
       mode,
-      reason: { code: how === 'replace' ? 'view-replaced' : 'view-recreated' },
+      reason: { because: how === 'replace' ? 'view-replaced' : 'view-recreated' },
     })),
     ...byName(elsewhere),
     ...byName(referencing),
-    table('table', source.oid, source.name, { code: 'table' }),
+    table('table', source.oid, source.name, { because: 'table' }),
     ...byName(referenced),
   ];
   const seen = new Set<number>();

@@ -114,7 +114,7 @@ export function copyLocks(
 }
 
 /** By what is locked for; `name` is that of the policy, rule, column or foreign key. */
-const reasons: Readonly<Record<LockReason['code'], (name: string) => string>> = {
+const reasons: Readonly<Record<LockReason['because'], (name: string) => string>> = {
   table: () => 'apply the rest and swap the tables',
   'view-replaced': () => 'its query is replaced',
   'view-recreated': () => 'it is dropped and made again',
@@ -126,7 +126,7 @@ const reasons: Readonly<Record<LockReason['code'], (name: string) => string>> = 
 };
 
 function ofSet(phase: string, { name, role, mode, reason }: LockTarget, texts: typeof reasons): PlanLock {
-  const why = texts[reason.code]('name' in reason ? reason.name : '');
+  const why = texts[reason.because]('name' in reason ? reason.name : '');
   return lock({ phase, table: name, role, mode, why, duration: 'in the same transaction' });
 }
 

@@ -81,9 +81,9 @@ const lateCheck = noun<LateCheck>({ name: text, why: z.enum(['not immutable', 'o
 const checkedForeignKey = noun<CheckedForeignKey>({ name: text, operators: texts });
 
 const lockReason: z.ZodType<LockReason> = z.union([
-  z.strictObject({ code: z.enum(['table', 'view-replaced', 'view-recreated']) }),
+  z.strictObject({ because: z.enum(['table', 'view-replaced', 'view-recreated']) }),
   z.strictObject({
-    code: z.enum(['policy', 'rule', 'default', 'referencing-key', 'referenced-key']),
+    because: z.enum(['policy', 'rule', 'default', 'referencing-key', 'referenced-key']),
     name: text,
   }),
 ]);
