@@ -105,17 +105,22 @@ describe('makePlan', () => {
     });
     expect(plan).toMatchObject({
       verdict: 'native',
-      nativeStatements: [
+      statements: [
         'alter table "public"."orders" add column c int',
         'drop index "public"."orders_code"',
         'comment on column "public"."orders".c is $$x$$',
       ],
-      locks: [
-        { table: 'public.orders', mode: 'ACCESS EXCLUSIVE', blocks: 'reads and writes' },
-        { table: 'public.orders', mode: 'ACCESS EXCLUSIVE' },
-        { table: 'public.orders', mode: 'SHARE UPDATE EXCLUSIVE', blocks: 'ddl' },
+      statementLocks: [
+        { mode: 'ACCESS EXCLUSIVE' },
+        { mode: 'ACCESS EXCLUSIVE' },
+        { mode: 'SHARE UPDATE EXCLUSIVE' },
       ],
     });
+    expect(describePlan(plan).locks).toMatchObject([
+      { table: 'public.orders', mode: 'ACCESS EXCLUSIVE', blocks: 'reads and writes' },
+      { table: 'public.orders', mode: 'ACCESS EXCLUSIVE' },
+      { table: 'public.orders', mode: 'SHARE UPDATE EXCLUSIVE', blocks: 'ddl' },
+    ]);
   });
 
   test('leaves nothing behind, not even when it is refused', async () => {
