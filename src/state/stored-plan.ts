@@ -1,5 +1,6 @@
 /** The plan of a migration as it is stored: facts only, parsed when somebody needs them. */
 import type { z } from 'zod';
+import { advice, toDo } from '../advice.js';
 import { FailedError } from '../errors.js';
 import { isOver, isSwapped, type Phase } from '../model/phase.js';
 import type { CopyPlan } from '../model/plan.js';
@@ -65,7 +66,7 @@ function parsed<T>({ id, phase }: PlanRecord, what: string, schema: z.ZodType<T>
         : 'the source is untouched, and nothing was changed',
       hint: wasSwapped(phase)
         ? `go on with the version of pg-ghost that began migration ${id}`
-        : `go on with the version of pg-ghost that began migration ${id}, or pg-ghost abort ${id} and begin anew`,
+        : advice`go on with the version of pg-ghost that began migration ${id}, or ${toDo('abort', id)} and begin anew`,
     },
   );
 }

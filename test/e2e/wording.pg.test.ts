@@ -143,7 +143,7 @@ test('what is stored and does not fit ends the run by its name; status and abort
   expect(error).toMatchObject({
     code: 'state-unreadable',
     message: expect.stringMatching(/migration 1 .*plan\.lockSet: .*plan: /),
-    hint: expect.stringContaining('pg-ghost abort 1'),
+    hint: expect.stringContaining('abort migration 1'),
   });
   expect(await status({ connection })).toMatchObject([{ id: 1, phase: 'purge' }]);
   await abort({ connection }, 1);

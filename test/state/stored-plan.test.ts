@@ -76,7 +76,7 @@ describe('a plan is stored as facts', () => {
       expect(error).toMatchObject({
         code: 'state-unreadable',
         message: expect.stringContaining('migration 7') as string,
-        hint: expect.stringContaining('pg-ghost abort 7') as string,
+        hint: expect.stringContaining('abort migration 7') as string,
       });
       expect(error.message).toContain(where);
     }
