@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Text } from '../../advice.js';
 import type { Refusal } from '../../errors.js';
 import type { ChangeRequest } from '../../model/change-request.js';
 import type { ColumnMapping, SerialFate } from '../../model/column-mapping.js';
@@ -22,9 +23,12 @@ import { definitions, targetDefinitions } from './definitions.js';
 import { listOf, maybeText, noun, qualifiedName, text, texts, whole, yes } from './noun.js';
 import { ownedSequence, tableShape } from './table-shape.js';
 
-export const refusal = noun<Refusal>({ code: text, message: text, hint: text.exactOptional() });
+/** A hint may have actions in it, and is for people alone. */
+const hint = z.union([text, z.looseObject({ say: z.array(z.unknown()) })]) as unknown as z.ZodType<Text>;
 
-export const changeRequest = noun<ChangeRequest>({
+const refusal = noun<Refusal>({ code: text, message: text, hint: z.exactOptional(hint) });
+
+const changeRequest = noun<ChangeRequest>({
   table: text,
   alter: texts,
   statements: texts,
