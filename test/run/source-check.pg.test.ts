@@ -1,9 +1,10 @@
 /** Is the source still what it was when capture began (invariant 12)? Each thing that can be done to it, taken back afterwards. */
+import { planOf } from '../../src/state/stored-plan.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
 import { FailedError } from '../../src/errors.js';
 import { captureOf } from '../../src/run/capture-of.js';
-import { asCopyPlan, type RunContext } from '../../src/run/context.js';
+import type { RunContext } from '../../src/run/context.js';
 import { recordedCheck, SourceAltered, SourceMoved } from '../../src/run/source-check.js';
 import { findMigration } from '../../src/state/migrations.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -26,7 +27,7 @@ beforeAll(async () => {
   [control, session] = await Promise.all([open(), open()]);
   const record = await findMigration(control, 1);
   if (record === null) throw new Error('there is no migration');
-  const plan = asCopyPlan(record.plan);
+  const plan = planOf(record);
   context = {
     id: 1,
     identity: record.identity,
