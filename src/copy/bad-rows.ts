@@ -6,7 +6,7 @@ import { searchByHalves } from '../pieces/halving.js';
 import { blocksRange, halves, tid, type RowRange } from '../pieces/row-range.js';
 import { maxMisfits, type Misfit } from '../stream/misfit.js';
 import { copyRowsSql, copySettings, keyAtSql, lockSourceSql } from './copy-sql.js';
-import type { BlockRange, CopyPlan } from './types.js';
+import type { BlockRange, CopyPlan } from './copy-plan.js';
 
 /**
  * Inserts halves of the chunk again in a transaction that is rolled back, in one snapshot.

@@ -1,5 +1,5 @@
 /** Which blocks are still to be copied. Pure: positions are plain ranges, kept in the state as they are. */
-import type { BlockRange } from './types.js';
+import type { BlockRange } from './copy-plan.js';
 
 /** Sorted, without overlaps, neighbours joined, empty ones gone. */
 export function mergeRanges(ranges: readonly BlockRange[]): BlockRange[] {

@@ -25,8 +25,8 @@ import { misfitError } from '../stream/misfit.js';
 import { findBadRows } from './bad-rows.js';
 import { countBlocks, remainingRanges, takeChunk } from './block-chunks.js';
 import { copyRowsSql, copySettings, lockSourceSql } from './copy-sql.js';
-import { chunkBlocksNow, chunkLimits, startChunkBlocks } from './pace.js';
-import type { BlockRange, CopiedChunk, CopyPlan } from './types.js';
+import { chunkBlocksNow, chunkLimits, startChunkBlocks } from './chunk-size.js';
+import type { BlockRange, CopiedChunk, CopyPlan } from './copy-plan.js';
 
 export type CopyProgress = EventMap['copy:progress'];
 

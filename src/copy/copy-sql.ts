@@ -2,7 +2,7 @@
 import { projectedColumns, projectionSql } from '../sql/projection-sql.js';
 import { ident, identList, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import { tid, type RowRange } from '../pieces/row-range.js';
-import type { CopyPlan } from './types.js';
+import type { CopyPlan } from './copy-plan.js';
 
 /**
  * For a chunk's transaction: JIT would compile the projection anew for every chunk, and a role that has TID scans turned

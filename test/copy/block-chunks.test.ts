@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { countBlocks, mergeRanges, remainingRanges, takeChunk } from '../../src/copy/block-chunks.js';
-import type { BlockRange } from '../../src/copy/types.js';
+import type { BlockRange } from '../../src/copy/copy-plan.js';
 
 const ranges = fc.array(
   fc.tuple(fc.nat(60), fc.nat(20)).map(([from, length]): BlockRange => ({ from, to: from + length })),

@@ -1,8 +1,8 @@
 /** Chunks by block: each row once, with its checkpoint, whatever happens between (invariants 2, 7, 12). */
 import { expect, test } from 'vitest';
 import { mergeRanges } from '../../src/copy/block-chunks.js';
-import { firstChunkBlocks, leastChunkBlocks } from '../../src/copy/pace.js';
-import type { BlockRange } from '../../src/copy/types.js';
+import { firstChunkBlocks, leastChunkBlocks } from '../../src/copy/chunk-size.js';
+import type { BlockRange } from '../../src/copy/copy-plan.js';
 import { Session } from '../../src/db/session.js';
 import { isConnectionLost } from '../../src/db/sqlstate.js';
 import { crewOf } from '../../src/pieces/crew.js';

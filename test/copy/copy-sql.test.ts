@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { copyRowsSql, keyAtSql, lockSourceSql } from '../../src/copy/copy-sql.js';
 import { blocksRange } from '../../src/pieces/row-range.js';
-import type { CopyPlan } from '../../src/copy/types.js';
+import type { CopyPlan } from '../../src/copy/copy-plan.js';
 import { toldForward } from '../../src/stream/stream.js';
 import { sql } from '../../src/sql/quote.js';
 

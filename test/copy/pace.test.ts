@@ -5,7 +5,7 @@ import {
   chunkLimits,
   leastChunkBlocks,
   startChunkBlocks,
-} from '../../src/copy/pace.js';
+} from '../../src/copy/chunk-size.js';
 import { nextSize } from '../../src/pieces/pace.js';
 
 test.each([

@@ -18,7 +18,7 @@ import {
 import { forgetTruncationsStatement } from '../../stream/log-sql.js';
 import { toldForward } from '../../stream/stream.js';
 import type { RunContext } from '../context.js';
-import { runCrew, throttled } from '../crew.js';
+import { runCrew, throttled } from '../run-crew.js';
 import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow-source.js';
 import { SourceAltered, sourceCheck, SourceMoved } from '../source-check.js';

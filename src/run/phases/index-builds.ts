@@ -21,7 +21,7 @@ import { isOn, targetNames } from '../../stream/key-match.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
 import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
-import { runCrew } from '../crew.js';
+import { runCrew } from '../run-crew.js';
 import { runAdjustments } from '../follow-source.js';
 import type { Transition } from '../../model/phase.js';
 

@@ -8,7 +8,7 @@ import { LogApplier } from '../log-applier.js';
 import { forwardStream } from '../apply-facts.js';
 import { whileApplying } from '../background-apply.js';
 import { expectedTarget, type RunContext } from '../context.js';
-import { runCrew, throttled } from '../crew.js';
+import { runCrew, throttled } from '../run-crew.js';
 import type { Transition } from '../../model/phase.js';
 import { differencesFound, verifyPlanOf } from '../verify-facts.js';
 import { findMigration } from '../../state/migrations.js';
