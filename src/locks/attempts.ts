@@ -56,7 +56,7 @@ export interface Asking {
 /** Ends who has been in the way for too long, if `killBlockers` says so. */
 export type EndBlockers = () => Promise<void>;
 
-export interface Search extends Asking {
+export interface LockSearch extends Asking {
   readonly session: Session;
   /** Looks who is in the way, and ends them. */
   readonly watcher: Session;
@@ -96,7 +96,7 @@ export class LockNotObtained extends Error {
 
 /** @param once one try; its harm budget is what is left of the run's */
 export async function attempts<T>(
-  asked: Search,
+  asked: LockSearch,
   once: (step: LockTry, evictAutovacuum: boolean, budgetMs: number) => Promise<Tried<T>>,
 ): Promise<{ value: T; attempts: number; waitedMs: number }> {
   // With those that turn out to be needed: who holds them is in the way as well.
@@ -159,7 +159,10 @@ type Look = () => Promise<Pick<Miss, 'why' | 'reason' | 'blockers'> | null>;
 /** Enough for a backend to die of a signal, mostly. */
 const afterSignalMs = 50;
 
-function looker(search: Search, census: Census): { readonly look: Look; readonly endBlockers: EndBlockers } {
+function looker(
+  search: LockSearch,
+  census: Census,
+): { readonly look: Look; readonly endBlockers: EndBlockers } {
   const { limits, watcher, killBlockers, ready, onKill } = search;
   const { oldTransactionMs } = limits;
   const killer = killBlockers && new BlockerKiller(watcher, killBlockers, onKill ?? (() => {}));
@@ -187,7 +190,7 @@ function looker(search: Search, census: Census): { readonly look: Look; readonly
   return { look, endBlockers: async () => void (killer && (await findAndEnd())) };
 }
 
-async function findInTheWay({ session, watcher, locks }: Search): Promise<InTheWay[]> {
+async function findInTheWay({ session, watcher, locks }: LockSearch): Promise<InTheWay[]> {
   const relations = locks.map(({ oid }) => oid);
   return inTheWay(await lockHolders(watcher, relations, [session.pid, watcher.pid]), locks);
 }

@@ -1,6 +1,6 @@
 /** What is to blame in something that fails as a whole, found by halving it: which row, not just that there is one. */
 
-export interface Search<Part, Failure> {
+export interface HalvingSearch<Part, Failure> {
   /** Does it with all of the part; what went wrong, or null. */
   readonly attempt: (part: Part) => Promise<Failure | null>;
   /** What makes up a part; null when it is but one thing. */
@@ -19,7 +19,7 @@ const searchTimeMs = 30_000;
 /** @throws the signal's reason; what the callbacks throw */
 export async function searchByHalves<Part, Failure>(
   whole: Part,
-  search: Search<Part, Failure>,
+  search: HalvingSearch<Part, Failure>,
 ): Promise<{ readonly timedOut: boolean }> {
   const deadline = performance.now() + (search.withinMs ?? searchTimeMs);
   let timedOut = false;

@@ -5,7 +5,7 @@ const maxGrowth = 1.5;
 /** A clock that saw no time pass would make the ideal size infinite. */
 const shortestMs = 0.1;
 
-export interface Piece {
+export interface TimedPiece {
   readonly size: number;
   readonly durationMs: number;
   /** Of that, what a piece of any size costs: round trips, locks, checks. Absent: nobody measured it. */
@@ -32,7 +32,7 @@ export interface SizeLimits {
  */
 export function nextSize(
   current: number,
-  last: Piece,
+  last: TimedPiece,
   targetMs: number,
   { min = 1, max }: SizeLimits,
 ): number {
@@ -47,7 +47,7 @@ export function nextSize(
 }
 
 /** That takes as long as its overhead. */
-function worthwhileSize({ size, durationMs, overheadMs = durationMs }: Piece): number {
+function worthwhileSize({ size, durationMs, overheadMs = durationMs }: TimedPiece): number {
   return (size * overheadMs) / Math.max(durationMs - overheadMs, shortestMs);
 }
 

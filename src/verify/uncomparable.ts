@@ -3,14 +3,14 @@ import type { Session } from '../db/session.js';
 import { isRowError, isServerError, SqlState, type ServerError } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
 import { keyText } from '../model/key.js';
-import { inTwo, searchByHalves, type NumberRange, type Search } from '../pieces/halving.js';
+import { inTwo, searchByHalves, type NumberRange, type HalvingSearch } from '../pieces/halving.js';
 import { displayName, type SqlQuery } from '../sql/quote.js';
 import type { VerifyPlan } from './verify-plan.js';
 import {
   digestSql,
   fromKeysSql,
   rangeKeysSql,
-  type BlockRange,
+  type ComparedBlocks,
   type KeyPosition,
   type KeyRange,
   type Piece,
@@ -71,8 +71,8 @@ export async function findUncomparable(
 /** The first part that fails and is but one. */
 async function firstOf<Part>(
   whole: Part,
-  split: Search<Part, true>['split'],
-  attempt: Search<Part, true>['attempt'],
+  split: HalvingSearch<Part, true>['split'],
+  attempt: HalvingSearch<Part, true>['attempt'],
 ): Promise<Part | null> {
   const failed: Part[] = [];
   await searchByHalves(whole, {
@@ -93,7 +93,7 @@ function rangeOf(whole: KeyRange, keys: readonly KeyPosition[], { from, to }: Nu
 }
 
 /** Blocks, or one row of one with its key. */
-export type LocatedRows = BlockRange & { readonly key?: KeyPosition };
+export type LocatedRows = ComparedBlocks & { readonly key?: KeyPosition };
 
 /** @param rowsSql of one block */
 export async function rowsOrHalves(

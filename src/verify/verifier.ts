@@ -33,7 +33,7 @@ import {
   digestSql,
   lockSql,
   toKeysSql,
-  type BlockRange,
+  type ComparedBlocks,
   type DifferentRow,
   type Digest,
   type Piece,
@@ -41,14 +41,14 @@ import {
 
 /** A piece was compared. */
 export type VerifyPoint = 'range-verified';
-export type VerifyProgress = EventMap['verify:progress'];
+type VerifyProgress = EventMap['verify:progress'];
 
 /** More keys say no more about what is wrong. */
 export const maxDifferences = 20;
 /** Of a piece that is looked at again; the first look shows the first of them. */
 const recheckLimit = 1000;
 
-export interface VerifyOptions {
+export interface VerifierOptions {
   readonly plan: VerifyPlan;
   readonly mode: VerifyMode;
   /** With `verifySettings`; pinned (invariant 13). */
@@ -81,7 +81,7 @@ export interface VerifyResult {
  *
  * @throws FailedError `row-not-comparable`, `key-text-lossy`; what the callbacks throw; the signal's reason
  */
-export async function compareRows(options: VerifyOptions): Promise<VerifyResult> {
+export async function compareRows(options: VerifierOptions): Promise<VerifyResult> {
   const comparison = new Comparison(options);
   await runPieces(comparison, options.crew);
   return comparison.result;
@@ -100,7 +100,7 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
   #count = 0;
   #differences: DifferentRow[] = [];
 
-  constructor(private readonly options: VerifyOptions) {
+  constructor(private readonly options: VerifierOptions) {
     this.signal = options.signal;
     this.#pieces = Pieces.of(options.plan, options.mode);
     this.pace = { ...this.#pieces.sizes, targetMs: options.pieceTimeMs };
@@ -214,7 +214,7 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
   }
 
   /** Rows whose key is none of `from`'s type are extra rows. */
-  async #compareConvertible(session: Session, blocks: BlockRange): Promise<Result> {
+  async #compareConvertible(session: Session, blocks: ComparedBlocks): Promise<Result> {
     const { plan, signal } = this.options;
     const differences: DifferentRow[] = [];
     await searchByHalves<LocatedRows, InconvertibleKey>(blocks, {

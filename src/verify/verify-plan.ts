@@ -15,7 +15,7 @@ import { ident } from '../sql/quote.js';
 
 export type VerifyMode = 'full' | 'sample';
 
-export interface ComparedColumn {
+interface ComparedColumn {
   readonly name: string;
   /** Over the projection's row, in `to`'s type. */
   readonly expression: string;
@@ -25,7 +25,7 @@ export interface ComparedColumn {
 }
 
 /** A column whose value nobody can foresee. */
-export interface LeftOut {
+interface LeftOut {
   readonly column: string;
   readonly why: string;
 }

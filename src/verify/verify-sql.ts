@@ -43,7 +43,7 @@ export interface KeyRange {
   readonly upTo: KeyPosition | null;
 }
 
-export interface BlockRange {
+export interface ComparedBlocks {
   readonly from: number;
   readonly to: number;
   /** This row alone. */
@@ -53,7 +53,7 @@ export interface BlockRange {
 /** A piece of both tables, or of one whose rows are looked up in the other. */
 export type Piece =
   | { readonly kind: 'range'; readonly range: KeyRange }
-  | { readonly kind: 'from blocks' | 'to blocks'; readonly blocks: BlockRange };
+  | { readonly kind: 'from blocks' | 'to blocks'; readonly blocks: ComparedBlocks };
 
 export interface Digest {
   /** `from` was truncated, and `to` has not followed yet: nothing can be compared. */
@@ -192,7 +192,7 @@ export function differencesSql(plan: VerifyPlan, piece: Piece, limit: number): S
 }
 
 /** Keys of `to` in a piece of blocks, as text, with each row's position. */
-export function toKeysSql(plan: VerifyPlan, blocks: BlockRange): SqlQuery {
+export function toKeysSql(plan: VerifyPlan, blocks: ComparedBlocks): SqlQuery {
   const keys = plan.key.columns.map(({ targetName }) => `t.${ident(targetName)}::text`);
   const values = new Parameters();
   return {
@@ -205,7 +205,7 @@ export function toKeysSql(plan: VerifyPlan, blocks: BlockRange): SqlQuery {
 }
 
 /** Keys of `from` in a piece of blocks, likewise, in the order of `Key.columns`. */
-export function fromKeysSql(plan: VerifyPlan, blocks: BlockRange): SqlQuery {
+export function fromKeysSql(plan: VerifyPlan, blocks: ComparedBlocks): SqlQuery {
   const keys = plan.key.columns.map(({ name }) => `s.${ident(name)}::text`);
   const values = new Parameters();
   return {
@@ -385,7 +385,7 @@ function compareRows(columns: readonly string[], operator: string, bounds: reado
     : `row(${columns.join(', ')}) ${operator} row(${bounds.join(', ')})`;
 }
 
-function blocksWhere(ctid: string, { from, to, tid }: BlockRange, values: Parameters): string {
+function blocksWhere(ctid: string, { from, to, tid }: ComparedBlocks, values: Parameters): string {
   if (tid !== undefined) return `${ctid} OPERATOR(pg_catalog.=) ${values.add(tid)}::pg_catalog.tid`;
   const [first, last] = [values.add(`(${from},0)`), values.add(`(${to},0)`)];
   return `${ctid} OPERATOR(pg_catalog.>=) ${first}::pg_catalog.tid and ${ctid} OPERATOR(pg_catalog.<) ${last}::pg_catalog.tid`;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { inTwo, searchByHalves, type NumberRange, type Search } from '../../src/pieces/halving.js';
+import { inTwo, searchByHalves, type NumberRange, type HalvingSearch } from '../../src/pieces/halving.js';
 import { blocksRange, halves, tid, type RowRange } from '../../src/pieces/row-range.js';
 
 beforeEach(() => {
@@ -14,8 +14,8 @@ afterEach(() => {
 function among(
   bad: readonly number[],
   seen: number[],
-  options: Partial<Search<NumberRange, string>> = {},
-): Search<NumberRange, string> {
+  options: Partial<HalvingSearch<NumberRange, string>> = {},
+): HalvingSearch<NumberRange, string> {
   return {
     attempt: async ({ from, to }) => {
       const first = bad.find((each) => each >= from && each < to);

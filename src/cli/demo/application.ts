@@ -19,7 +19,7 @@ export interface ShopOptions {
 }
 
 /** One statement on `orders`, as the application saw it. */
-export interface Sample {
+interface Sample {
   /** `performance.now()` */
   readonly startedAt: number;
   readonly ms: number;
