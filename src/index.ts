@@ -51,6 +51,7 @@ export type { EventListener, EventMap, EventName, MigrationEvent } from './model
 export type { Blocker } from './model/blocker.js';
 export type { Phase } from './model/phase.js';
 export type { QualifiedName } from './model/name.js';
+export { inWords, type Action, type ActionName, type Text } from './advice.js';
 export {
   CutoverNotObtainedError,
   DifferentError,
