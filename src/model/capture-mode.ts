@@ -3,8 +3,11 @@ import type { LockMode } from './lock-mode.js';
 
 export type CaptureMode = 'triggers';
 
+/** Where there is no other choice. */
+export const defaultCaptureMode: CaptureMode = 'triggers';
+
 export interface CaptureNature {
-  /** Ends the sentence `the keys of every write are logged ...`. */
+  /** Ends the sentence `log the keys of every write ...`. */
   readonly how: string;
   /** On the table, under which it begins. */
   readonly lock: { readonly mode: LockMode; readonly why: string };

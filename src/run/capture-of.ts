@@ -1,7 +1,7 @@
 /** The capture of a migration, as its record says. */
 import type { Capture } from '../capture/capture.js';
 import { openCapture } from '../capture/open-capture.js';
-import type { CaptureMode } from '../model/capture-mode.js';
+import { defaultCaptureMode, type CaptureMode } from '../model/capture-mode.js';
 import { activeSegmentSql, findMigration, type MigrationRecord } from '../state/migrations.js';
 import type { CopyPlan } from '../model/plan.js';
 
@@ -12,7 +12,7 @@ export function captureSuffix({ id }: Pick<MigrationRecord, 'id'>): string {
 
 /** There is no other yet. */
 export function captureMode(_record: Pick<MigrationRecord, 'id'>): CaptureMode {
-  return 'triggers';
+  return defaultCaptureMode;
 }
 
 export function captureOf(record: MigrationRecord, { table, key }: CopyPlan): Capture {

@@ -9,6 +9,7 @@ import { firingAt, readEventTriggers, type EventTrigger } from '../catalog/event
 import { readIntruders } from '../catalog/intruders.js';
 import { readTableShape } from '../catalog/shape.js';
 import { findTable } from '../catalog/table.js';
+import { defaultCaptureMode } from '../model/capture-mode.js';
 import type { TableShape } from '../model/table-shape.js';
 import { conflictStates, isServerError } from '../db/sqlstate.js';
 import type { Session } from '../db/session.js';
@@ -53,7 +54,7 @@ async function rehearse(
   const id = randomInt(1_000_000_000, 2_000_000_000);
   const probe = { schema: clone.schema, name: `ghost_plan_${id}` };
   const other = `${clone.schema}_old`;
-  const capture = openCapture('triggers', {
+  const capture = openCapture(defaultCaptureMode, {
     id,
     identity: randomUUID(),
     suffix: String(id),

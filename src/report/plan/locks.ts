@@ -1,4 +1,5 @@
 /** Every lock that a change takes on a user's table, for people: why, for how long, and what it means for the application. */
+import { captureModes, defaultCaptureMode } from '../../model/capture-mode.js';
 import { toValidate } from '../../model/definitions.js';
 import { blockedBy, type Blocked, type LockMode } from '../../model/lock-mode.js';
 import type { LockReason, LockRole, LockTarget } from '../../model/lock-set.js';
@@ -60,13 +61,14 @@ export function copyLocks(
     holdMs,
   }: Pick<CopyFacts, 'source' | 'lockSet' | 'definitions'> & { readonly holdMs: number | null },
 ): PlanLock[] {
+  const { lock: begin } = captureModes[defaultCaptureMode];
   const own = lockSet.findIndex(({ role }) => role === 'table');
   const onTable = (phase: string, mode: LockMode, why: string, duration: string): PlanLock =>
     lock({ phase, table, role: 'table', mode, why, duration });
   const other = (target: LockTarget): PlanLock => ofSet('cutover', target, reasons);
   const brief = 'a moment, with a short lock_timeout and retries';
   return [
-    onTable('prepare', 'SHARE ROW EXCLUSIVE', 'create the trigger that logs keys', brief),
+    onTable('prepare', begin.mode, begin.why, brief),
     onTable('copy', 'ACCESS SHARE', 'read the rows', 'one chunk at a time'),
     onTable('catch-up', 'ACCESS SHARE', 'read the rows that changed', 'one batch at a time'),
     onTable('verify', 'ACCESS SHARE', 'read the rows', 'one piece at a time'),

@@ -1,4 +1,5 @@
 /** What would happen, in order, phase by phase, for people. */
+import { captureModes, defaultCaptureMode } from '../../model/capture-mode.js';
 import { toValidate, type TakenOff, type TargetDefinitions } from '../../model/definitions.js';
 import type { CopyFacts, NativeFacts } from '../../model/plan.js';
 import type { Key } from '../../model/key.js';
@@ -41,12 +42,13 @@ export function copySteps(
   { target, key, definitions }: Pick<CopyFacts, 'target' | 'definitions'> & { readonly key: Key },
 ): PlanStep[] {
   const name = displayName(table);
+  const capture = captureModes[defaultCaptureMode];
   const indexes = target.indexes.map((index) => index.name);
   const many = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 'es'}`;
   return [
     {
       phase: 'prepare',
-      what: `record the migration; build the empty new table; log the keys (${key.columns.map((column) => column.name).join(', ')}) of every write to ${name} by trigger`,
+      what: `record the migration; build the empty new table; log the keys (${key.columns.map((column) => column.name).join(', ')}) of every write to ${name} ${capture.how}`,
     },
     { phase: 'copy', what: `copy ${name} block by block into the new table, which has no index yet` },
     { phase: 'purge', what: 'delete from the new table what was written to meanwhile, as the log says' },

@@ -1,5 +1,6 @@
 /** How to undo a change, and what undoes its run, for people. */
 import { displayName, ident, qualified } from '../../sql/quote.js';
+import { captureModes, defaultCaptureMode } from '../../model/capture-mode.js';
 import type { Key } from '../../model/key.js';
 import type { QualifiedName } from '../../model/name.js';
 
@@ -25,6 +26,6 @@ export function endsTheRun({ index, columns }: Key): string[] {
   const key = columns.map(({ name }) => name).join(', ');
   return [
     'columns added, dropped, renamed or retyped; the table renamed, moved or dropped; inheritance; whatever else a plan refuses',
-    `the key ${index} (${key}) dropped; the capture triggers touched. All other DDL is followed`,
+    `the key ${index} (${key}) dropped; ${captureModes[defaultCaptureMode].parts} touched. All other DDL is followed`,
   ];
 }
