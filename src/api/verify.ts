@@ -19,7 +19,7 @@ import { setVerification, type MigrationRecord } from '../state/migrations.js';
 import { planOf, targetOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { compareRows } from '../verify/verifier.js';
-import { verifySettings } from '../verify/verify-sql.js';
+import { verifySettings } from '../verify/compare-sql.js';
 import { elsewhere } from './elsewhere.js';
 import { resolveMigration } from '../run/find-table.js';
 import { userSignal } from '../run/interrupt.js';

@@ -1,7 +1,9 @@
 /** SQL of the copy. */
-import { projectedColumns, projectionSql } from '../sql/projection-sql.js';
-import { ident, identList, qualified, sql, type SqlQuery } from '../sql/quote.js';
-import { tid, type RowRange } from '../pieces/row-range.js';
+import type { RowRange } from '../pieces/row-range.js';
+import { withinRows } from '../pieces/row-range-sql.js';
+import { fragment, param, toQuery } from '../sql/fragment.js';
+import { projectedColumns, projectionFragment } from '../sql/projection-sql.js';
+import { ident, identList, qualified, type SqlQuery } from '../sql/quote.js';
 import type { CopyPlan } from './copy-plan.js';
 
 /**
@@ -10,24 +12,17 @@ import type { CopyPlan } from './copy-plan.js';
  */
 export const copySettings: Readonly<Record<string, string>> = { jit: 'off', enable_tidscan: 'on' };
 
-/**
- * Rows in a range of the source into the shadow; one statement is one snapshot.
- * A `Tid Range Scan`: https://www.postgresql.org/docs/current/release-14.html
- */
+/** Rows in a range of the source into the shadow; one statement is one snapshot. */
 export function copyRowsSql(plan: CopyPlan, range: RowRange): SqlQuery {
-  const rows = projectionSql(plan.projection, {
+  const rows = projectionFragment(plan.projection, {
     from: `only ${qualified(plan.from)}`,
-    where:
-      'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid\nand ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid',
+    where: withinRows('ctid', range, '\nand '),
   });
-  return {
-    // OVERRIDING SYSTEM VALUE: GENERATED ALWAYS AS IDENTITY columns get the source's values too.
-    text: sql`
-      insert into ${qualified(plan.to)} (${identList(projectedColumns(plan.projection))})
-      overriding system value
-      ${rows}`,
-    values: [tid(range.from), tid(range.to)],
-  };
+  // OVERRIDING SYSTEM VALUE: GENERATED ALWAYS AS IDENTITY columns get the source's values too.
+  return toQuery(fragment`
+    insert into ${qualified(plan.to)} (${identList(projectedColumns(plan.projection))})
+    overriding system value
+    ${rows}`);
 }
 
 /** Before the check of the source: what was checked stays so until the chunk is committed (invariant 12). */
@@ -38,11 +33,8 @@ export function lockSourceSql(plan: CopyPlan): string {
 /** The key of the row at a position, as text; no row when there is none. */
 export function keyAtSql(plan: CopyPlan, position: string): SqlQuery {
   const columns = plan.key.columns.map((column, index) => `${ident(column.name)}::text as k${index + 1}`);
-  return {
-    text: sql`
-      select ${columns.join(', ')}
-      from only ${qualified(plan.from)}
-      where ctid = $1::tid`,
-    values: [position],
-  };
+  return toQuery(fragment`
+    select ${columns.join(', ')}
+    from only ${qualified(plan.from)}
+    where ctid = ${param(position)}::tid`);
 }

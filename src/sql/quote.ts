@@ -46,15 +46,16 @@ export function displayIdent(name: string): string {
 
 /** Removes the common indentation, so that statements read well both here and in the server's log. */
 export function sql(strings: TemplateStringsArray, ...parts: readonly (string | number)[]): string {
-  const lines = strings[0]?.startsWith('\n') ? strings[0].slice(1) : (strings[0] ?? '');
-  const indent = /^ */.exec(lines)?.[0].length ?? 0;
-  const dedent = (text: string): string =>
-    indent === 0 ? text : text.replaceAll(new RegExp(`(^|\\n) {0,${indent}}`, 'g'), '$1');
-  let text = dedent(lines);
-  parts.forEach((part, index) => {
-    const next = strings[index + 1] ?? '';
-    text +=
-      String(part) + (indent === 0 ? next : next.replaceAll(new RegExp(`\\n {0,${indent}}`, 'g'), '\n'));
-  });
-  return text.trimEnd();
+  const texts = dedented(strings);
+  return texts.reduce((text, next, index) => `${text}${String(parts[index - 1])}${next}`).trimEnd();
+}
+
+/** The texts of a template without their common indentation, which is that of the first line. What stands between them is not touched. */
+export function dedented(strings: readonly string[]): string[] {
+  const [begin = '', ...rest] = strings;
+  const first = begin.startsWith('\n') ? begin.slice(1) : begin;
+  const indent = /^ */.exec(first)?.[0].length ?? 0;
+  const inner = new RegExp(`\\n {0,${indent}}`, 'g');
+  const texts = [first.slice(indent), ...rest].map((text) => text.replaceAll(inner, '\n'));
+  return texts.with(-1, texts.at(-1)?.trimEnd() ?? '');
 }

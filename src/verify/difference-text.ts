@@ -3,7 +3,7 @@ import { keyText } from '../model/key.js';
 import { qualified } from '../sql/quote.js';
 import { targetNames } from '../stream/key-match.js';
 import type { VerifyPlan } from './verify-plan.js';
-import type { DifferentRow } from './verify-sql.js';
+import type { DifferentRow } from './compare-sql.js';
 
 /** `id=7`, and what is in either table where they differ. */
 export function describeDifference(plan: VerifyPlan, { kind, key, from, to }: DifferentRow): string {

@@ -6,7 +6,8 @@ import { keyText } from '../model/key.js';
 import type { Pace } from '../pieces/run-pieces.js';
 import { displayName } from '../sql/quote.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
-import { rangeEndSql, type KeyPosition, type Piece, type RangeEnd } from './verify-sql.js';
+import type { KeyPosition, Piece } from './piece.js';
+import { rangeEndSql, type RangeEnd } from './piece-sql.js';
 
 /** Rows, or blocks of some 50 rows. */
 const firstRows = 2_000;

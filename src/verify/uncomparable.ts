@@ -6,15 +6,9 @@ import { keyText } from '../model/key.js';
 import { inTwo, searchByHalves, type NumberRange, type HalvingSearch } from '../pieces/halving.js';
 import { displayName, type SqlQuery } from '../sql/quote.js';
 import type { VerifyPlan } from './verify-plan.js';
-import {
-  digestSql,
-  fromKeysSql,
-  rangeKeysSql,
-  type ComparedBlocks,
-  type KeyPosition,
-  type KeyRange,
-  type Piece,
-} from './verify-sql.js';
+import { digestSql } from './compare-sql.js';
+import type { ComparedBlocks, KeyPosition, KeyRange, Piece } from './piece.js';
+import { fromKeysSql, rangeKeysSql } from './piece-sql.js';
 
 /** Another try would end the same way, and one row may be what it is about. */
 export function isAboutARow(error: unknown): error is ServerError {

@@ -28,16 +28,9 @@ import {
   type LocatedRows,
 } from './uncomparable.js';
 import type { VerifyMode, VerifyPlan } from './verify-plan.js';
-import {
-  differencesSql,
-  digestSql,
-  lockSql,
-  toKeysSql,
-  type ComparedBlocks,
-  type DifferentRow,
-  type Digest,
-  type Piece,
-} from './verify-sql.js';
+import { differencesSql, digestSql, lockSql, type DifferentRow, type Digest } from './compare-sql.js';
+import type { ComparedBlocks, Piece } from './piece.js';
+import { toKeysSql } from './piece-sql.js';
 
 /** A piece was compared. */
 export type VerifyPoint = 'range-verified';

@@ -14,7 +14,7 @@ import { crewOf } from '../../src/pieces/crew.js';
 import { inverse, waysOf, type Way } from '../../src/stream/way.js';
 import { compareRows } from '../../src/verify/verifier.js';
 import { verifyPlan } from '../../src/verify/verify-plan.js';
-import { verifySettings } from '../../src/verify/verify-sql.js';
+import { verifySettings } from '../../src/verify/compare-sql.js';
 import { createDatabase } from '../support/database.js';
 
 const from = { schema: 'public', name: 't' };

@@ -3,7 +3,7 @@ import { relaxedCommit } from '../../db/settings.js';
 import { DifferentError } from '../../errors.js';
 import { setVerification } from '../../state/migrations.js';
 import { compareRows } from '../../verify/verifier.js';
-import { verifySettings } from '../../verify/verify-sql.js';
+import { verifySettings } from '../../verify/compare-sql.js';
 import { LogApplier } from '../log-applier.js';
 import { forwardStream } from '../apply-facts.js';
 import { whileApplying } from '../background-apply.js';
