@@ -10,15 +10,17 @@
  * Nested parts are not indented: the user's expressions are in them, and may have string literals of several lines.
  */
 import { blocksSql } from '../catalog/sizes.js';
-import { projectedColumns, projectionSql } from '../sql/projection-sql.js';
+import { fragment, joined, toQuery, toText, type SqlFragment } from '../sql/fragment.js';
+import { projectedColumns, projectionFragment } from '../sql/projection-sql.js';
 import { ident, identList, literal, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { equals } from '../stream/key-match.js';
-import { keysOf } from '../stream/key-sql.js';
+import { keysFragment } from '../stream/key-sql.js';
 import { forgetTruncationsStatement } from '../stream/log-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { tid, type RowRange } from '../pieces/row-range.js';
+import type { RowRange } from '../pieces/row-range.js';
+import { withinRows } from '../pieces/row-range-sql.js';
 
 /** Everything in the log, whichever of its tables it is in. */
 export const wholeLog = 'whole log';
@@ -43,22 +45,28 @@ export const applySettings: Readonly<Record<string, string>> = {
   enable_tidscan: 'on',
 };
 
-/** `select <columns> from <log> where ...`; a TID condition always, because sequential scans are off. */
-export function logRows(plan: ApplyPlan, part: LogPart, columns: string): string {
+/** `select <columns> from <log> where ...`, with the bounds as parameters: the same ones wherever in a statement it stands. */
+export type LogRows = (columns: string) => SqlFragment;
+
+/** A TID condition always, because sequential scans are off. */
+export function logRows(plan: ApplyPlan, part: LogPart): LogRows {
   if (part !== wholeLog) {
-    return sql`
+    const where = sliceWhere(plan, part);
+    return (columns) => fragment`
       select ${columns}
       from only ${qualified(part.table)}
-      where ${sliceWhere(plan, part)}`;
+      where ${where}`;
   }
-  return plan.log.parts
-    .map(
-      (table) => sql`
-        select ${columns}
-        from only ${qualified(table)}
-        where ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid`,
-    )
-    .join('\nunion all\n');
+  return (columns) =>
+    joined(
+      plan.log.parts.map(
+        (table) => sql`
+          select ${columns}
+          from only ${qualified(table)}
+          where ctid OPERATOR(pg_catalog.>=) '(0,0)'::pg_catalog.tid`,
+      ),
+      '\nunion all\n',
+    );
 }
 
 /** Fails where a type of the key has no hash function. */
@@ -67,16 +75,11 @@ export function hashableKeySql(plan: ApplyPlan): SqlQuery {
   return { text: `select pg_catalog.hash_record_extended(row(${nulls}), 0)` };
 }
 
-function sliceWhere(plan: ApplyPlan, { share }: LogSlice): string {
-  const range =
-    'ctid OPERATOR(pg_catalog.>=) $1::pg_catalog.tid and ctid OPERATOR(pg_catalog.<) $2::pg_catalog.tid';
-  if (share === undefined) return range;
+function sliceWhere(plan: ApplyPlan, { range, share }: LogSlice): SqlFragment {
+  const rows = withinRows('ctid', range);
+  if (share === undefined) return rows;
   const hash = `pg_catalog.hash_record_extended(row(${identList(plan.log.columns)}), 0)`;
-  return `${range} and (${hash} OPERATOR(pg_catalog.&) 1073741823) OPERATOR(pg_catalog.%) ${share.workers} OPERATOR(pg_catalog.=) ${share.worker}`;
-}
-
-export function logValues(part: LogPart): Pick<SqlQuery, 'values'> {
-  return part === wholeLog ? {} : { values: [tid(part.range.from), tid(part.range.to)] };
+  return fragment`${rows} and (${hash} OPERATOR(pg_catalog.&) 1073741823) OPERATOR(pg_catalog.%) ${share.workers} OPERATOR(pg_catalog.=) ${share.worker}`;
 }
 
 /**
@@ -90,14 +93,11 @@ export function lockTablesSql(plan: ApplyPlan): string {
 
 /** Takes the transaction's snapshot; the log's size is read after it, so nothing visible lies beyond. */
 export function lookSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
-  return {
-    text: sql`
-      select
-        exists (select from only ${qualified(plan.log.truncations)}) as truncated,
-        exists (${logRows(plan, part, '')}) as found,
-        (${blocksSql(literal(qualified(part.table)))}) as blocks`,
-    ...logValues(part),
-  };
+  return toQuery(fragment`
+    select
+      exists (select from only ${qualified(plan.log.truncations)}) as truncated,
+      exists (${logRows(plan, part)('')}) as found,
+      (${blocksSql(literal(qualified(part.table)))}) as blocks`);
 }
 
 /**
@@ -110,49 +110,40 @@ export function followTruncateStatements(plan: ApplyPlan): string[] {
 
 /** Takes the rows of `to` of these keys away. */
 export function deleteRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
-  return {
-    text: sql`
-      delete from only ${qualified(plan.to)}
-      where ctid OPERATOR(pg_catalog.=) any (array(
-      select found.tid
-      from (
-      ${keysInTo(plan, part)}
-      ) as k
-      cross join lateral (
-      select t.ctid as tid
-      from only ${qualified(plan.to)} as t
-      where ${matchTo(plan, 't', (column) => `k.${ident(column)}`)}
-      offset 0
-      ) as found
-      ))`,
-    ...logValues(part),
-  };
+  return toQuery(fragment`
+    delete from only ${qualified(plan.to)}
+    where ctid OPERATOR(pg_catalog.=) any (array(
+    select found.tid
+    from (
+    ${keysInTo(plan, logRows(plan, part))}
+    ) as k
+    cross join lateral (
+    select t.ctid as tid
+    from only ${qualified(plan.to)} as t
+    where ${matchTo(plan, 't', (column) => `k.${ident(column)}`)}
+    offset 0
+    ) as found
+    ))`);
 }
 
 /** Inserts the rows of `from` of these keys as they are in this snapshot. */
 export function insertRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
-  return {
-    text: sql`
-      insert into ${qualified(plan.to)} (${identList(projectedColumns(plan.projection))})
-      overriding system value
-      ${incomingRows(plan, part)}`,
-    ...logValues(part),
-  };
+  return toQuery(fragment`
+    insert into ${qualified(plan.to)} (${identList(projectedColumns(plan.projection))})
+    overriding system value
+    ${incomingRows(plan, logRows(plan, part))}`);
 }
 
 /** Takes the entries away; returns their number, and the sum of their steps. */
 export function deleteEntriesSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
   const step = stepOf(plan, part.table);
-  return {
-    text: sql`
-      with gone as (
-      delete from only ${qualified(part.table)}
-      where ${sliceWhere(plan, part)}
-      returning ${step} as step
-      )
-      select pg_catalog.count(*) as entries, coalesce(pg_catalog.sum(step), 0)::pg_catalog.int8 as steps from gone`,
-    ...logValues(part),
-  };
+  return toQuery(fragment`
+    with gone as (
+    delete from only ${qualified(part.table)}
+    where ${sliceWhere(plan, part)}
+    returning ${step} as step
+    )
+    select pg_catalog.count(*) as entries, coalesce(pg_catalog.sum(step), 0)::pg_catalog.int8 as steps from gone`);
 }
 
 /** How many rows more an entry says that there are; only where somebody keeps count. */
@@ -176,37 +167,32 @@ export function stepsLeftSql(plan: ApplyPlan): string {
  * after the last chunk and before the first index, when only whole scans can find rows anyway. The log keeps its entries.
  */
 export function purgeSql(plan: ApplyPlan): SqlQuery {
-  return {
-    text: sql`
-      delete from only ${qualified(plan.to)} as t
-      using (
-      select distinct * from (
-      ${keysOf(plan.key, logKeys(plan, wholeLog))}
-      ) as k
-      ) as k
-      where ${matchTo(plan, 't', (column) => `k.${ident(column)}`)}`,
-  };
+  return toQuery(fragment`
+    delete from only ${qualified(plan.to)} as t
+    using (
+    select distinct * from (
+    ${loggedKeys(plan)}
+    ) as k
+    ) as k
+    where ${matchTo(plan, 't', (column) => `k.${ident(column)}`)}`);
 }
 
 const collectedKeys = 'pg_temp.ghost_keys';
 
 /** For a purge that takes the keys of the log bit by bit: where it keeps them, as `to` has them. */
 export function collectedKeysTableSql(plan: ApplyPlan): string {
-  return sql`
+  return toText(fragment`
     create temporary table ${collectedKeys} on commit drop as
-    ${keysOf(plan.key, logKeys(plan, wholeLog))}
-    with no data`;
+    ${loggedKeys(plan)}
+    with no data`);
 }
 
 export function collectKeysSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
-  return {
-    text: sql`
-      insert into ${collectedKeys}
-      select distinct * from (
-      ${keysOf(plan.key, logKeys(plan, part))}
-      ) as k`,
-    ...logValues(part),
-  };
+  return toQuery(fragment`
+    insert into ${collectedKeys}
+    select distinct * from (
+    ${keysFragment(plan.key, logKeys(plan, logRows(plan, part)))}
+    ) as k`);
 }
 
 export function purgeCollectedSql(plan: ApplyPlan): string {
@@ -257,14 +243,19 @@ function drainSteps(plan: ApplyPlan): string[] {
     `delete from only ${qualified(plan.to)} where exists (select from only ${truncations})`,
     deleteRowsSql(plan, wholeLog).text,
     insertRowsSql(plan, wholeLog).text,
-    plan.log.step === null
-      ? `select pg_catalog.count(*) as entries from (\n${logRows(plan, wholeLog, '')}\n) as log`
-      : sql`
-          select (select pg_catalog.count(*) from (
-          ${logRows(plan, wholeLog, '')}
-          ) as log) as entries, (
-          ${stepsLeftSql(plan)}
-          ) as steps, exists (select from only ${truncations}) as truncated`,
+    toText(
+      plan.log.step === null
+        ? fragment`
+            select pg_catalog.count(*) as entries from (
+            ${logRows(plan, wholeLog)('')}
+            ) as log`
+        : fragment`
+            select (select pg_catalog.count(*) from (
+            ${logRows(plan, wholeLog)('')}
+            ) as log) as entries, (
+            ${stepsLeftSql(plan)}
+            ) as steps, exists (select from only ${truncations}) as truncated`,
+    ),
   ];
 }
 
@@ -274,24 +265,24 @@ function drainStep({ log }: ApplyPlan, index: number): string {
 }
 
 /** The rows-to-be of `to` for the keys in a part of the log. */
-export function incomingRows(plan: ApplyPlan, part: LogPart): string {
-  return projectionSql(plan.projection, {
+export function incomingRows(plan: ApplyPlan, rows: LogRows): SqlFragment {
+  return projectionFragment(plan.projection, {
     from: `only ${qualified(plan.from)}`,
-    where: `ctid OPERATOR(pg_catalog.=) any (array(\n${fromRows(plan, part)}\n))`,
+    where: joined(['ctid OPERATOR(pg_catalog.=) any (array(\n', fromRows(plan, rows), '\n))'], ''),
   });
 }
 
 /** ctids of the rows of `from` of these keys. */
-export function fromRows(plan: ApplyPlan, part: LogPart): string {
+export function fromRows(plan: ApplyPlan, rows: LogRows): SqlFragment {
   const { log } = plan;
   const where = plan.match.map(({ from }, index) =>
     equals(from, 's', `k.${ident(log.columns[index] ?? '')}`),
   );
-  return sql`
+  return fragment`
     select found.tid
     from (
     select distinct * from (
-    ${logRows(plan, part, identList(log.columns))}
+    ${rows(identList(log.columns))}
     ) as l
     ) as k
     cross join lateral (
@@ -303,27 +294,34 @@ export function fromRows(plan: ApplyPlan, part: LogPart): string {
 }
 
 /** Keys as `to` has them, each once. */
-function keysInTo(plan: ApplyPlan, part: LogPart): string {
-  const logged = keysOf(plan.key, logKeys(plan, part));
-  const distinct = `select distinct * from (\n${logged}\n) as k`;
+function keysInTo(plan: ApplyPlan, rows: LogRows): SqlFragment {
+  const distinct = fragment`
+    select distinct * from (
+    ${keysFragment(plan.key, logKeys(plan, rows))}
+    ) as k`;
   if (!plan.equalKeysMayPart) return distinct;
   // The row that an entry leads to may look different by now, and then its own key is another one in `to`.
   const columns = plan.key.columns.map((column) => ident(column.name)).join(', ');
-  const current = sql`
+  const current = fragment`
     select ${columns}
     from only ${qualified(plan.from)}
     where ctid OPERATOR(pg_catalog.=) any (array(
-    ${fromRows(plan, part)}
+    ${fromRows(plan, rows)}
     ))`;
-  return `${distinct}\nunion\n${keysOf(plan.key, current)}`;
+  return joined([distinct, keysFragment(plan.key, current)], '\nunion\n');
 }
 
-/** Keys in the log, or a part of it, under the names that they have in `from`. */
-export function logKeys(plan: ApplyPlan, part: LogPart): string {
+/** All keys in the log, as `to` has them. */
+export function loggedKeys(plan: ApplyPlan): SqlFragment {
+  return keysFragment(plan.key, logKeys(plan, logRows(plan, wholeLog)));
+}
+
+/** Keys in a part of the log, under the names that they have in `from`. */
+function logKeys(plan: ApplyPlan, rows: LogRows): SqlFragment {
   const columns = plan.key.columns.map(
     (column, index) => `${ident(plan.log.columns[index] ?? '')} as ${ident(column.name)}`,
   );
-  return logRows(plan, part, columns.join(', '));
+  return rows(columns.join(', '));
 }
 
 /** A condition: the row of `to` has this key. */

@@ -1,9 +1,10 @@
 /** SQL for keys that became one in `to`: which, and what has come of them. */
 import { equals } from '../stream/key-match.js';
 import { keysOf } from '../stream/key-sql.js';
+import { fragment, joined, toQuery, toText } from '../sql/fragment.js';
 import { ident, identList, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { logKeys, logValues, matchTo, fromRows, stepsLeftSql, wholeLog, type LogPart } from './apply-sql.js';
+import { fromRows, loggedKeys, logRows, matchTo, stepsLeftSql, type LogPart } from './apply-sql.js';
 
 /** More say no more about what is wrong. */
 const maxCollisions = 5;
@@ -25,19 +26,23 @@ export function collisionsSql(plan: ApplyPlan, part: LogPart | 'all rows' = 'all
   const where =
     part === 'all rows'
       ? ''
-      : `\nwhere s.ctid OPERATOR(pg_catalog.=) any (array(\n${fromRows(plan, part)}\n))`;
-  return {
-    text: sql`
-      select
-        array[${plan.match.map(({ to }) => `pg_catalog.min(k.${ident(to.column)}::pg_catalog.text)`).join(', ')}] as key,
-        (pg_catalog.array_agg(pg_catalog.concat_ws(', ', ${names.join(', ')}) order by s.ctid))[1:5] as rows
-      from ${withKeyInTo(plan)}${where}
-      group by ${columns.join(', ')}
-      having pg_catalog.count(*) OPERATOR(pg_catalog.>) 1
-      order by 1
-      limit ${maxCollisions}`,
-    ...(part === 'all rows' ? {} : logValues(part)),
-  };
+      : joined(
+          [
+            '\nwhere s.ctid OPERATOR(pg_catalog.=) any (array(\n',
+            fromRows(plan, logRows(plan, part)),
+            '\n))',
+          ],
+          '',
+        );
+  return toQuery(fragment`
+    select
+      array[${plan.match.map(({ to }) => `pg_catalog.min(k.${ident(to.column)}::pg_catalog.text)`).join(', ')}] as key,
+      (pg_catalog.array_agg(pg_catalog.concat_ws(', ', ${names.join(', ')}) order by s.ctid))[1:5] as rows
+    from ${withKeyInTo(plan)}${where}
+    group by ${columns.join(', ')}
+    having pg_catalog.count(*) OPERATOR(pg_catalog.>) 1
+    order by 1
+    limit ${maxCollisions}`);
 }
 
 /** Puts the keys of the rows of `from` that `to` lacks into the log; returns their number as the row count. */
@@ -58,7 +63,7 @@ export function requeueMissingSql(plan: ApplyPlan): string {
 export function extraRowsSql(plan: ApplyPlan): string {
   const keys = plan.key.columns.map(({ targetName }) => `t.${ident(targetName)}::pg_catalog.text`);
   const isSame = plan.match.map(({ to }) => equals(to, 't', `k.${ident(to.column)}`)).join(' and ');
-  return sql`
+  return toText(fragment`
     select array[${keys.join(', ')}] as key
     from only ${qualified(plan.to)} as t
     where not exists (
@@ -67,12 +72,12 @@ export function extraRowsSql(plan: ApplyPlan): string {
     )
     and not exists (
     select from (
-    ${keysOf(plan.key, logKeys(plan, wholeLog))}
+    ${loggedKeys(plan)}
     ) as k
     where ${isSame}
     )
     order by 1
-    limit 20`;
+    limit 20`);
 }
 
 /** See `Balance`. */
@@ -89,13 +94,10 @@ export function balanceSql(plan: ApplyPlan): string {
 
 /** Does `from` have a row of the keys in this part of the log? */
 export function hasRowSql(plan: ApplyPlan, part: LogPart): SqlQuery {
-  return {
-    text: sql`
-      select exists (
-      ${fromRows(plan, part)}
-      ) as found`,
-    ...logValues(part),
-  };
+  return toQuery(fragment`
+    select exists (
+    ${fromRows(plan, logRows(plan, part))}
+    ) as found`);
 }
 
 /** Rows of `from` (`s`) beside their keys in `to` (`k`). */

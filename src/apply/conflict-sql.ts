@@ -8,45 +8,41 @@
  * and its own batch brings it back as it is by then; a holder without one is a violation, stays, and fails the insert again.
  */
 import type { Index } from '../model/table-shape.js';
+import { fragment, param, toQuery, type SqlFragment } from '../sql/fragment.js';
 import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
-import { keysOf } from '../stream/key-sql.js';
 import type { ApplyPlan } from './apply-plan.js';
-import { incomingRows, logKeys, logRows, logValues, matchTo, wholeLog, type LogPart } from './apply-sql.js';
+import { incomingRows, loggedKeys, logRows, matchTo, type LogPart } from './apply-sql.js';
 
 /** Removes the out-of-date holders of one index, after the batch's own rows are gone from `to`. */
 export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
-  return {
+  return toQuery(
     // The log is read once for all holders: joining it is the one thing here that needs no index.
-    text: sql`
-      with holders as materialized (
-      ${holders(plan, index, part)}
-      )
-      delete from only ${qualified(plan.to)}
-      where ctid OPERATOR(pg_catalog.=) any (array(
-      select h.ghost_tid
-      from holders as h
-      where exists (
-      select from (
-      ${keysOf(plan.key, logKeys(plan, wholeLog))}
-      ) as k
-      where ${matchesHolder(plan)}
-      )
-      ))`,
-    ...logValues(part),
-  };
+    fragment`
+    with holders as materialized (
+    ${holders(plan, index, part)}
+    )
+    delete from only ${qualified(plan.to)}
+    where ctid OPERATOR(pg_catalog.=) any (array(
+    select h.ghost_tid
+    from holders as h
+    where exists (
+    select from (
+    ${loggedKeys(plan)}
+    ) as k
+    where ${matchesHolder(plan)}
+    )
+    ))`,
+  );
 }
 
 /** A row of `to` that stands in the way of the incoming ones: its position. */
 export function holderSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
-  return {
-    text: sql`
-      select h.ghost_tid::pg_catalog.text as tid
-      from (
-      ${holders(plan, index, part)}
-      ) as h
-      limit 1`,
-    ...logValues(part),
-  };
+  return toQuery(fragment`
+    select h.ghost_tid::pg_catalog.text as tid
+    from (
+    ${holders(plan, index, part)}
+    ) as h
+    limit 1`);
 }
 
 /** The key of the row of `to` at a position as text, `k1` ... `kn`; for settings under which text says all of it. */
@@ -54,22 +50,16 @@ export function keyAtSql(plan: ApplyPlan, tid: string): SqlQuery {
   const keys = plan.key.columns.map(
     (column, position) => `${ident(column.targetName)}::text as k${position + 1}`,
   );
-  return {
-    text: sql`
-      select ${keys.join(', ')}
-      from only ${qualified(plan.to)}
-      where ctid = $1::tid`,
-    values: [tid],
-  };
+  return toQuery(fragment`
+    select ${keys.join(', ')}
+    from only ${qualified(plan.to)}
+    where ctid = ${param(tid)}::tid`);
 }
 
 /** Keys in a part of the log as text, `k1` ... `kn`. */
 export function entryKeysSql(plan: ApplyPlan, part: LogPart): SqlQuery {
   const columns = plan.log.columns.map((column, position) => `${ident(column)}::text as k${position + 1}`);
-  return {
-    text: logRows(plan, part, columns.join(', ')),
-    ...logValues(part),
-  };
+  return toQuery(logRows(plan, part)(columns.join(', ')));
 }
 
 /**
@@ -99,10 +89,10 @@ export function duplicateKeysSql(plan: Pick<ApplyPlan, 'key' | 'to'>, index: Ind
 }
 
 /** Holders with their position (`ghost_tid`) and key; each found through the index in question. */
-function holders(plan: ApplyPlan, index: Index, part: LogPart): string {
+function holders(plan: ApplyPlan, index: Index, part: LogPart): SqlFragment {
   const keys = plan.key.columns.map((column) => ident(column.targetName));
   const predicate = index.predicate === null ? '' : `\nand (${index.predicate})`;
-  return sql`
+  return fragment`
     select h.*
     from (
     ${incomingValues(plan, index, part)}
@@ -116,17 +106,17 @@ function holders(plan: ApplyPlan, index: Index, part: LogPart): string {
 }
 
 /** The values of the incoming rows under this index, `ghost_v1` ... `ghost_vn`. */
-function incomingValues(plan: ApplyPlan, index: Index, part: LogPart): string {
+function incomingValues(plan: ApplyPlan, index: Index, part: LogPart): SqlFragment {
   const alias = ident(plan.projection.alias);
   const columns = plan.values.map((column) => `${column.expression} as ${ident(column.name)}`);
   const values = index.keys.map((key, position) => `${key.expression} as ${valueName(position)}`);
   const where = index.predicate === null ? '' : `\nwhere ${index.predicate}`;
-  return sql`
+  return fragment`
     select ${values.join(', ')}
     from (
     select ${columns.join(', ')}
     from (
-    ${incomingRows(plan, part)}
+    ${incomingRows(plan, logRows(plan, part))}
     ) as ${alias}
     ) as ${alias}${where}`;
 }
