@@ -9,8 +9,9 @@ const layers = [
   ['api'],
   ['run'],
   ['swap'],
-  ['plan', 'copy', 'capture', 'apply', 'verify', 'settings'],
+  // The new table in the database; what the trial needs of it is handed to it.
   ['shadow'],
+  ['plan', 'copy', 'capture', 'apply', 'verify', 'settings'],
   // How a row of one table is found in the other: apply and verify both ask.
   ['stream'],
   ['locks', 'state', 'throttle', 'pieces'],

@@ -19,7 +19,7 @@ import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
 import { isOver, next, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
-import { completeSwap } from '../run/after-swap.js';
+import { completeSwap } from '../swap/after-swap.js';
 import { createEmitter } from '../run/emitter.js';
 import type { CommonOptions } from '../run/run-options.js';
 import { defaultRunSettings } from '../settings/table.js';

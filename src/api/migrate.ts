@@ -20,7 +20,7 @@ import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
-import { completeSwap } from '../run/after-swap.js';
+import { completeSwap } from '../swap/after-swap.js';
 import { removeLeftovers } from '../run/cleanup.js';
 import { limitsOf } from '../run/context.js';
 import { activeUnderName, elsewhere, migrationsOf } from './elsewhere.js';

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { attachDefinitions, detachStatements } from '../swap/dependents-sql.js';
-import { swapStatements } from '../swap/swap-sql.js';
+import { swapStatements } from '../swap/exchange-sql.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
 import { isServerError } from '../db/sqlstate.js';
@@ -24,7 +24,7 @@ import {
 import { createSchemaStatements, schemasOf } from '../state/schema-sql.js';
 import { limitsOf } from './context.js';
 import { locksOfSwap, lockSteps } from '../swap/lock-steps.js';
-import { buildChangedClone } from '../plan/trial/changed-clone.js';
+import { buildChangedClone } from '../shadow/changed-clone.js';
 import type { CommonOptions } from './run-options.js';
 import { defaultRunSettings } from '../settings/table.js';
 

@@ -20,7 +20,7 @@ import { createSchemaStatements } from '../../state/schema-sql.js';
 import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
-import { buildChangedClone } from '../../plan/trial/changed-clone.js';
+import { buildChangedClone } from '../../shadow/changed-clone.js';
 import { followSource } from '../follow-source.js';
 import { refuseAltered, readMark, readSource, SourceAltered, warmUp } from '../source-check.js';
 

@@ -1,6 +1,6 @@
 /** validate: what follows the swap and locks nobody out. Whatever fails here can be done again. */
 import { advice, doing } from '../../advice.js';
-import { completeSwap } from '../after-swap.js';
+import { completeSwap } from '../../swap/after-swap.js';
 import { isConnectionLost, messageOf } from '../../db/sqlstate.js';
 import { removeLeftovers } from '../cleanup.js';
 import { onAnySession, type RunContext } from '../context.js';

@@ -10,7 +10,7 @@ import { readEventTriggers } from '../../catalog/event-triggers.js';
 import type { TableShape } from '../../model/table-shape.js';
 import { cutover } from '../../swap/cutover.js';
 import { attachDefinitions, detachStatements } from '../../swap/dependents-sql.js';
-import { swapStatements } from '../../swap/swap-sql.js';
+import { swapStatements } from '../../swap/exchange-sql.js';
 import { readUnlockedStatement, refuseAlteredStatement } from '../../swap/unlocked-sql.js';
 import type { Session } from '../../db/session.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
@@ -18,7 +18,7 @@ import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '..
 import { dropHelperIndexStatements } from '../../ddl/helper-index-sql.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { helperIndexFacts, killing, limitsOf, type RunContext } from '../context.js';
-import { inspectSwapped } from '../inspect-swapped.js';
+import { inspectSwapped } from '../../swap/inspect-swapped.js';
 import { lockSteps, locksOfSwap } from '../../swap/lock-steps.js';
 import { awaitOldSnapshots } from '../old-snapshots.js';
 import { cutoverPatienceMs, notReady } from '../postponement.js';

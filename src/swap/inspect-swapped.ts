@@ -10,7 +10,7 @@ import { readTableShape } from '../catalog/shape.js';
 import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
 import { FailedError } from '../errors.js';
-import { compareDefinitions } from '../swap/compare-definitions.js';
+import { compareDefinitions } from './compare-definitions.js';
 import { shapeIntruders } from '../shadow/shape-intruders.js';
 
 export interface Swapped {

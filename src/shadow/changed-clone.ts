@@ -1,14 +1,14 @@
 /** The table as the change makes it, empty, in a schema of ours: what becomes the shadow. */
-import { withStarts } from '../../catalog/sequences.js';
-import { readTableShape } from '../../catalog/shape.js';
-import { findTable } from '../../catalog/table.js';
-import type { TableShape } from '../../model/table-shape.js';
-import type { Session } from '../../db/session.js';
-import { readChange } from '../change/change.js';
-import { OwnForeignKeys } from './definitions/own-foreign-keys.js';
-import type { CopyPlan } from '../../model/plan.js';
-import { buildClone } from '../../shadow/build-clone.js';
-import { rebindStatements } from '../../ddl/rebind-sql.js';
+import { withStarts } from '../catalog/sequences.js';
+import { readTableShape } from '../catalog/shape.js';
+import { findTable } from '../catalog/table.js';
+import type { TableShape } from '../model/table-shape.js';
+import type { Session } from '../db/session.js';
+import { readChange } from '../plan/change/change.js';
+import { OwnForeignKeys } from '../plan/trial/definitions/own-foreign-keys.js';
+import type { CopyPlan } from '../model/plan.js';
+import { buildClone } from './build-clone.js';
+import { rebindStatements } from '../ddl/rebind-sql.js';
 
 /** PostgreSQL makes the change itself. In the caller's transaction. */
 export async function buildChangedClone(
