@@ -1,22 +1,17 @@
 /**
- * The swap. One transaction holds the lock, looks at the source once more, drains the last writes, exchanges the
+ * The transaction of a swap: it holds the lock, looks at the table in use once more, drains the last writes, exchanges the
  * tables and commits (invariants 9, 10, 11, 12); it has a budget, and on overrun lets the application through.
  */
-import { advice, doing } from '../advice.js';
 import type { Session } from '../db/session.js';
-import { CutoverNotObtainedError } from '../errors.js';
-import { LockNotObtained, type EndBlockers } from '../locks/attempts.js';
+import type { EndBlockers } from '../locks/attempts.js';
 import { underLock, type LockedResult } from '../locks/locked-transaction.js';
 import type { LockLimits, LockStep } from '../locks/lock-request.js';
-import { missedTry, notObtainedDetails, notObtainedText } from '../locks/describe-miss.js';
+import { missedTry } from '../locks/describe-miss.js';
 import type { Killed } from '../locks/kill-blockers.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 
 export interface CutoverWork {
-  readonly id: number;
-  /** For people. */
-  readonly displayTable: string;
   /** Quoted, qualified. */
   readonly table: string;
   readonly tableOid: number;
@@ -28,7 +23,7 @@ export interface CutoverWork {
   /** Brings the backlog down, so that the drain under the lock is short. */
   readonly catchUp: (endBlockers: EndBlockers) => Promise<void>;
   /**
-   * Under the lock: looks whether the source and its capture are what they were, and applies what is left in the log.
+   * Under the lock: looks whether the table in use and its capture are what they were, and applies what is left in the log.
    * Throws when they are not; returns the number of keys applied.
    */
   readonly finish: () => Promise<number>;
@@ -61,7 +56,7 @@ class Rehearsed extends Error {
 }
 
 /**
- * @throws CutoverNotObtainedError after the deadline: nothing was swapped, the shadow is still in sync.
+ * @throws LockNotObtained after the deadline: nothing was swapped.
  * @throws CommitOutcomeUnknown when the connection broke at the commit.
  */
 export async function cutover(work: CutoverWork): Promise<LockedResult<number>> {
@@ -109,7 +104,6 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
     return result;
   } catch (error) {
     work.onTrying?.(false);
-    if (error instanceof LockNotObtained) throw notObtained(work, error);
     if (error instanceof Rehearsed) {
       const { entries, holdMs, attempts } = error;
       emit('cutover:rehearsed', { holdMs, attempts, drainedKeys: entries });
@@ -117,25 +111,4 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
     }
     throw error;
   }
-}
-
-/** A quieter moment makes no swap shorter whose time goes for what hangs on the table. */
-function wayOn({ limits: { maxHoldMs } }: CutoverWork, { miss }: LockNotObtained): string {
-  if (miss.why !== 'hold')
-    return 'run the same command again at a quieter moment, or with a longer --cutover-deadline';
-  const held = miss.heldMs == null ? '' : ` after ${Math.round(miss.heldMs)} ms`;
-  return `the last try was rolled back${held} with --max-hold ${maxHoldMs}: run the same command again with --max-hold ${Math.min(60_000, maxHoldMs * 2)} or more (plan says how long the swap should take, plan --rehearse in staging measures it)`;
-}
-
-function notObtained(work: CutoverWork, missed: LockNotObtained): CutoverNotObtainedError {
-  return new CutoverNotObtainedError(
-    'cutover-not-obtained',
-    `${work.displayTable} was not swapped: ${notObtainedText(missed)}`,
-    {
-      details: notObtainedDetails(missed),
-      state:
-        'the source is untouched and goes on being captured; the shadow stays in sync as soon as the run continues',
-      hint: advice`${wayOn(work, missed)}; ${doing('abort', work.id)} undoes`,
-    },
-  );
 }

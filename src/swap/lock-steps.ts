@@ -5,7 +5,6 @@ import type { OwnedSequence } from '../model/table-shape.js';
 import type { LockStep } from '../locks/lock-request.js';
 import { ident, qualified } from '../sql/quote.js';
 import type { LockTarget } from '../model/lock-set.js';
-import type { TablePlan } from '../model/plan.js';
 
 export interface LockedObjects {
   readonly source: { readonly oid: number };
@@ -65,13 +64,4 @@ function sequenceStep({ oid, name, owner }: OwnedSequence): LockStep {
     table: sequence,
     mode: 'ACCESS EXCLUSIVE',
   };
-}
-
-/** What a swap locks. */
-export function locksOfSwap({
-  source,
-  lockSet,
-  definitions,
-}: Pick<TablePlan, 'source' | 'lockSet' | 'definitions'>): LockedObjects {
-  return { source, lockSet, views: definitions.target.views, sequences: source.sequences };
 }

@@ -24,8 +24,6 @@ async function prepared(
     steps.push(`${name}: ${await isLocked()}`);
   };
   const work: CutoverWork = {
-    id: 1,
-    displayTable: 'public.t',
     table: '"public"."t"',
     tableOid: oid,
     session,

@@ -15,8 +15,8 @@ import { followSource } from '../follow-source.js';
 import type { Transition } from '../../model/phase.js';
 import { checkNewForeignKeys } from '../new-foreign-keys.js';
 import { awaitCutover } from '../postponement.js';
-import { SourceAltered } from '../source-check.js';
-import { prepareSwap } from '../swap/ready.js';
+import { SourceAltered, warmUp } from '../source-check.js';
+import { prepareSwap } from '../../swap/ready.js';
 import { rehearse, rehearsed } from '../swap/rehearsal.js';
 import { swapOrExplain } from '../swap/tries.js';
 import type { Patience, SwapWork } from '../swap/work.js';
@@ -37,7 +37,7 @@ export async function swap(context: RunContext): Promise<Transition> {
 
 /** @throws SourceAltered nothing was swapped */
 async function swapAsPlanned(context: RunContext, patience: Patience): Promise<Transition> {
-  const { control, sessions, id } = context;
+  const { control, sessions, id, plan } = context;
   const target = await expectedTarget(context);
   await using applier = await LogApplier.open(context);
   const apply = applier.plan;
@@ -46,7 +46,13 @@ async function swapAsPlanned(context: RunContext, patience: Patience): Promise<T
   // The swap's own commit waits for the disk, and for synchronous standbys, like any other.
   const session = await sessions.open('cutover', applySettings);
   try {
-    await prepareSwap(context, session, apply);
+    await prepareSwap(session, {
+      id,
+      apply,
+      source: plan.source,
+      hanging: plan.definitions.source,
+      warmUp: () => warmUp(context, session),
+    });
     const work = { session, applier, target, apply, patience };
     const { holdMs } = await swapWhenAllowed(context, work);
     if (context.settings.rehearse) throw rehearsed(context, holdMs);

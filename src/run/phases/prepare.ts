@@ -8,19 +8,14 @@ import { readBlocks } from '../../catalog/sizes.js';
 import type { TableShape } from '../../model/table-shape.js';
 import { lockNotObtained, tellMisses } from '../../locks/describe-miss.js';
 import { underLock } from '../../locks/locked-transaction.js';
-import { withLateChecks } from '../../plan/checks/late-checks.js';
-import { bareHeapStatements } from '../../ddl/bare-heap-sql.js';
-import { setRightBareHeap } from '../../shadow/build-clone.js';
+import { buildShadow } from '../../shadow/build-shadow.js';
 import type { Session } from '../../db/session.js';
 import { displayName, qualified, sql } from '../../sql/quote.js';
-import { markOf } from '../../sql/marks.js';
 import { findMigration, forgetShadow, setCopyStart, setShadow, setTarget } from '../../state/migrations.js';
 import { readOwnObjects } from '../../state/own-objects.js';
-import { createSchemaStatements } from '../../state/schema-sql.js';
 import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
-import { buildChangedClone } from '../../shadow/changed-clone.js';
 import { followSource } from '../follow-source.js';
 import { refuseAltered, readMark, readSource, SourceAltered, warmUp } from '../source-check.js';
 
@@ -42,7 +37,7 @@ async function prepareOnce(context: RunContext): Promise<Transition> {
   await undoPrepare(context, (session) => forgetShadow(session, id));
   const before = await readSource(control, context);
   await refuseAltered(control, context);
-  const target = await buildShadow(context);
+  const target = await build(context);
   await context.at('shadow-built');
   await setTarget(control, id, target);
   await context.at('target-stored');
@@ -93,18 +88,11 @@ async function isUntouched(session: Session, id: number): Promise<boolean> {
   return [schemas, functions, tables, types, triggers].every((objects) => objects.length === 0);
 }
 
-async function buildShadow(context: RunContext): Promise<TableShape> {
+async function build(context: RunContext): Promise<TableShape> {
   const { control, id, plan, schemas, capture } = context;
   return control.transaction(async () => {
-    await control.batch([
-      ...createSchemaStatements(schemas.shadow, markOf(context, 'shadow')),
-      ...createSchemaStatements(schemas.old, markOf(context, 'old table')),
-    ]);
-    const built = await buildChangedClone(control, plan, schemas.shadow);
-    const target = withLateChecks(built, plan.lateChecks);
+    const target = await buildShadow(control, { plan, schemas, owner: context });
     await setShadow(control, id, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
-    await control.batch(bareHeapStatements(target, schemas.shadow));
-    await setRightBareHeap(control, target);
     await capture.create(control);
     if (plan.request.allowPublicationAll === true) await control.batch(publishable(context));
     return target;

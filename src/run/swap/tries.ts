@@ -9,7 +9,7 @@ import { displayName } from '../../sql/quote.js';
 import type { RunContext } from '../context.js';
 import { cutoverPatienceMs } from '../postponement.js';
 import { SourceAltered } from '../source-check.js';
-import { findLost, maxRepairedTries, RowsLost } from './lost-rows.js';
+import { findLost, maxRepairedTries, RowsLost } from '../../swap/lost-rows.js';
 import { swapOnce } from './swap-once.js';
 import type { SwapWork } from './work.js';
 

@@ -7,16 +7,29 @@
  */
 import { advice, toDo } from '../advice.js';
 import { readSnapshots, type SnapshotHolder, type SnapshotView } from '../catalog/snapshots.js';
+import type { Session } from '../db/session.js';
 import { sleep } from '../db/wait.js';
 import { CutoverNotObtainedError } from '../errors.js';
 import { blockerLines } from '../locks/describe-blockers.js';
 import type { EndBlockers } from '../locks/attempts.js';
+import type { Emit } from '../model/event.js';
 import type { Blocker } from '../model/blocker.js';
 import { displayName } from '../sql/quote.js';
-import type { RunContext } from './context.js';
+import type { QualifiedName } from '../model/name.js';
+import type { RunSettings } from '../settings/run-settings.js';
 
 const pauseMs = 100;
 const toldEveryMs = 2_000;
+
+export interface SnapshotWait {
+  readonly id: number;
+  readonly table: QualifiedName;
+  readonly look: Session;
+  /** Read each time: it may be changed meanwhile. */
+  readonly settings: Pick<RunSettings, 'oldSnapshot'>;
+  readonly emit: Emit;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Returns when none of the snapshots that are held now is held any more, or when the user wanted to be warned only. To be
@@ -28,12 +41,12 @@ const toldEveryMs = 2_000;
  * @throws CutoverNotObtainedError `old-snapshot`
  */
 export async function awaitOldSnapshots(
-  context: RunContext,
+  context: SnapshotWait,
   deadline: number,
   endBlockers: EndBlockers,
 ): Promise<boolean> {
-  const { control, settings, emit, signal } = context;
-  const view = await readSnapshots(control);
+  const { look: session, settings, emit, signal } = context;
+  const view = await readSnapshots(session);
   if (view.unseen > 0) emit('warning', unseenWarning(view));
   let left = view.holders;
   const startedMs = performance.now();
@@ -66,7 +79,7 @@ export async function awaitOldSnapshots(
     }
     await endBlockers();
     await sleep(look === 1 ? pauseMs / 10 : pauseMs, signal);
-    const held = new Set((await readSnapshots(control)).holders.map(({ key }) => key));
+    const held = new Set((await readSnapshots(session)).holders.map(({ key }) => key));
     left = left.filter(({ key }) => held.has(key));
   }
   return view.holders.length > 0;
@@ -83,10 +96,10 @@ function unseenWarning({ unseen }: SnapshotView): { code: string; message: strin
   };
 }
 
-function inTheWay({ id, plan }: RunContext, holders: readonly SnapshotHolder[]): CutoverNotObtainedError {
+function inTheWay({ id, table }: SnapshotWait, holders: readonly SnapshotHolder[]): CutoverNotObtainedError {
   return new CutoverNotObtainedError(
     'old-snapshot',
-    `${displayName(plan.table)} was not swapped: transactions that began before the new table was complete would see rows missing in it${blockerLines(holders)}`,
+    `${displayName(table)} was not swapped: transactions that began before the new table was complete would see rows missing in it${blockerLines(holders)}`,
     {
       details: { blockers: holders.map(withoutKey) },
       state:

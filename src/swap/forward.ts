@@ -1,0 +1,54 @@
+/** The way forward: the shadow comes into the source's place. What `exchange` needs to know of it, from the plan. */
+import { autovacuumRestoreStatements, unvalidatedConstraintStatements } from '../ddl/bare-heap-sql.js';
+import { dropHelperIndexStatements } from '../ddl/helper-index-sql.js';
+import type { ColumnMapping } from '../model/column-mapping.js';
+import type { TablePlan } from '../model/plan.js';
+import type { TableShape } from '../model/table-shape.js';
+import type { ExchangedTables } from './exchange.js';
+
+export interface ForwardFacts {
+  readonly id: number;
+  readonly plan: Pick<
+    TablePlan,
+    'table' | 'columns' | 'serials' | 'lockSet' | 'source' | 'key' | 'definitions'
+  >;
+  readonly schemas: { readonly shadow: string; readonly old: string };
+  /** What the shadow must be when it is in. */
+  readonly target: TableShape;
+  readonly shadowOid: number;
+  readonly capture: readonly string[];
+  readonly mark: string;
+}
+
+export function forward(facts: ForwardFacts): ExchangedTables {
+  const { id, plan, schemas, target } = facts;
+  return {
+    table: plan.table,
+    leaving: { shape: plan.source, goesTo: schemas.old },
+    coming: {
+      oid: facts.shadowOid,
+      shape: target,
+      comesFrom: schemas.shadow,
+      readied: [
+        // Not before the drain: it needs the index, and every change of the shadow makes its plans void.
+        ...dropHelperIndexStatements({ id, schema: schemas.shadow, table: plan.table.name, key: plan.key }),
+        ...autovacuumRestoreStatements(target, schemas.shadow),
+        ...unvalidatedConstraintStatements(target, schemas.shadow),
+      ],
+    },
+    columns: successors(plan.columns),
+    serials: plan.serials,
+    hanging: { now: plan.definitions.source, then: plan.definitions.target },
+    lockSet: plan.lockSet,
+    capture: facts.capture,
+    mark: facts.mark,
+  };
+}
+
+function successors(columns: readonly ColumnMapping[]): Map<string, string> {
+  return new Map(
+    columns.flatMap(({ source, target }) =>
+      source === null || target === null ? [] : [[source, target] as const],
+    ),
+  );
+}
