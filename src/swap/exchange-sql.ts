@@ -36,7 +36,7 @@ export interface ExchangeFacts {
   readonly columns: ReadonlyMap<string, string>;
   /** Sequences that are the same object before and after. */
   readonly serials: readonly SerialFate[];
-  /** What hangs on the table: as it is, and as it is to be. */
+  /** What hangs on the table: as it is, and what is to come onto the coming one, without what that has already. */
   readonly hanging: { readonly now: Definitions; readonly then: TargetDefinitions };
   /** What capture says must be in the same message. */
   readonly capture: readonly string[];

@@ -44,6 +44,23 @@ describe('what hangs on the table', () => {
   }
 });
 
+test('a rehearsal of all of it at once does what the swap will, and leaves everything as it was', async () => {
+  await using db = await createDatabase(base + shared(allAtOnce.setup));
+  const client = await db.connect();
+  const everything = async (): Promise<unknown[]> => {
+    const found: unknown[] = [await tableRows(client, 'orders')];
+    for (const schema of schemas) found.push(await catalogSnapshot(client, schema, { sequenceValues: true }));
+    return found;
+  };
+  const before = await everything();
+  const change = request({ table: 'orders', ...(allAtOnce.change ?? common) });
+  const { rehearsal } = await plan({ connection: { url: db.url }, request: change, rehearse: true });
+  expect(rehearsal).toEqual({ ok: true, holdMs: expect.any(Number) as number, attempts: 1, error: null });
+  expect(await everything()).toEqual(before);
+  const { rows } = await db.query(`select nspname from pg_namespace where nspname like 'ghost%'`);
+  expect(rows).toEqual([]);
+});
+
 describe('what cannot follow is refused by its name', () => {
   const refusals: (Partial<ChangeInput> & {
     name: string;

@@ -1,0 +1,140 @@
+/** Two tables change places by one function, whichever of them is the older one. */
+import { expect, test } from 'vitest';
+import { withDeparseSettings } from '../../src/catalog/deparse-settings.js';
+import { readDefinitions } from '../../src/catalog/read-definitions.js';
+import { ownSettings } from '../../src/db/settings.js';
+import { Session } from '../../src/db/session.js';
+import { attachStatements, indexBuilds } from '../../src/ddl/index-build-sql.js';
+import { plan as makePlan } from '../../src/index.js';
+import { asCopyPlan } from '../../src/run/context.js';
+import { buildShadow } from '../../src/shadow/build-shadow.js';
+import { exchange, type ExchangedTables, type ExchangeWork } from '../../src/swap/exchange.js';
+import { forward } from '../../src/swap/forward.js';
+import { catalogSnapshot } from '../support/catalog-snapshot.js';
+import { createDatabase } from '../support/database.js';
+import { request } from '../support/migration.js';
+
+const setup = `
+  create table parent (id int primary key);
+  create table t (
+    id int generated always as identity (start 7) primary key,
+    n serial,
+    parent int references parent,
+    v text default 'a' check (v <> '')
+  );
+  create index by_v on t (v);
+  create statistics n_and_v on n, v from t;
+  create function told() returns trigger language plpgsql as 'begin return new; end';
+  create trigger told before insert on t for each row execute function told();
+  alter table t enable row level security;
+  create policy own on t using (v > '');
+  comment on table t is 'things';
+  create table child (t int references t);
+  create table done (what text);
+  insert into t (v) values ('one')`;
+const change = 'alter column id type bigint';
+
+test('there and back: each time the one in use is as the catalog has it natively, and numbers go on', async () => {
+  await using db = await createDatabase(setup);
+  await using native = await createDatabase(setup);
+  await native.query(`alter table t ${change}`);
+  const inUse = async (of: typeof db): Promise<unknown> => catalogSnapshot(await of.connect(), 'public');
+  const before = await inUse(db);
+
+  const plan = asCopyPlan(
+    await makePlan({ connection: { url: db.url }, request: request({ table: 't', alter: [change] }) }),
+  );
+  const settings = { ...plan.settings, ...ownSettings };
+  await using session = await Session.open({ own: true, connection: { url: db.url }, settings });
+  await using watcher = await Session.open({ own: true, connection: { url: db.url } });
+  const schemas = { shadow: 'ghost_new_1', old: 'ghost_old_1' };
+  const target = await session.transaction(async () => {
+    const built = await buildShadow(session, { plan, schemas, owner: { id: 1, identity: 'x' } });
+    const indexes = indexBuilds(built, schemas.shadow).map(({ statement }) => statement);
+    await session.batch([...indexes, ...attachStatements(built, schemas.shadow)]);
+    return built;
+  });
+  const work: ExchangeWork = {
+    session,
+    watcher,
+    look: watcher,
+    limits: { lockTimeoutMs: 100, maxHoldMs: 5_000, deadlineMs: 5_000 },
+    catchUp: () => Promise.resolve(),
+    finish: () => Promise.resolve(0),
+    first: () => [`insert into public.done values ('first')`],
+    emit: () => undefined,
+  };
+  const said = (what: string): string => `insert into public.done values ('${what}')`;
+  const there = forward({
+    id: 1,
+    plan,
+    schemas,
+    target,
+    shadowOid: target.oid,
+    capture: [said('capture')],
+    mark: said('there'),
+  });
+  await exchange(there, work);
+  await db.query(
+    'alter table child validate constraint child_t_fkey; alter table t validate constraint t_parent_fkey',
+  );
+  expect(await inUse(db)).toEqual(await inUse(native));
+  const nextId = async (): Promise<unknown> =>
+    (await db.query(`insert into t (v) values ('more') returning id::int, n`)).rows[0];
+  expect(await nextId()).toEqual({ id: 8, n: 2 });
+
+  await exchange(await backFrom(there, session), { ...work, rehearse: true });
+  expect(await inUse(db)).toEqual(await inUse(native));
+  await exchange(await backFrom(there, session), work);
+  await db.query(
+    'alter table child validate constraint child_t_fkey; alter table t validate constraint t_parent_fkey',
+  );
+  expect(await inUse(db)).toEqual(before);
+  expect(await nextId()).toEqual({ id: 9, n: 3 });
+  expect((await db.query('select what from done')).rows.map(({ what }) => what)).toEqual([
+    'first',
+    'capture',
+    'there',
+    'first',
+    'capture back',
+    'back',
+  ]);
+});
+
+/** The same two tables, the other way round. */
+async function backFrom(there: ExchangedTables, session: Session): Promise<ExchangedTables> {
+  const { leaving, coming, hanging, table } = there;
+  return {
+    ...there,
+    leaving: {
+      shape: {
+        ...coming.shape,
+        name: table,
+        sequences: coming.shape.sequences.map((each) => inSchema(each, table.schema)),
+        statistics: coming.shape.statistics.map((each) => inSchema(each, table.schema)),
+      },
+      goesTo: coming.comesFrom,
+    },
+    coming: {
+      oid: leaving.shape.oid,
+      shape: leaving.shape,
+      comesFrom: leaving.goesTo,
+      readied: [],
+    },
+    columns: new Map([...there.columns].map(([from, to]) => [to, from])),
+    hanging: {
+      now: await withDeparseSettings(session, () => readDefinitions(session, coming.oid)),
+      // Triggers and policies the old table has kept.
+      then: { ...hanging.now, views: [], triggers: [], policies: [] },
+    },
+    lockSet: there.lockSet.map((each) =>
+      each.oid === leaving.shape.oid ? { ...each, oid: coming.oid } : each,
+    ),
+    capture: [`insert into public.done values ('capture back')`],
+    mark: `insert into public.done values ('back')`,
+  };
+}
+
+function inSchema<T extends { readonly name: { readonly name: string } }>(each: T, schema: string): T {
+  return { ...each, name: { schema, name: each.name.name } };
+}
