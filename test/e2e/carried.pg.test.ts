@@ -54,8 +54,9 @@ test('a rehearsal of all of it at once does what the swap will, and leaves every
   };
   const before = await everything();
   const change = request({ table: 'orders', ...(allAtOnce.change ?? common) });
-  const { rehearsal } = await plan({ connection: { url: db.url }, request: change, rehearse: true });
-  expect(rehearsal).toEqual({ ok: true, holdMs: expect.any(Number) as number, attempts: 1, error: null });
+  const planned = await plan({ connection: { url: db.url }, request: change, rehearse: true });
+  const rehearsal = { ok: true, holdMs: expect.any(Number) as number, attempts: 1, error: null };
+  expect(planned).toMatchObject({ verdict: 'copy', rehearsal });
   expect(await everything()).toEqual(before);
   const { rows } = await db.query(`select nspname from pg_namespace where nspname like 'ghost%'`);
   expect(rows).toEqual([]);

@@ -6,7 +6,6 @@ import { ownSettings } from '../../src/db/settings.js';
 import { Session } from '../../src/db/session.js';
 import { attachStatements, indexBuilds } from '../../src/ddl/index-build-sql.js';
 import { plan as makePlan } from '../../src/index.js';
-import { asCopyPlan } from '../../src/run/context.js';
 import { buildShadow } from '../../src/shadow/build-shadow.js';
 import { exchange, type ExchangedTables, type ExchangeWork } from '../../src/swap/exchange.js';
 import { forward } from '../../src/swap/forward.js';
@@ -41,9 +40,11 @@ test('there and back: each time the one in use is as the catalog has it natively
   const inUse = async (of: typeof db): Promise<unknown> => catalogSnapshot(await of.connect(), 'public');
   const before = await inUse(db);
 
-  const plan = asCopyPlan(
-    await makePlan({ connection: { url: db.url }, request: request({ table: 't', alter: [change] }) }),
-  );
+  const plan = await makePlan({
+    connection: { url: db.url },
+    request: request({ table: 't', alter: [change] }),
+  });
+  if (plan.verdict !== 'copy') throw new Error(plan.verdict);
   const settings = { ...plan.settings, ...ownSettings };
   await using session = await Session.open({ own: true, connection: { url: db.url }, settings });
   await using watcher = await Session.open({ own: true, connection: { url: db.url } });
