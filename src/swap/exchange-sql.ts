@@ -37,7 +37,7 @@ export interface ExchangeFacts {
   /** Sequences that are the same object before and after. */
   readonly serials: readonly SerialFate[];
   /** What hangs on the table: as it is, and what is to come onto the coming one, without what that has already. */
-  readonly hanging: { readonly now: Definitions; readonly then: TargetDefinitions };
+  readonly hanging: { readonly was: Definitions; readonly becomes: TargetDefinitions };
   /** What capture says must be in the same message. */
   readonly capture: readonly string[];
   /** What marks in the same commit that it is done. */
@@ -49,7 +49,7 @@ export function exchangeStatements(facts: ExchangeFacts): string[] {
   return [
     ...coming.readied,
     ...facts.capture,
-    ...detachStatements({ table, source: hanging.now, target: hanging.then }),
+    ...detachStatements({ table, source: hanging.was, target: hanging.becomes }),
     ...identityValues(facts),
     // An owned sequence goes wherever its table goes; these stay, so they are nobody's for a moment.
     ...serials.map(({ sequence }) => `alter sequence ${qualified(sequence.name)} owned by none`),
@@ -57,7 +57,7 @@ export function exchangeStatements(facts: ExchangeFacts): string[] {
     `alter table ${qualified({ schema: coming.comesFrom, name: table.name })} set schema ${ident(table.schema)}`,
     ...statisticsMoves(facts),
     ...serials.flatMap((fate) => moveSerial(fate, table)),
-    ...attachDefinitions({ table, target: hanging.then }),
+    ...attachDefinitions({ table, target: hanging.becomes }),
     facts.mark,
   ];
 }

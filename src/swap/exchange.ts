@@ -35,7 +35,7 @@ export async function exchange(tables: ExchangedTables, work: ExchangeWork): Pro
   const locks = await lockSteps(look, {
     source: leaving.shape,
     lockSet,
-    views: hanging.then.views,
+    views: hanging.becomes.views,
     sequences: leaving.shape.sequences,
   });
   return await cutover({
@@ -56,6 +56,6 @@ async function inspecting(
   if ((await readEventTriggers(look)).length === 0) return {};
   return {
     inspect: () =>
-      inspectSwapped(session, { oid: coming.oid, target: coming.shape, definitions: hanging.then }),
+      inspectSwapped(session, { oid: coming.oid, target: coming.shape, definitions: hanging.becomes }),
   };
 }

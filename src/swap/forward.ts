@@ -38,7 +38,7 @@ export function forward(facts: ForwardFacts): ExchangedTables {
     },
     columns: successors(plan.columns),
     serials: plan.serials,
-    hanging: { now: plan.definitions.source, then: plan.definitions.target },
+    hanging: { was: plan.definitions.source, becomes: plan.definitions.target },
     lockSet: plan.lockSet,
     capture: facts.capture,
     mark: facts.mark,

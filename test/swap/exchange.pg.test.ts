@@ -124,9 +124,9 @@ async function backFrom(there: ExchangedTables, session: Session): Promise<Excha
     },
     columns: new Map([...there.columns].map(([from, to]) => [to, from])),
     hanging: {
-      now: await withDeparseSettings(session, () => readDefinitions(session, coming.oid)),
+      was: await withDeparseSettings(session, () => readDefinitions(session, coming.oid)),
       // Triggers and policies the old table has kept.
-      then: { ...hanging.now, views: [], triggers: [], policies: [] },
+      becomes: { ...hanging.was, views: [], triggers: [], policies: [] },
     },
     lockSet: there.lockSet.map((each) =>
       each.oid === leaving.shape.oid ? { ...each, oid: coming.oid } : each,
