@@ -1,5 +1,5 @@
 /** A plan for people: the verdict and its reasons first, then what it means, then what to watch out for. Pure. */
-import { inWords } from '../advice.js';
+import { inWords, said, words, type SayAction } from '../advice.js';
 import { fewNames, listsThem } from '../sql/few-names.js';
 import { isPrepared, type Blocker } from '../model/blocker.js';
 import type { ColumnMapping } from '../model/column-mapping.js';
@@ -26,13 +26,14 @@ export interface PlanTextOptions {
   readonly verbose?: boolean;
   /** Options that are not as by default. */
   readonly given?: readonly GivenOption[];
+  readonly say?: SayAction;
 }
 
 /** @returns lines joined by newlines, without one at the end */
 export function renderPlan(
   plan: Plan,
   look: Look,
-  { verbose = false, given = [] }: PlanTextOptions = {},
+  { verbose = false, given = [], say = words }: PlanTextOptions = {},
 ): string {
   const refused = plan.verdict === 'refused';
   // Nothing of what is refused happens: whoever reads it wants to know why.
@@ -50,7 +51,7 @@ export function renderPlan(
     ['What depends on it', whole ? dependentLines(dependents, plan, look, verbose) : []],
     ['Warnings', warnings.flatMap((warning) => item('!', warningText(warning, verbose), look))],
     ['What ends the run', refused ? [] : endsTheRun.flatMap((text) => item('-', text, look))],
-    ['How to go back', refused ? [] : rollback.flatMap((text) => item('-', text, look))],
+    ['How to go back', refused ? [] : rollback.flatMap((text) => item('-', said(text, say), look))],
   ];
   return sections
     .filter(([, lines]) => lines.length > 0)

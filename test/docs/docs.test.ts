@@ -96,6 +96,50 @@ test('every code has an entry in docs/errors.md, and every entry is a code', () 
   expect(sorted(entries)).toEqual(sorted(codes));
 });
 
+/** Values that are no text for people: how a session is called in pg_stat_activity. */
+const namesOfSessions = new Set(['applicationName', 'application_name', 'ownApplications']);
+const commandNames = [
+  'plan',
+  'run',
+  'status',
+  'pause',
+  'unpause',
+  'set',
+  'cutover',
+  'verify',
+  'abort',
+  'finalize',
+];
+const aCommandLine = new RegExp(
+  `pg-ghost (?:${commandNames.join('|')}|rollback|sync|bench|report|demo)\\b|(?<!')pg-ghost $`,
+);
+
+test('only src/cli puts command lines together: elsewhere what to do is data', () => {
+  const found: string[] = [];
+  for (const { path, tree } of sourceFiles()) {
+    if (path.startsWith(join('cli', ''))) continue;
+    const look = (node: ts.Node): void => {
+      const name = ts.isPropertyAssignment(node) || ts.isVariableDeclaration(node) ? node.name.getText() : '';
+      if (namesOfSessions.has(name)) return;
+      const text = textOf(node);
+      if (text !== null && aCommandLine.test(text)) found.push(`${path}: ${text}`);
+      ts.forEachChild(node, look);
+    };
+    look(tree);
+  }
+  expect(found).toEqual([]);
+});
+
+/** Of a literal, or of a piece of a template. */
+function textOf(node: ts.Node): string | null {
+  const isText =
+    ts.isStringLiteralLike(node) ||
+    ts.isTemplateHead(node) ||
+    ts.isTemplateMiddle(node) ||
+    ts.isTemplateTail(node);
+  return isText ? node.text : null;
+}
+
 test('every exit code is explained', () => {
   const rows = matches(read('docs/cli.md'), /^\| (\d+) \|/gm).map(Number);
   expect(rows).toEqual(Object.values(ExitCode).toSorted((a, b) => a - b));

@@ -1,3 +1,4 @@
+import { commandLine } from '../../src/cli/command-line.js';
 import { expect, test } from 'vitest';
 import { refusedFor, type CopyPlan } from '../../src/model/plan.js';
 import { plainLook } from '../../src/report/paint.js';
@@ -9,7 +10,7 @@ import { textWidth } from '../../src/report/text-width.js';
 import { aNativePlan, aPlan, crowded } from './a-plan.js';
 
 test('a plan to copy', () => {
-  expect(renderPlan(aPlan, plainLook)).toBe(
+  expect(renderPlan(aPlan, plainLook, { say: commandLine })).toBe(
     `
 public.orders: copy, a shadow table with the new shape is built, kept in sync, and swapped in
   - changing the type of id from integer to bigint rewrites the table

@@ -5,6 +5,7 @@ import { metricsReporter } from '../../report/metrics.js';
 import { planObject } from '../../report/plan-json.js';
 import { renderPlan } from '../../report/plan-text.js';
 import { createChangeCommand } from '../change-command.js';
+import { commandLine, inCommands } from '../command-line.js';
 import { work } from '../command.js';
 import { givenOptions } from '../given-options.js';
 import type { Invocation } from '../invocation.js';
@@ -46,8 +47,12 @@ export function planCommand(invocation: Invocation) {
         const given = givenOptions(settings, values, redact);
         stdout.line(
           outcome.json
-            ? JSON.stringify(planObject(plan, given))
-            : renderPlan(plan, stdout.look(outcome.colour), { verbose: values.verbose === true, given }),
+            ? JSON.stringify(inCommands(planObject(plan, given)))
+            : renderPlan(plan, stdout.look(outcome.colour), {
+                verbose: values.verbose === true,
+                given,
+                say: commandLine,
+              }),
         );
         if (plan.verdict === 'refused') outcome.exitCode = ExitCode.refused;
       });

@@ -2,6 +2,7 @@
  * The demo: a server of its own, a table under load, the change through the library, and the proof that nothing was lost.
  * Whatever ends it, no process and no directory is left.
  */
+import { commandLine } from '../command-line.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Session } from '../../db/session.js';
 import { FailedError } from '../../errors.js';
@@ -80,7 +81,7 @@ async function show(options: DemoOptions, server: EmbeddedServer): Promise<void>
   await sleep(beforeMs, undefined, { signal });
 
   title(`$ pg-ghost plan --table ${shop.table} --alter "${shop.change}"`);
-  print(renderPlan(await library.plan({ connection, request, signal }), look));
+  print(renderPlan(await library.plan({ connection, request, signal }), look, { say: commandLine }));
 
   title(`$ pg-ghost run --table ${shop.table} --alter "${shop.change}"`);
   const watch = new Stopwatch();

@@ -1,4 +1,5 @@
 /** What people read of a plan, made from its facts when it is shown. Pure. */
+import type { Text } from '../../advice.js';
 import type { CopyFacts, NativeFacts, Plan } from '../../model/plan.js';
 import type { Key } from '../../model/key.js';
 import { describeDependents, type PlanDependent } from './dependents.js';
@@ -15,7 +16,7 @@ export interface PlanDescription {
   readonly dependents: readonly PlanDependent[];
   readonly warnings: readonly PlanWarningText[];
   /** How to go back. */
-  readonly rollback: readonly string[];
+  readonly rollback: readonly Text[];
   /** What ends the run when somebody does it meanwhile; other DDL is followed. Empty when nothing is copied. */
   readonly endsTheRun: readonly string[];
   /** All statements of a native change, as they run. */
