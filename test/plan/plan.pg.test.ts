@@ -93,7 +93,7 @@ describe('makePlan', () => {
     ]);
     expect(new Set(told.dependents.map(({ treatment }) => treatment))).toEqual(new Set(['carried']));
     expect(plan.warnings.map(({ code }) => code)).toContain('cached-plans');
-    expect(told.rollback.join('\n')).toContain('pg-ghost abort');
+    expect(told.rollback.map(inWords).join('\n')).toContain('aborting migration ID');
     expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
   });
 
