@@ -80,7 +80,8 @@ test('a type change of the column of such a check looks at all rows, as PostgreS
     create table t (id int primary key, until timestamptz constraint ok check (until > now()));
     insert into t values (1, now() + interval '1 microsecond');`);
   await using clone = await db.clone();
-  const change = 'alter column until type timestamptz(0)';
+  // Today began before now, whenever this runs.
+  const change = 'alter column until type date';
   await expect(clone.query(`alter table t ${change}`)).rejects.toMatchObject({ code: '23514' });
   expect(await failure(runChange(db, { table: 't', alter: [change] }))).toMatchObject({
     code: 'row-does-not-fit',
