@@ -10,16 +10,6 @@ import { createInterface } from 'node:readline';
 import ts from 'typescript';
 import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 
-const sources = [
-  'errors',
-  'lab/embedded-account',
-  'lab/embedded-binaries',
-  'lab/embedded-cluster',
-  'lab/embedded-server',
-  'lab/server-process',
-  'lab/watchdog',
-];
-
 export interface Owner extends Disposable {
   readonly process: ChildProcess;
   readonly postmasterPid: number;
@@ -32,6 +22,8 @@ export interface Owner extends Disposable {
  * @param end what it does then: JavaScript, `''` for nothing at all
  */
 export async function startOwner(folder: string, major: EmbeddedMajor, end: string): Promise<Owner> {
+  // Its imports come after it; those of types are gone from what is transpiled.
+  const sources = new Set(['lab/embedded-server']);
   for (const source of sources) {
     const text = await readFile(new URL(`../../src/${source}.ts`, import.meta.url), 'utf8');
     const { outputText } = ts.transpileModule(text, {
@@ -39,6 +31,8 @@ export async function startOwner(folder: string, major: EmbeddedMajor, end: stri
     });
     await mkdir(dirname(join(folder, source)), { recursive: true });
     await writeFile(join(folder, `${source}.js`), outputText);
+    for (const [, path = ''] of outputText.matchAll(/\bfrom '(\.[^']+)\.js'/g))
+      sources.add(join(dirname(source), path));
   }
   await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
   const main = join(folder, 'owner.js');
