@@ -87,9 +87,19 @@ const queries = {
 };
 
 /** @returns one entry for each property of each object */
+/** The settings of a round belong to its database, and clones do not have them: constants are printed alike everywhere. */
+const printing = [
+  ['search_path', ''],
+  ['datestyle', 'ISO'],
+  ['timezone', 'UTC'],
+  ['intervalstyle', 'postgres'],
+  ['extra_float_digits', '1'],
+  ['bytea_output', 'hex'],
+] as const;
+
 export async function catalogOf(client: pg.Client): Promise<Map<string, string>> {
   const found: Map<string, string> = new Map();
-  await client.query(`set search_path to ''`);
+  for (const [name, value] of printing) await client.query(`set ${name} to '${value}'`);
   for (const [part, text] of Object.entries(queries)) {
     const { rows } = await client.query(text);
     for (const { key, ...facts } of rows) {
@@ -98,7 +108,7 @@ export async function catalogOf(client: pg.Client): Promise<Map<string, string>>
       }
     }
   }
-  await client.query('reset search_path');
+  for (const [name] of printing) await client.query(`reset ${name}`);
   return found;
 }
 
