@@ -112,6 +112,11 @@ export interface Index {
   readonly filenode: number | null;
 }
 
+/** An index that is being built (`REINDEX CONCURRENTLY`), or whose build failed, is nobody's yet. */
+export function withValidIndexes(shape: TableShape): TableShape {
+  return { ...shape, indexes: shape.indexes.filter(({ valid }) => valid) };
+}
+
 /** A sequence that a column of the table owns: serial (`auto`) or identity (`internal`). */
 export interface OwnedSequence {
   readonly oid: number;

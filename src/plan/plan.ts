@@ -27,6 +27,7 @@ import { checkServer } from './checks/server.js';
 import { conclude, type Facts } from './conclude.js';
 import { tryChange, type CloneBuilder, type CloneRebinder, type ObjectRehearsal } from './trial/trial.js';
 import type { Plan } from '../model/plan.js';
+import { withValidIndexes } from '../model/table-shape.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { fixednessOf, repeatabilityOf } from './mapping/volatility.js';
 
@@ -98,7 +99,9 @@ async function lookAndTry(
   deps: PlanDependencies,
 ): Promise<Facts> {
   const { change, server } = facts;
-  const source = await readTableShape(session, table.oid);
+  const found = await readTableShape(session, table.oid);
+  // An index that somebody's REINDEX CONCURRENTLY left behind is no reason to end a run that is under way.
+  const source = deps.keyColumns === undefined ? found : withValidIndexes(found);
   const seen = {
     source,
     dependents: await readDependents(session, table.oid),

@@ -14,6 +14,7 @@ import { compareDefinitions } from '../swap/compare-definitions.js';
 import { compareShapes } from '../ddl/compare-shapes.js';
 import { displayName } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
+import { withValidIndexes } from '../model/table-shape.js';
 import { findMigration, setFingerprint, type SourceMark } from '../state/migrations.js';
 import type { RunContext } from './context.js';
 
@@ -126,10 +127,8 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
 /** @throws SourceAltered with the differences when the source's definition is not the one that was planned for */
 export async function refuseAltered(session: Session, context: RunContext): Promise<void> {
   const { id, plan } = context;
-  const read = await readTableShape(session, plan.source.oid);
-  refuseRenamed(id, plan.table, read.name);
-  // One that is being built, by REINDEX CONCURRENTLY say, is nobody's yet; the plan refuses those that stay like that.
-  const now = { ...read, indexes: read.indexes.filter(({ valid }) => valid) };
+  const now = withValidIndexes(await readTableShape(session, plan.source.oid));
+  refuseRenamed(id, plan.table, now.name);
   const differences = [
     ...compareShapes(plan.source, now).map((difference) => difference.text),
     ...compareDefinitions(plan.definitions.source, await readDefinitions(session, plan.source.oid)),

@@ -214,6 +214,29 @@ describe('other kinds', () => {
   }
 });
 
+test('indexes that are not valid are left alone while another one is followed', async () => {
+  await using original = await createDatabase(setup);
+  await using clone = await original.clone();
+  const late = 'create index late on t (m, n)';
+  await clone.query(late);
+  await clone.query(native);
+  const events = await runHolding({
+    db: original,
+    point: 'chunk-copied',
+    act: async () => {
+      // Values are there more than once; what is left is what a REINDEX CONCURRENTLY that failed leaves.
+      for (const name of ['t_v_ccnew', 't_code_key_ccnew']) {
+        await expect(
+          original.query(`create unique index concurrently ${name} on t (parent)`),
+        ).rejects.toThrow('could not create unique index');
+      }
+      await original.query(late);
+    },
+  });
+  expect(events.filter(({ event }) => event === 'source:followed')).toHaveLength(1);
+  await expectSame(original, clone);
+});
+
 describe('what no lock keeps still', () => {
   const changes = [
     'grant insert on t to public; grant select (v) on t to public',
