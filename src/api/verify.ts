@@ -2,7 +2,7 @@
 import { advice, toDo } from '../advice.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
-import { SqlState, sqlState } from '../db/sqlstate.js';
+import { isServerError, isUnknownName } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { RefusedError } from '../errors.js';
 import { createEmitter } from '../run/emitter.js';
@@ -53,17 +53,35 @@ const applyPauseMs = 1_000;
  */
 export async function verify(options: VerifyOptions, id: number): Promise<VerifyReport> {
   return await explained(options, 'nothing was changed', async () => {
+    let before: MigrationRecord | null = null;
     try {
-      return await compareTables(options, id);
+      return await compareTables(options, id, (record) => (before = record));
     } catch (error) {
-      // The tables were swapped meanwhile: what is to be compared has other names now.
-      if (sqlState(error) !== SqlState.undefinedTable) throw error;
+      if (!isServerError(error) || before === null) throw error;
+      // Swapped, finalized, aborted or renamed meanwhile: what is to be compared has other names now, or is gone.
+      if (!isUnknownName(error) && !(await isElsewhere(options, before))) throw error;
       return await compareTables(options, id);
     }
   });
 }
 
-async function compareTables(options: VerifyOptions, id: number): Promise<VerifyReport> {
+/** Are its tables others than they were? */
+async function isElsewhere(options: VerifyOptions, { id, phase }: MigrationRecord): Promise<boolean> {
+  await using session = await Session.open({
+    own: true,
+    connection: options.connection,
+    applicationName: `pg-ghost ${id} verify`,
+    ...connectingSignal(options),
+  });
+  const now = await resolveMigration(session, id);
+  return phaseTable[now.phase].beside !== phaseTable[phase].beside;
+}
+
+async function compareTables(
+  options: VerifyOptions,
+  id: number,
+  found: (record: MigrationRecord) => void = () => {},
+): Promise<VerifyReport> {
   const started = performance.now();
   const { mode = 'full', ...given } = options.settings ?? {};
   const settings = settingsFrom(given);
@@ -76,6 +94,7 @@ async function compareTables(options: VerifyOptions, id: number): Promise<Verify
     ...connectingSignal(options),
   });
   const record = await resolveMigration(control, id);
+  found(record);
   if (!phaseTable[record.phase].isComparable) throw notComparable(record);
   const [migrationPlan, target] = [planOf(record), targetOf(record)];
   if (target === null) throw notComparable(record);

@@ -89,6 +89,12 @@ export function isRowError(error: unknown): error is ServerError {
   );
 }
 
+/** A table, or the schema that it is looked for in, is called something else by now, or is gone. */
+export function isUnknownName(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === SqlState.undefinedTable || state === SqlState.invalidSchemaName;
+}
+
 export function isConflict(error: unknown): boolean {
   const state = sqlState(error);
   return state === SqlState.uniqueViolation || state === SqlState.exclusionViolation;

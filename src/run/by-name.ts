@@ -3,7 +3,7 @@
  * again under the lock: if it has another name by then, it begins anew.
  */
 import type { Session } from '../db/session.js';
-import { SqlState, sqlState } from '../db/sqlstate.js';
+import { isUnknownName } from '../db/sqlstate.js';
 import { findRelation, type Relation } from '../state/own-objects.js';
 
 const maxTries = 10;
@@ -34,9 +34,4 @@ export async function byName(
       if (tries >= maxTries || !(error instanceof HasMoved || isUnknownName(error))) throw error;
     }
   }
-}
-
-function isUnknownName(error: unknown): boolean {
-  const state = sqlState(error);
-  return state === SqlState.undefinedTable || state === SqlState.invalidSchemaName;
 }

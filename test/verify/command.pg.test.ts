@@ -1,6 +1,6 @@
 /** `verify ID` at any time before finalize: while nobody runs the migration, while somebody does, and after the swap. */
-import { expect, test } from 'vitest';
-import { finalize, verify } from '../../src/index.js';
+import { describe, expect, test } from 'vitest';
+import { abort, finalize, verify, type VerifyReport } from '../../src/index.js';
 import { differences } from '../../src/lab/proof.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { failure, runChange } from '../support/migration.js';
@@ -68,6 +68,77 @@ test('after the swap the new table is compared with the old one, without what wa
   expect(error.message).toMatch(/id=3001: only in/);
   await finalize({ connection }, 1);
   expect(await failure(verify({ connection }, 1))).toMatchObject({ code: 'not-comparable' });
+});
+
+describe('what happens to the tables meanwhile', () => {
+  const slow = {
+    table: 't',
+    alter: ['ALTER COLUMN id TYPE bigint', 'ALTER COLUMN v TYPE text USING slowly(v)'],
+  };
+  const setupSlow = `create function slowly(text) returns text language plpgsql immutable
+      as 'begin if right($1, 1) = ''7'' then perform pg_sleep(0.001); end if; return $1; end';
+    create table t (id int primary key, v text, n numeric);
+    insert into t select i, 'v' || i, i from generate_series(1, 6000) as i`;
+
+  interface Running {
+    readonly report: Promise<VerifyReport>;
+  }
+
+  /** Resolves when it has compared something, and goes on. */
+  async function begin(db: TestDatabase): Promise<Running> {
+    return await new Promise((resolve) => {
+      const report = verify(
+        {
+          connection: { url: db.url },
+          settings: { chunkTimeMs: 10, workers: 1 },
+          onEvent: ({ event }) => {
+            if (event === 'verify:progress') resolve({ report });
+          },
+        },
+        1,
+      );
+      report.catch(() => {});
+    });
+  }
+
+  test('they are swapped', async () => {
+    await using db = await createDatabase(setupSlow);
+    let running: Running | null = null;
+    await runChange(db, slow, {
+      onPoint: async (point) => {
+        if (point === 'verified') running = await begin(db);
+      },
+    });
+    expect(await (running as Running | null)?.report).toMatchObject({
+      differences: 0,
+      rows: 6000,
+      comparedWith: 'ghost_old_1.t',
+    });
+  });
+
+  test('finalized', async () => {
+    await using db = await createDatabase(setupSlow);
+    await runChange(db, slow);
+    const { report } = await begin(db);
+    await finalize({ connection: { url: db.url } }, 1);
+    expect(await failure(report)).toMatchObject({ code: 'not-comparable' });
+  });
+
+  test('aborted', async () => {
+    await using db = await createDatabase(setupSlow);
+    const stop = new AbortController();
+    await failure(
+      runChange(db, slow, {
+        signal: stop.signal,
+        onPoint: (point) => {
+          if (point === 'settled') stop.abort();
+        },
+      }),
+    );
+    const { report } = await begin(db);
+    await abort({ connection: { url: db.url } }, 1);
+    expect(await failure(report)).toMatchObject({ code: 'not-comparable' });
+  });
 });
 
 test('a busy table gives no false alarm, in the run or beside it', async () => {
