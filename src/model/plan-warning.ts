@@ -39,6 +39,8 @@ export interface PlanWarningFacts {
   'late-check': LateCheck;
   /** Stored generated columns by functions that may have been replaced since their values were stored. */
   'generated-sampled': { readonly columns: readonly string[] };
+  /** Columns of a `reg...` type: a row may hold the OID of the table itself. */
+  'oids-sampled': { readonly columns: readonly string[] };
   'materialized-views': { readonly views: readonly QualifiedName[] };
   'partitions-not-marked': {
     readonly foreignKeys: readonly { readonly name: string; readonly table: QualifiedName }[];

@@ -28,6 +28,7 @@ import { checkInvalidIndexes } from './checks/invalid-indexes.js';
 import { checkNameCollisions } from './checks/name-collisions.js';
 import { withLateChecks } from './checks/late-checks.js';
 import { checkStaleGenerated } from './checks/stale-generated.js';
+import { checkStoredOids } from './checks/stored-oids.js';
 import { checkSelfReferences } from './checks/self-references.js';
 import { foreignKeyActions, needlessActions } from './change/foreign-key-actions.js';
 import { estimateHoldMs } from './inventory/hold-estimate.js';
@@ -79,6 +80,8 @@ interface Tried {
   readonly forAround: readonly Refusal[];
   /** Stored generated columns that hold something else than their expression gives. */
   readonly stale: readonly string[];
+  /** Columns that hold OIDs of the table, as far as that was looked at. */
+  readonly storedOids: readonly string[];
 }
 
 export function conclude(facts: Facts): Plan {
@@ -125,6 +128,7 @@ export function conclude(facts: Facts): Plan {
       maxHoldMs: facts.maxHoldMs,
       baseTypes: tried.baseTypes,
       takenOff: trial.takenOff,
+      storedOids: tried.storedOids,
     }),
     estimates: estimatesOf(seen.sizes, decided.verdict, holdMs),
   };
@@ -186,7 +190,7 @@ function judgeCopied(
 
 function againstCopy(
   { source }: Seen,
-  { trial, forCopy, stale }: Tried,
+  { trial, forCopy, stale, storedOids }: Tried,
   { mapping, refusals }: HowRowsGo,
   judged: readonly JudgedDependent[],
 ): Refusal[] {
@@ -197,6 +201,7 @@ function againstCopy(
     ...refusals,
     ...checkInvalidIndexes(source),
     ...checkStaleGenerated(source, stale, mapping.columns),
+    ...checkStoredOids(source, storedOids, mapping.columns),
     ...checkSelfReferences(source, trial.after, mapping.sources),
     ...judged.flatMap(({ refusal }) => (refusal === null ? [] : [refusal])),
     ...unlisted(trial.definitions.refusals, judged),

@@ -7,6 +7,7 @@ import { readDefinitions } from '../catalog/read-definitions.js';
 import { readDependents } from '../catalog/dependents.js';
 import { readLacking, type CreatedObject } from '../catalog/privileges.js';
 import { findStaleGenerated } from './checks/stale-generated.js';
+import { findStoredOids } from './checks/stored-oids.js';
 import { missingRowRights } from '../catalog/row-rights.js';
 import { readPinnedSettings, readServer } from '../catalog/server.js';
 import { readTableShape } from '../catalog/shape.js';
@@ -174,10 +175,23 @@ async function tried(
       ...trial.after.columns.map(({ type }) => type),
       ...definitions.foreignKeysIn.flatMap(({ columnTypes }) => columnTypes),
     ]);
-    const stale = await findStaleGenerated(session, source, facts.seen.sizes.blocks);
+    const { blocks } = facts.seen.sizes;
+    const stale = await findStaleGenerated(session, source, blocks);
+    const storedOids = await findStoredOids(session, source, blocks);
     return {
       ...facts,
-      tried: { trial, isRepeatable, isFixed, equalities, taken, baseTypes, forCopy, forAround, stale },
+      tried: {
+        trial,
+        isRepeatable,
+        isFixed,
+        equalities,
+        taken,
+        baseTypes,
+        forCopy,
+        forAround,
+        stale,
+        storedOids,
+      },
     };
   } catch (error) {
     if (!(error instanceof RefusedError)) throw error;

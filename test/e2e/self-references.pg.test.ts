@@ -6,7 +6,7 @@ import { describe, expect, inject, test } from 'vitest';
 import { finalize, plan, type Plan } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { request, runChange, type ChangeInput } from '../support/migration.js';
+import { failure, request, runChange, type ChangeInput } from '../support/migration.js';
 
 const major = inject('serverMajor');
 
@@ -138,6 +138,34 @@ describe('what names the table means the new one after the swap', () => {
       `set search_path = "My app", public; insert into "Orders é" (v) values ('new') returning a, d, h`,
     );
     expect(rows).toEqual([{ a: 'Orders é!', d: '21', h: 'My app' }]);
+  });
+
+  test('in its rows', async () => {
+    await using db = await createDatabase(`
+      create table "T é" (id int primary key, "Of é" regclass, row_type regtype, number oid, several regclass[],
+        other regclass default 'pg_class', constraint own check ("Of é" <> 'pg_class'::regclass or id > 1));
+      create table theirs (id int);
+      insert into "T é" values (1, '"T é"', '"T é"', '"T é"'::regclass::oid, array['theirs', '"T é_pkey"']::regclass[]);
+      insert into "T é" values (2, 'theirs', 'theirs', 'theirs'::regclass::oid, array['theirs']::regclass[])`);
+    const bigger = { table: '"T é"', alter: ['ALTER id TYPE bigint'] };
+    const error = await failure(runChange(db, bigger));
+    expect(error).toMatchObject({ exitCode: 3 });
+    for (const column of ['Of é', 'row_type', 'number', 'several'])
+      expect(error.message).toContain(`in column ${column} (`);
+    const { reasons, warnings } = await planOf(db, bigger);
+    expect(reasons.map(({ code }) => code)).toEqual(Array.from({ length: 4 }, () => 'stored-oid'));
+    expect(warnings.filter(({ code }) => code === 'oids-sampled')).toMatchObject([
+      { facts: { columns: ['other'] } },
+    ]);
+
+    await db.query('delete from "T é" where id = 1');
+    await using clone = await db.clone();
+    const names = `ALTER id TYPE bigint, ALTER "Of é" TYPE text, DROP CONSTRAINT own`;
+    await clone.query(`alter table "T é" ${names}`);
+    await runChange(db, { table: '"T é"', alter: [names] });
+    expect(await tableRows(await db.connect(), '"T é"')).toEqual(
+      await tableRows(await clone.connect(), '"T é"'),
+    );
   });
 
   test('what cannot follow is refused by name', async () => {

@@ -6,6 +6,7 @@ import type { TableShape } from '../../model/table-shape.js';
 import type { Change } from '../change/types.js';
 import { callsUserCode } from '../checks/self-references.js';
 import { isUntried } from '../checks/dependents.js';
+import { unseenOids } from '../checks/stored-oids.js';
 import { defaultMaxHoldMs } from '../../locks/lock-request.js';
 import { advisedMaxHoldMs, isTight } from './hold-estimate.js';
 import type { NativeTrial } from '../trial/definitions/try-native.js';
@@ -39,6 +40,8 @@ export interface WarningInput {
   readonly baseTypes: ReadonlyMap<string, string>;
   /** What event triggers added to the clone. */
   readonly takenOff: readonly string[];
+  /** Columns in which OIDs of the table were found. */
+  readonly storedOids: readonly string[];
 }
 
 export function warningsFor(input: WarningInput): PlanWarning[] {
@@ -79,6 +82,7 @@ function copyWarnings(input: WarningInput): PlanWarning[] {
     ...(definitions === null ? [] : referencingTypeWarnings(definitions, target, input.baseTypes)),
     ...lateChecks.map((facts): PlanWarning => ({ code: 'late-check', facts })),
     ...generatedWarnings(source, columns),
+    ...storedOidWarnings(input),
     ...(definitions === null ? [] : matviewWarnings(definitions)),
     ...(definitions === null ? [] : partitionWarnings(definitions, server)),
     ...when(input.allowedPublications && dependents.some(({ kind }) => publications.has(kind)), {
@@ -147,6 +151,11 @@ function generatedWarnings(source: TableShape, columns: readonly ColumnMapping[]
       : [];
   });
   return when(names.length > 0, { code: 'generated-sampled', facts: { columns: names } });
+}
+
+function storedOidWarnings({ columns, storedOids }: WarningInput): PlanWarning[] {
+  const names = unseenOids(storedOids, columns);
+  return when(names.length > 0, { code: 'oids-sampled', facts: { columns: names } });
 }
 
 function collisionWarning({ index, columns }: Key): PlanWarning {

@@ -65,6 +65,12 @@ const texts: {
       (listed) =>
         `stored generated column ${listed} calls functions that may have been replaced since its values were stored, and a copy computes them anew: here only the first and last blocks were compared. The verification compares every row; with --verify off nothing does, and with --verify sample not all`,
     ),
+  'oids-sampled': ({ columns }) =>
+    told(
+      columns,
+      (listed) =>
+        `column ${listed} holds OIDs: a row that holds the OID of this table, its row type, an index or an identity sequence of it would mean the old table after the swap. The first and last blocks have none; the others were not looked at`,
+    ),
   'materialized-views': ({ views }) =>
     told(
       views.map(displayName),
