@@ -102,6 +102,7 @@ export class Load {
    * @throws BrokenPromise when pg-ghost was at the other end
    */
   isConflictOfOurs(error: unknown): boolean {
+    if (isReindexRace(error)) return true;
     if (!['40P01', '40001'].includes(codeOf(error))) return false;
     const detail = (error as { detail?: string }).detail ?? '';
     const pids = [...detail.matchAll(/[Pp]rocess (\d+)/g)].map(([, pid]) => Number(pid));
@@ -205,6 +206,11 @@ export class Load {
       while (this.isCalm && !signal.aborted);
     });
   }
+}
+
+/** Of PostgreSQL itself: while REINDEX CONCURRENTLY exchanges the indexes of a TOAST table, a reader may see none that is valid. */
+function isReindexRace(error: unknown): boolean {
+  return codeOf(error) === 'XX000' && textOf(error).includes('no valid index found for toast relation');
 }
 
 async function tableOid(client: pg.Client) {
