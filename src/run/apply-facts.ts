@@ -2,10 +2,10 @@
 import { applyPlan, type ApplyFacts, type ApplyPlan } from '../apply/apply-plan.js';
 import type { TableShape } from '../model/table-shape.js';
 import { waysOf } from '../stream/way.js';
-import { expectedTarget, type RunContext } from './context.js';
+import { expectedTarget, type TableContext } from './context.js';
 
 /** From the source to the shadow. */
-export function forwardStream({ id, plan, schemas, capture }: RunContext, target: TableShape): ApplyFacts {
+export function forwardStream({ id, plan, schemas, capture }: TableContext, target: TableShape): ApplyFacts {
   return {
     id,
     way: waysOf(plan, target).forward,
@@ -15,6 +15,6 @@ export function forwardStream({ id, plan, schemas, capture }: RunContext, target
   };
 }
 
-export async function applyPlanOf(context: RunContext): Promise<ApplyPlan> {
+export async function applyPlanOf(context: TableContext): Promise<ApplyPlan> {
   return applyPlan(forwardStream(context, await expectedTarget(context)));
 }

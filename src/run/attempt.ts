@@ -1,6 +1,5 @@
 /** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
 import { advice, toDo } from '../advice.js';
-import { Balance } from '../apply/balance.js';
 import type { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
 import { FailedError } from '../errors.js';
@@ -8,20 +7,18 @@ import type { Emit } from '../model/event.js';
 import { isEnded, isSwapped, next, phaseTable, type Phase, type RunningPhase } from '../model/phase.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
-import { planOf } from '../state/stored-plan.js';
 import { joinRun } from '../state/fence.js';
 import { findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
-import { schemasOf } from '../state/schema-sql.js';
 import type { Reason } from '../throttle/governor.js';
 import { allSignals } from '../throttle/signals.js';
 import { Throttle } from '../throttle/throttle.js';
-import { captureOf } from './capture-of.js';
-import { onAnySession, RunSessions, type RunContext } from './context.js';
+import { firstTable, onAnySession, onTable, RunSessions, type RunContext } from './context.js';
 import { runSignal, SessionLost } from './interrupt.js';
 import { LedgerBook } from './ledger-book.js';
 import { workOf } from './phase-table.js';
 import { Pulse, pulseSettings } from './pulse.js';
 import type { Steering } from './steering.js';
+import { tableWorks } from './table-works.js';
 import type { MigrateOptions } from './run-options.js';
 
 export interface Attempt {
@@ -64,8 +61,9 @@ export class AttemptFailed extends Error {
 export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const { control, record, runNo, emit, steering, options } = attempt;
   const { id } = record;
-  let plan = planOf(record);
-  const sessions = new RunSessions(options.connection, { id, runNo, pinned: plan.settings });
+  const works = tableWorks(record);
+  const pinned = works[0].plan.settings;
+  const sessions = new RunSessions(options.connection, { id, runNo, pinned });
   const ledger = new LedgerBook(emit);
   let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
   let signal = attempt.signal;
@@ -75,17 +73,11 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const context: RunContext = {
     id,
     identity: record.identity,
-    get plan() {
-      return plan;
+    get tables() {
+      return tables;
     },
-    replacePlan: (followed) => {
-      plan = followed;
-    },
-    schemas: schemasOf(id),
     control,
     sessions,
-    capture: captureOf(record, plan),
-    balance: new Balance(),
     steering,
     ledger,
     emit,
@@ -101,6 +93,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     beforeCutover: options.beforeCutover ?? null,
     at: async (point) => options.onPoint?.(point),
   };
+  const tables = works.map((work) => onTable(context, work));
   const cancel = (): void => void sessions.cancelAll().catch(() => undefined);
   const { cancelSignal } = options;
   let pulse: Pulse | null = null;
@@ -108,7 +101,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   try {
     await joinRun(control, id, runNo);
     await control.set({
-      ...plan.settings,
+      ...pinned,
       ...ownSettings,
       application_name: `pg-ghost ${id} control`,
     });
@@ -121,7 +114,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     // Before anything else is told of it: a limit that is passed already, say.
     emit('migration:started', {
       table: displayName(record.table),
-      shadow: displayName({ schema: context.schemas.shadow, name: record.table.name }),
+      shadow: displayName({ schema: works[0].schemas.shadow, name: record.table.name }),
       fresh: attempt.fresh,
       phase,
     });
@@ -152,11 +145,11 @@ async function startThrottle(
   session: Session,
   critical: AbortController,
 ): Promise<Throttle> {
-  const { id, plan, settings, emit } = context;
+  const { id, tables, settings, emit } = context;
   const throttle = new Throttle({
     session,
     signals: allSignals({
-      tables: [plan.source.oid],
+      tables: tables.map(({ plan }) => plan.source.oid),
       ownApplications: `pg-ghost ${id} `,
       replicas: settings.replicas,
     }),
@@ -197,7 +190,8 @@ async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase
 }
 
 async function outcome(context: RunContext): Promise<RunOutcome> {
-  const { id, plan, schemas } = context;
+  const { id } = context;
+  const { plan, schemas } = firstTable(context);
   const record = await onAnySession(context, (session) => findMigration(session, id));
   return {
     old: displayName({ schema: schemas.old, name: plan.table.name }),

@@ -1,7 +1,7 @@
 /** Apply beside other work, so that the backlog stays small however long that takes; and the way to wait for it. */
 import { sleep } from '../db/wait.js';
 import type { LogApplier } from './log-applier.js';
-import type { RunContext } from './context.js';
+import type { TableContext } from './context.js';
 
 const pauseMs = 250;
 
@@ -17,7 +17,7 @@ export interface Applying {
  * @throws what `work` or apply throws
  */
 export async function whileApplying<T>(
-  { capture, signal }: Pick<RunContext, 'capture' | 'signal'>,
+  { capture, signal }: Pick<TableContext, 'capture' | 'signal'>,
   applier: Pick<LogApplier, 'catchUp'>,
   work: (applying: Applying) => Promise<T>,
 ): Promise<T> {

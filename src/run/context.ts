@@ -22,18 +22,11 @@ import { defaultRunSettings } from '../settings/table.js';
 import type { RunSettings } from '../settings/run-settings.js';
 
 export interface RunContext extends MigrationIdentity {
-  /** The present one: DDL beside the run may give it another (follow-source.ts), so it is not to be kept over a wait. */
-  readonly plan: CopyPlan;
-  /** In the one place that has stored it. */
-  readonly replacePlan: (plan: CopyPlan) => void;
-  /** Schemas of the shadow and of the old table. */
-  readonly schemas: { readonly shadow: string; readonly old: string };
+  /** What is migrated: one table, or several that are swapped together. */
+  readonly tables: readonly TableContext[];
   /** Holds the runner's lock; reads and writes the state. */
   readonly control: Session;
   readonly sessions: RunSessions;
-  readonly capture: Capture;
-  /** Of the rows of the two tables, where keys may collide. */
-  readonly balance: Balance;
   /** What may change while the run is under way. */
   readonly steering: Steering;
   readonly ledger: LedgerBook;
@@ -47,6 +40,37 @@ export interface RunContext extends MigrationIdentity {
   /** Between two durable steps; see points.ts. */
   readonly at: (point: Parameters<AtPoint>[0]) => Promise<void>;
   readonly beforeCutover: MigrateOptions['beforeCutover'] | null;
+}
+
+/** One table of a migration, as its run works on it. */
+export interface TableWork {
+  /** Its number in the migration: 1, 2, ... */
+  readonly no: number;
+  /** The present one: DDL beside the run may give it another (follow-source.ts), so it is not to be kept over a wait. */
+  readonly plan: CopyPlan;
+  /** In the one place that has stored it. */
+  readonly replacePlan: (plan: CopyPlan) => void;
+  /** Schemas of the shadow and of the old table. */
+  readonly schemas: { readonly shadow: string; readonly old: string };
+  readonly capture: Capture;
+  /** Of the rows of the two tables, where keys may collide. */
+  readonly balance: Balance;
+}
+
+/** The run, seen from one of its tables: what is done for each table is handed this. */
+export interface TableContext extends RunContext, TableWork {}
+
+/** Both have getters, which go on telling what is so at the moment. */
+export function onTable(run: RunContext, table: TableWork): TableContext {
+  const parts = { ...Object.getOwnPropertyDescriptors(run), ...Object.getOwnPropertyDescriptors(table) };
+  return Object.defineProperties({}, parts) as TableContext;
+}
+
+/** The table by which people know the migration. */
+export function firstTable({ tables }: Pick<RunContext, 'tables'>): TableContext {
+  const [first] = tables;
+  if (first === undefined) throw new Error('a migration has at least one table');
+  return first;
 }
 
 /** Opens sessions that belong to a run: pinned, fenced, and known, so that they can all be cancelled. */
@@ -162,13 +186,13 @@ export function shortLockLimits(context: Pick<RunContext, 'settings'>): LockLimi
   return { ...limits, maxHoldMs: Math.max(limits.maxHoldMs, defaultRunSettings.maxHoldMs) };
 }
 
-export function helperIndexFacts(context: RunContext): HelperIndexFacts {
+export function helperIndexFacts(context: TableContext): HelperIndexFacts {
   const { id, plan, schemas } = context;
   return { id, schema: schemas.shadow, table: plan.table.name, key: plan.key };
 }
 
 /** The shape that the shadow must have at the swap, as the changed clone had it. */
-export async function expectedTarget(context: RunContext): Promise<TableShape> {
+export async function expectedTarget(context: TableContext): Promise<TableShape> {
   const record = await findMigration(context.control, context.id);
   const target = record === null ? null : targetOf(record);
   if (target === null) throw new Error(`migration ${context.id} was never prepared`);

@@ -28,7 +28,7 @@ import { rebindStatements } from '../ddl/rebind-sql.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { setFollowed } from '../state/migrations.js';
 import { forwardStream } from './apply-facts.js';
-import { expectedTarget, type RunContext } from './context.js';
+import { expectedTarget, type TableContext } from './context.js';
 import { captureBroken, readSource, refuseRenamed, type SourceAltered } from './source-check.js';
 
 /** How much of a shadow there is to bring along. */
@@ -50,7 +50,7 @@ const lately = new WeakMap<object, number[]>();
 
 /** @throws FailedError `source-changed` with the differences when it cannot be followed, or came too often */
 export async function followSource(
-  context: RunContext,
+  context: TableContext,
   stage: ShadowStage,
   { differences }: SourceAltered,
 ): Promise<void> {
@@ -74,7 +74,7 @@ export async function followSource(
   });
 }
 
-function limitRate(context: RunContext, differences: readonly string[], now: number): void {
+function limitRate(context: TableContext, differences: readonly string[], now: number): void {
   const times = (lately.get(context) ?? []).filter((at) => now - at < 60_000);
   if (times.length >= mostPerMinute)
     throw notFollowed(context, differences, [
@@ -91,7 +91,7 @@ interface PlannedAnew {
 
 /** The catalog is read in many statements: what was planned is true only if nothing changed from the first to the last. */
 async function planAnew(
-  context: RunContext,
+  context: TableContext,
   session: Session,
   stage: ShadowStage,
   differences: readonly string[],
@@ -120,7 +120,7 @@ async function planAnew(
   }
 }
 
-async function tryPlan({ plan }: RunContext, session: Session): Promise<Plan | Error> {
+async function tryPlan({ plan }: TableContext, session: Session): Promise<Plan | Error> {
   try {
     return await makePlan(
       session,
@@ -139,7 +139,7 @@ async function tryPlan({ plan }: RunContext, session: Session): Promise<Plan | E
   }
 }
 
-function explainedBy(context: RunContext, differences: readonly string[], error: Error): Error {
+function explainedBy(context: TableContext, differences: readonly string[], error: Error): Error {
   return error instanceof RefusedError
     ? notFollowed(
         context,
@@ -150,7 +150,7 @@ function explainedBy(context: RunContext, differences: readonly string[], error:
 }
 
 async function bringAlong(
-  context: RunContext,
+  context: TableContext,
   session: Session,
   stage: ShadowStage,
   plan: CopyPlan,
@@ -185,7 +185,7 @@ async function bringAlong(
 }
 
 async function complete(
-  context: RunContext,
+  context: TableContext,
   session: Session,
   {
     now,
@@ -248,7 +248,7 @@ export async function runAdjustments(
   await session.under(settings, () => session.batch(validations));
 }
 
-async function shadowShape({ plan, schemas, id }: RunContext, session: Session): Promise<TableShape> {
+async function shadowShape({ plan, schemas, id }: TableContext, session: Session): Promise<TableShape> {
   const shadow = await findTable(session, { schema: schemas.shadow, name: plan.table.name });
   if (shadow === null) {
     throw new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} was dropped`, {
@@ -259,7 +259,7 @@ async function shadowShape({ plan, schemas, id }: RunContext, session: Session):
   return await readTableShape(session, shadow.oid);
 }
 
-function tableGone({ id, plan }: RunContext): FailedError {
+function tableGone({ id, plan }: TableContext): FailedError {
   return new FailedError('table-gone', `the table ${displayName(plan.table)} was dropped`, {
     state: `migration ${id} has nothing left to migrate`,
     hint: advice`${doing('abort', id)} removes what is left of it`,
@@ -267,7 +267,7 @@ function tableGone({ id, plan }: RunContext): FailedError {
 }
 
 function notFollowed(
-  { id, plan }: RunContext,
+  { id, plan }: TableContext,
   differences: readonly string[],
   reasons: readonly string[],
 ): FailedError {

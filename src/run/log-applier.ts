@@ -7,7 +7,7 @@ import type { Session } from '../db/session.js';
 import { relaxedCommit } from '../db/settings.js';
 import { isRowError } from '../db/sqlstate.js';
 import { applyPlanOf } from './apply-facts.js';
-import type { RunContext } from './context.js';
+import type { TableContext } from './context.js';
 import { followSource } from './follow-source.js';
 import { recordedCheck, SourceAltered, type SourceCheck } from './source-check.js';
 
@@ -18,11 +18,11 @@ export class LogApplier implements AsyncDisposable {
   #helpers: Session[] = [];
 
   private constructor(
-    private readonly context: RunContext,
+    private readonly context: TableContext,
     private current: Opened,
   ) {}
 
-  static async open(context: RunContext): Promise<LogApplier> {
+  static async open(context: TableContext): Promise<LogApplier> {
     return new LogApplier(context, await open(context));
   }
 
@@ -141,7 +141,7 @@ interface Opened {
   readonly source: SourceCheck;
 }
 
-async function open(context: RunContext): Promise<Opened> {
+async function open(context: TableContext): Promise<Opened> {
   const plan = await applyPlanOf(context);
   const source = await recordedCheck(context);
   return { plan, source, session: await context.sessions.open('apply', relaxedCommit) };

@@ -6,7 +6,7 @@ import type { Session } from '../db/session.js';
 import { relaxedCommit } from '../db/settings.js';
 import { messageOf } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
-import type { RunContext } from './context.js';
+import type { RunContext, TableContext } from './context.js';
 import type { Transition } from '../model/phase.js';
 
 const everyMs = 500;
@@ -17,7 +17,7 @@ export function compacting(
 ): (context: RunContext) => Promise<Transition> {
   return async (context) => {
     const stop = new AbortController();
-    const minding = mind(context, stop.signal);
+    const minding = Promise.all(context.tables.map((table) => mind(table, stop.signal)));
     try {
       return await work(context);
     } finally {
@@ -28,7 +28,7 @@ export function compacting(
 }
 
 /** Never rejects: without this the log is longer, and nothing is wrong. */
-async function mind(context: RunContext, stop: AbortSignal): Promise<void> {
+async function mind(context: TableContext, stop: AbortSignal): Promise<void> {
   const { sessions, emit, at } = context;
   const { keeper } = context.capture;
   let session: Session | null = null;

@@ -63,11 +63,9 @@ export async function runNative(work: NativeWork): Promise<number> {
         table: qualified(plan.table),
         tableOid: work.tableOid,
         mode: strongestOf(plan.statementLocks.map(({ mode }) => mode)),
-        ...(await lockSteps(work.session, {
-          ...plan,
-          views: plan.around?.target.views ?? [],
-          sequences: [],
-        })),
+        ...(await lockSteps(work.session, [
+          { ...plan, views: plan.around?.target.views ?? [], sequences: [] },
+        ])),
       },
       limits: work.limits,
       work: async () => {

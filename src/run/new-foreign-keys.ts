@@ -11,13 +11,13 @@ import type { QualifiedName } from '../model/name.js';
 import { orphansSql, type OrphanSearch } from '../verify/orphans-sql.js';
 import type { LogApplier } from './log-applier.js';
 import { whileApplying, type Applying } from './background-apply.js';
-import type { RunContext } from './context.js';
+import type { TableContext } from './context.js';
 
 /** Rows that differ each time are those that are being written. */
 const maxLooks = 5;
 
 /** @throws FailedError `new-foreign-key-violated` with the keys of rows */
-export async function checkNewForeignKeys(context: RunContext, applier: LogApplier): Promise<void> {
+export async function checkNewForeignKeys(context: TableContext, applier: LogApplier): Promise<void> {
   const { plan, sessions } = context;
   const checked = plan.checkedForeignKeys;
   if (checked.length === 0) return;
@@ -36,7 +36,7 @@ export async function checkNewForeignKeys(context: RunContext, applier: LogAppli
 }
 
 async function checkOne(
-  context: RunContext,
+  context: TableContext,
   session: Session,
   { caughtUp, signal }: Applying,
   foreignKey: ForeignKey,
@@ -95,7 +95,7 @@ async function readable(
 }
 
 function violated(
-  { id, plan }: RunContext,
+  { id, plan }: TableContext,
   { name, references }: ForeignKey,
   keys: readonly (readonly string[])[],
 ): FailedError {

@@ -8,8 +8,7 @@ import { sleep } from '../db/wait.js';
 import { displayName } from '../sql/quote.js';
 import type { Answer } from '../state/commands.js';
 import type { Reason } from '../throttle/governor.js';
-import type { LogApplier } from './log-applier.js';
-import type { RunContext } from './context.js';
+import { firstTable, type RunContext } from './context.js';
 import { isOpen, remaining, untilOpen } from '../settings/cutover-window.js';
 
 const everyMs = 300;
@@ -17,7 +16,7 @@ const everyMs = 300;
 const askAgainMs = 30_000;
 
 export interface Waiting {
-  readonly applier: LogApplier;
+  readonly catchUp: () => Promise<unknown>;
   /** Compares the tables again; throws when they differ. */
   readonly reverify: () => Promise<void>;
   /** Does the swap and takes it back. */
@@ -27,9 +26,10 @@ export interface Waiting {
 /** Returns when the swap may be tried. */
 export async function awaitCutover(
   context: RunContext,
-  { applier, reverify, rehearse }: Waiting,
+  { catchUp, reverify, rehearse }: Waiting,
 ): Promise<void> {
-  const { steering, emit, signal, id, plan, beforeCutover } = context;
+  const { steering, emit, signal, id, beforeCutover } = context;
+  const { table } = firstTable(context).plan;
   let verifiedMs = performance.now();
   let askedMs = -Infinity;
   let wishes = steering.cutoverWishes;
@@ -59,7 +59,7 @@ export async function awaitCutover(
           // A second no is an answer too.
           if (steering.cutoverWishes !== wishes) told = null;
           wishes = steering.cutoverWishes;
-          const { ok, said } = await beforeCutover({ id, table: displayName(plan.table) });
+          const { ok, said } = await beforeCutover({ id, table: displayName(table) });
           hookSaid = ok ? null : `a before-cutover hook says no${said === '' ? '' : `: ${said}`}`;
         }
         why = hookSaid;
@@ -67,7 +67,7 @@ export async function awaitCutover(
       if (why === null) return;
       if (why !== told) emit('cutover:postponed', { why });
       told = why;
-      await applier.catchUp();
+      await catchUp();
       if (performance.now() - verifiedMs > context.settings.reverifyEveryMs) {
         await reverify();
         verifiedMs = performance.now();

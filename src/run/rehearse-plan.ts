@@ -111,10 +111,10 @@ async function swapAndTakeBack(
     shadowOid: target.oid,
     // Nothing captures, and nobody is told.
     capture: [],
-    mark: 'select 1',
   });
-  const { holdMs, attempts } = await exchange(tables, {
+  const { holdMs, attempts } = await exchange([tables], {
     session,
+    mark: 'select 1',
     look: watcher,
     watcher,
     // It is there to measure a hold that is longer than the default budget, too.

@@ -9,7 +9,7 @@ import { TakenOver } from '../state/fence.js';
 import { deleteMigration, findMigration, setError } from '../state/migrations.js';
 import { findRelation } from '../state/own-objects.js';
 import { dropEmptyState } from '../state/schema.js';
-import { onAnySession, type RunContext } from './context.js';
+import { firstTable, onAnySession, type RunContext, type TableContext } from './context.js';
 import { cameFromFunction, namingEventTrigger } from './event-trigger-failure.js';
 import { SessionLost } from './interrupt.js';
 import { undoPrepare } from './phases/prepare.js';
@@ -73,6 +73,14 @@ function renamedBeforeCapture({ code, message, details }: PgGhostError): FailedE
 /** Whichever statement was the first to miss it. */
 async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): Promise<PgGhostError | null> {
   if (error instanceof PgGhostError || context.control.lost.aborted) return null;
+  for (const table of context.tables) {
+    const found = await isGone(table, phase);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+async function isGone(context: TableContext, phase: Phase): Promise<PgGhostError | null> {
   return await readMark(context.control, context).then(
     () => (nothingIsKept(phase) ? null : shadowIsGone(context)),
     (found: unknown) => {
@@ -84,7 +92,7 @@ async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): 
 }
 
 /** Dropped, renamed or moved: no statement of ours would find it. */
-async function shadowIsGone({ control, id, plan, schemas }: RunContext): Promise<PgGhostError | null> {
+async function shadowIsGone({ control, id, plan, schemas }: TableContext): Promise<PgGhostError | null> {
   const record = await findMigration(control, id);
   if (record === null || isSwapped(record.phase)) return null;
   const shadow = await findRelation(control, record.shadowOid);
@@ -133,7 +141,8 @@ export function takenOver(id: number): FailedError {
 }
 
 /** Invariant 11: nobody knows, and the server could not be asked for as long as we were patient. */
-function outcomeUnknown({ id, plan }: RunContext, error: CommitOutcomeUnknown): OutcomeUnknownError {
+function outcomeUnknown(context: RunContext, error: CommitOutcomeUnknown): OutcomeUnknownError {
+  const { id, plan } = firstTable(context);
   return new OutcomeUnknownError(
     'outcome-unknown',
     `the connection was lost at the commit of the swap, and the server cannot be asked what became of it: ${messageOf(error.cause)}`,

@@ -16,33 +16,37 @@ import { displayName } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { withValidIndexes } from '../model/table-shape.js';
 import { findMigration, setFingerprint, type SourceMark } from '../state/migrations.js';
-import type { RunContext } from './context.js';
+import type { TableContext } from './context.js';
 
 /** The rows lie in another file now: TRUNCATE, VACUUM FULL, CLUSTER. Block numbers mean nothing any more. */
 export class SourceMoved extends Error {}
 
 /** The definition is not the one that was planned for. Whoever catches it may follow (follow-source.ts), or end the run. */
 export class SourceAltered extends Error {
-  constructor(readonly differences: readonly string[]) {
+  /** @param no of the table; null where it cannot be told which of them it is */
+  constructor(
+    readonly differences: readonly string[],
+    readonly no: number | null,
+  ) {
     super('the source was altered');
   }
 }
 
 /** What the source looks like now. @throws FailedError when it or its capture is gone */
-export async function readMark(session: Session, context: RunContext): Promise<SourceMark> {
+export async function readMark(session: Session, context: TableContext): Promise<SourceMark> {
   return toMark(context, await readSource(session, context));
 }
 
 /** null when it is gone. */
 export async function readSource(
   session: Session,
-  { plan, capture }: RunContext,
+  { plan, capture }: TableContext,
 ): Promise<Fingerprint | null> {
   return await readFingerprint(session, plan.source.oid, capture.own);
 }
 
 /** @throws FailedError when the source or its capture is gone */
-export function toMark(context: RunContext, found: Fingerprint | null): SourceMark {
+export function toMark(context: TableContext, found: Fingerprint | null): SourceMark {
   const { id, plan } = context;
   if (found === null) {
     throw new FailedError('table-gone', `the table ${displayName(plan.table)} was dropped`, {
@@ -74,12 +78,12 @@ export function refuseRenamed(id: number, was: QualifiedName, now: QualifiedName
  * A fresh backend plans the query with its first run and loads the catalog's caches with that and the next. Not while the
  * application waits.
  */
-export async function warmUp(context: RunContext, session: Session): Promise<void> {
+export async function warmUp(context: TableContext, session: Session): Promise<void> {
   for (let run = 1; run <= 2; run += 1) await readSource(session, context);
 }
 
 /** For a session that looks in one message with other statements, after `warmUp`. */
-export function lookStatement({ plan, capture }: RunContext): string {
+export function lookStatement({ plan, capture }: TableContext): string {
   return executeFingerprintStatement(plan.source.oid, capture.own);
 }
 
@@ -100,7 +104,7 @@ interface CheckOptions {
   readonly now?: SourceMark;
 }
 
-export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCheck {
+export function sourceCheck(context: TableContext, recorded: SourceMark): SourceCheck {
   let mark = recorded;
   return {
     async renewed(session) {
@@ -125,7 +129,7 @@ export function sourceCheck(context: RunContext, recorded: SourceMark): SourceCh
 }
 
 /** @throws SourceAltered with the differences when the source's definition is not the one that was planned for */
-export async function refuseAltered(session: Session, context: RunContext): Promise<void> {
+export async function refuseAltered(session: Session, context: TableContext): Promise<void> {
   const { id, plan } = context;
   const now = withValidIndexes(await readTableShape(session, plan.source.oid));
   refuseRenamed(id, plan.table, now.name);
@@ -134,11 +138,11 @@ export async function refuseAltered(session: Session, context: RunContext): Prom
     ...compareDefinitions(plan.definitions.source, await readDefinitions(session, plan.source.oid)),
     ...(await otherDependents(session, plan)),
   ];
-  if (differences.length > 0) throw new SourceAltered([...new Set(differences)]);
+  if (differences.length > 0) throw new SourceAltered([...new Set(differences)], context.no);
 }
 
 /** What came to hang on the table since it was planned for would stay with the old one. By identity: names are translated. */
-async function otherDependents(session: Session, plan: RunContext['plan']): Promise<string[]> {
+async function otherDependents(session: Session, plan: TableContext['plan']): Promise<string[]> {
   const known = new Map(plan.dependents.map((dependent) => [identityOf(dependent), dependent]));
   const now = new Map(
     (await readDependents(session, plan.source.oid)).map((dependent) => [identityOf(dependent), dependent]),
@@ -153,7 +157,7 @@ async function otherDependents(session: Session, plan: RunContext['plan']): Prom
   ];
 }
 
-export function captureBroken({ id, capture }: RunContext): FailedError {
+export function captureBroken({ id, capture }: TableContext): FailedError {
   return new FailedError('capture-interrupted', capture.interruption(), {
     state: 'the source is untouched; the shadow cannot be trusted any more, nothing was swapped',
     hint: advice`${toDo('abort', id)}, then run again`,
@@ -161,7 +165,7 @@ export function captureBroken({ id, capture }: RunContext): FailedError {
 }
 
 /** Against what the state has recorded. */
-export async function recordedCheck(context: RunContext): Promise<SourceCheck> {
+export async function recordedCheck(context: TableContext): Promise<SourceCheck> {
   const record = await findMigration(context.control, context.id);
   if (record?.mark == null) throw new Error(`migration ${context.id} has no capture on record`);
   return sourceCheck(context, record.mark);

@@ -40,8 +40,6 @@ export interface ExchangeFacts {
   readonly hanging: { readonly was: Definitions; readonly becomes: TargetDefinitions };
   /** What capture says must be in the same message. */
   readonly capture: readonly string[];
-  /** What marks in the same commit that it is done. */
-  readonly mark: string;
 }
 
 export function exchangeStatements(facts: ExchangeFacts): string[] {
@@ -58,7 +56,6 @@ export function exchangeStatements(facts: ExchangeFacts): string[] {
     ...statisticsMoves(facts),
     ...serials.flatMap((fate) => moveSerial(fate, table)),
     ...attachDefinitions({ table, target: hanging.becomes }),
-    facts.mark,
   ];
 }
 

@@ -17,7 +17,6 @@ export interface ForwardFacts {
   readonly target: TableShape;
   readonly shadowOid: number;
   readonly capture: readonly string[];
-  readonly mark: string;
 }
 
 export function forward(facts: ForwardFacts): ExchangedTables {
@@ -41,7 +40,6 @@ export function forward(facts: ForwardFacts): ExchangedTables {
     hanging: { was: plan.definitions.source, becomes: plan.definitions.target },
     lockSet: plan.lockSet,
     capture: facts.capture,
-    mark: facts.mark,
   };
 }
 

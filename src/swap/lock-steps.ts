@@ -4,7 +4,7 @@ import type { View } from '../model/definitions.js';
 import type { OwnedSequence } from '../model/table-shape.js';
 import type { LockStep } from '../locks/lock-request.js';
 import { ident, qualified } from '../sql/quote.js';
-import type { LockTarget } from '../model/lock-set.js';
+import { mergedLockSet, type LockTarget } from '../model/lock-set.js';
 
 export interface LockedObjects {
   readonly source: { readonly oid: number };
@@ -25,10 +25,10 @@ export interface LockSteps {
  * the view alone. A role may reference a table that it may not lock: dropping the foreign key locks that one, later in
  * the same transaction and under the same timeout.
  */
-export async function lockSteps(
-  session: Session,
-  { source, lockSet, views, sequences }: LockedObjects,
-): Promise<LockSteps> {
+export async function lockSteps(session: Session, tables: readonly LockedObjects[]): Promise<LockSteps> {
+  const lockSet = mergedLockSet(tables.map((table) => table.lockSet));
+  const views = tables.flatMap((table) => table.views);
+  const sequences = tables.flatMap((table) => table.sequences);
   const rows = await session.rows<{ oid: number }>({
     text: `select o as oid from unnest($1::oid[]) as o where has_table_privilege(o, 'update, delete, truncate')`,
     values: [lockSet.map(({ oid }) => oid)],
@@ -44,11 +44,17 @@ export async function lockSteps(
     const statement = `alter ${type} ${qualified(name)} owner to ${owner}`;
     return [{ kind: 'statement', oid, statement, table: qualified(name), mode }];
   });
-  const own = lockSet.findIndex(({ oid }) => oid === source.oid);
-  return {
-    before: steps.slice(0, Math.max(0, own)).flat(),
-    after: [...sequences.map(sequenceStep), ...steps.slice(own + 1).flat()],
-  };
+  const own = new Set(tables.map(({ source }) => source.oid));
+  const last = lockSet.findLastIndex(({ oid }) => own.has(oid));
+  // An INSERT locks the sequence behind its table.
+  const all = [
+    ...steps.slice(0, last + 1).flat(),
+    ...sequences.map(sequenceStep),
+    ...steps.slice(last + 1).flat(),
+  ];
+  // The request speaks of this one by itself.
+  const first = all.findIndex(({ oid }) => oid === tables[0]?.source.oid);
+  return { before: all.slice(0, Math.max(0, first)), after: all.slice(first + 1) };
 }
 
 /**

@@ -11,7 +11,7 @@ export const maxRepairedTries = 20;
 
 /** Under the lock it came out that the shadow has not as many rows as the source: two keys have become one. */
 export class RowsLost extends Error {
-  constructor() {
+  constructor(readonly from: Audited) {
     super('the tables do not have the same number of rows');
   }
 }

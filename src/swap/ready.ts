@@ -12,6 +12,10 @@ export const markSwappedStatement = 'execute ghost_swapped';
 
 export interface ReadyFacts {
   readonly id: number;
+  readonly tables: readonly ReadyTable[];
+}
+
+export interface ReadyTable {
   readonly apply: ApplyPlan;
   /** The table that is in use, and what hangs on it. */
   readonly source: TableShape;
@@ -21,14 +25,17 @@ export interface ReadyFacts {
 }
 
 /** Once in a session, which has `applySettings`. */
-export async function prepareSwap(
-  session: Session,
-  { id, apply, source, hanging, warmUp }: ReadyFacts,
-): Promise<void> {
-  await prepareDrain(session, apply);
-  await warmUp();
+export async function prepareSwap(session: Session, { id, tables }: ReadyFacts): Promise<void> {
+  for (const { apply, warmUp } of tables) {
+    await prepareDrain(session, apply);
+    await warmUp();
+  }
+  const unlocked = tables.map(({ source, hanging }) => unlockedBy(source, hanging));
   await session.batch([
-    ...prepareUnlockedStatements(unlockedBy(source, hanging)),
+    ...prepareUnlockedStatements({
+      relations: unlocked.flatMap(({ relations }) => relations),
+      functions: unlocked.flatMap(({ functions }) => functions),
+    }),
     `prepare ghost_swapped as ${swappedSql(id)}`,
   ]);
 }
@@ -36,11 +43,15 @@ export async function prepareSwap(
 /**
  * Shortly before the lock. What is looked at there is looked at now: the caches that others have changed since are read again.
  *
- * @param lookStatement the look at the table that is in use
+ * @param lookStatements the looks at the tables that are in use
  */
-export async function planReady(session: Session, apply: ApplyPlan, lookStatement: string): Promise<void> {
-  await planDrain(session, apply);
-  await session.batch([`explain ${markSwappedStatement}`, readUnlockedStatement, lookStatement]);
+export async function planReady(
+  session: Session,
+  drains: readonly ApplyPlan[],
+  lookStatements: readonly string[],
+): Promise<void> {
+  for (const apply of drains) await planDrain(session, apply);
+  await session.batch([`explain ${markSwappedStatement}`, readUnlockedStatement, ...lookStatements]);
 }
 
 /** What the swap makes anew from what was read, and whose grants or text nobody keeps still. */

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { whileApplying } from '../../src/run/background-apply.js';
-import type { RunContext } from '../../src/run/context.js';
+import type { TableContext } from '../../src/run/context.js';
 
-type UpTo = RunContext['capture']['upTo'];
+type UpTo = TableContext['capture']['upTo'];
 
 /** What `whileApplying` needs of a run. */
-function context(upTo: UpTo): Pick<RunContext, 'capture' | 'signal'> {
+function context(upTo: UpTo): Pick<TableContext, 'capture' | 'signal'> {
   const { signal } = new AbortController();
-  return { signal, capture: { upTo } as RunContext['capture'] };
+  return { signal, capture: { upTo } as TableContext['capture'] };
 }
 
 test('who waits for what was committed waits for capture first, and then for a whole pass', async () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
 import { FailedError } from '../../src/errors.js';
 import { captureOf } from '../../src/run/capture-of.js';
-import type { RunContext } from '../../src/run/context.js';
+import type { TableContext } from '../../src/run/context.js';
 import { recordedCheck, SourceAltered, SourceMoved } from '../../src/run/source-check.js';
 import { findMigration } from '../../src/state/migrations.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -20,7 +20,7 @@ let db: TestDatabase;
 /** Of the run: the state is written here, whatever becomes of the other one's transaction. */
 let control: Session;
 let session: Session;
-let context: RunContext;
+let context: TableContext;
 beforeAll(async () => {
   db = await createDatabase(setup);
   await stopAfterCopy(db, { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] });
@@ -34,7 +34,7 @@ beforeAll(async () => {
     plan,
     capture: captureOf(record, plan),
     control,
-  } as RunContext;
+  } as TableContext;
 });
 afterAll(async () => {
   await Promise.all([control.close(), session.close()]);

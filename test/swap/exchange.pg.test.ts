@@ -10,7 +10,7 @@ import { buildShadow } from '../../src/shadow/build-shadow.js';
 import { exchange, type ExchangedTables, type ExchangeWork } from '../../src/swap/exchange.js';
 import { forward } from '../../src/swap/forward.js';
 import { catalogSnapshot } from '../support/catalog-snapshot.js';
-import { createDatabase } from '../support/database.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
 import { request } from '../support/migration.js';
 
 const setup = `
@@ -40,22 +40,9 @@ test('there and back: each time the one in use is as the catalog has it natively
   const inUse = async (of: typeof db): Promise<unknown> => catalogSnapshot(await of.connect(), 'public');
   const before = await inUse(db);
 
-  const plan = await makePlan({
-    connection: { url: db.url },
-    request: request({ table: 't', alter: [change] }),
-  });
-  if (plan.verdict !== 'copy') throw new Error(plan.verdict);
-  const settings = { ...plan.settings, ...ownSettings };
-  await using session = await Session.open({ own: true, connection: { url: db.url }, settings });
+  await using session = await Session.open({ own: true, connection: { url: db.url }, settings: ownSettings });
   await using watcher = await Session.open({ own: true, connection: { url: db.url } });
-  const schemas = { shadow: 'ghost_new_1', old: 'ghost_old_1' };
-  const target = await session.transaction(async () => {
-    const built = await buildShadow(session, { plan, schemas, owner: { id: 1, identity: 'x' } });
-    const indexes = indexBuilds(built, schemas.shadow).map(({ statement }) => statement);
-    await session.batch([...indexes, ...attachStatements(built, schemas.shadow)]);
-    return built;
-  });
-  const work: ExchangeWork = {
+  const work: Omit<ExchangeWork, 'mark'> = {
     session,
     watcher,
     look: watcher,
@@ -65,17 +52,8 @@ test('there and back: each time the one in use is as the catalog has it natively
     first: () => [`insert into public.done values ('first')`],
     emit: () => undefined,
   };
-  const said = (what: string): string => `insert into public.done values ('${what}')`;
-  const there = forward({
-    id: 1,
-    plan,
-    schemas,
-    target,
-    shadowOid: target.oid,
-    capture: [said('capture')],
-    mark: said('there'),
-  });
-  await exchange(there, work);
+  const there = await ready(db, session, { table: 't', change, no: 1 });
+  await exchange([there], { ...work, mark: said('there') });
   await db.query(
     'alter table child validate constraint child_t_fkey; alter table t validate constraint t_parent_fkey',
   );
@@ -84,9 +62,9 @@ test('there and back: each time the one in use is as the catalog has it natively
     (await db.query(`insert into t (v) values ('more') returning id::int, n`)).rows[0];
   expect(await nextId()).toEqual({ id: 8, n: 2 });
 
-  await exchange(await backFrom(there, session), { ...work, rehearse: true });
+  await exchange([await backFrom(there, session)], { ...work, mark: said('back'), rehearse: true });
   expect(await inUse(db)).toEqual(await inUse(native));
-  await exchange(await backFrom(there, session), work);
+  await exchange([await backFrom(there, session)], { ...work, mark: said('back') });
   await db.query(
     'alter table child validate constraint child_t_fkey; alter table t validate constraint t_parent_fkey',
   );
@@ -101,6 +79,81 @@ test('there and back: each time the one in use is as the catalog has it natively
     'back',
   ]);
 });
+
+const two = `
+  create table t (id int primary key, v text);
+  create table u (id int generated always as identity primary key, t int references t);
+  create table done (what text);
+  insert into t values (1, 'one'); insert into u (t) values (1)`;
+const changes = [
+  'alter column id type bigint',
+  'alter column id type bigint, alter column t type bigint',
+] as const;
+
+test('several pairs are exchanged in one commit, or none of them', async () => {
+  await using db = await createDatabase(two);
+  await using native = await createDatabase(two);
+  for (const [index, table] of ['t', 'u'].entries())
+    await native.query(`alter table ${table} ${changes[index]}`);
+  const inUse = async (of: typeof db): Promise<unknown> => catalogSnapshot(await of.connect(), 'public');
+  const before = await inUse(db);
+  await using session = await Session.open({ own: true, connection: { url: db.url }, settings: ownSettings });
+  await using watcher = await Session.open({ own: true, connection: { url: db.url } });
+  const t = await ready(db, session, { table: 't', change: changes[0], no: 1 });
+  const u = await ready(db, session, { table: 'u', change: changes[1], no: 2 });
+  const held: unknown[] = [];
+  const work: ExchangeWork = {
+    session,
+    watcher,
+    look: watcher,
+    mark: said('both'),
+    limits: { lockTimeoutMs: 100, maxHoldMs: 5_000, deadlineMs: 5_000 },
+    catchUp: () => Promise.resolve(),
+    finish: async () => {
+      const { rows } = await db.query(`select c.relname from pg_locks join pg_class c on c.oid = relation
+        where mode = 'AccessExclusiveLock' and granted and relkind = 'r' and pid = ${session.pid} order by 1`);
+      held.push(rows.map(({ relname }) => String(relname)));
+      return 0;
+    },
+    emit: () => undefined,
+  };
+  const broken = { ...u, capture: ['select 1 / 0'] };
+  await expect(exchange([t, broken], work)).rejects.toThrow('division by zero');
+  expect(await inUse(db)).toEqual(before);
+  await exchange([t, u], work);
+  await db.query('alter table u validate constraint u_t_fkey');
+  expect(await inUse(db)).toEqual(await inUse(native));
+  expect(held).toEqual([
+    ['t', 'u'],
+    ['t', 'u'],
+  ]);
+  expect((await db.query('select what from done order by ctid')).rows.map(({ what }) => what)).toEqual([
+    'capture',
+    'capture',
+    'both',
+  ]);
+  expect((await db.query('insert into u (t) values (1) returning id::int')).rows).toEqual([{ id: 2 }]);
+});
+
+const said = (what: string): string => `insert into public.done values ('${what}')`;
+
+/** The shadow of a table, complete but for the rows, and what the exchange has to know. */
+async function ready(
+  db: TestDatabase,
+  session: Session,
+  { table, change: alter, no }: { readonly table: string; readonly change: string; readonly no: number },
+): Promise<ExchangedTables> {
+  const plan = await makePlan({ connection: { url: db.url }, request: request({ table, alter: [alter] }) });
+  if (plan.verdict !== 'copy') throw new Error(plan.verdict);
+  const schemas = { shadow: `ghost_new_${no}`, old: `ghost_old_${no}` };
+  const target = await session.transaction(async () => {
+    const built = await buildShadow(session, { plan, schemas, owner: { id: no, identity: 'x' } });
+    const indexes = indexBuilds(built, schemas.shadow).map(({ statement }) => statement);
+    await session.batch([...indexes, ...attachStatements(built, schemas.shadow)]);
+    return built;
+  });
+  return forward({ id: no, plan, schemas, target, shadowOid: target.oid, capture: [said('capture')] });
+}
 
 /** The same two tables, the other way round. */
 async function backFrom(there: ExchangedTables, session: Session): Promise<ExchangedTables> {
@@ -131,8 +184,7 @@ async function backFrom(there: ExchangedTables, session: Session): Promise<Excha
     lockSet: there.lockSet.map((each) =>
       each.oid === leaving.shape.oid ? { ...each, oid: coming.oid } : each,
     ),
-    capture: [`insert into public.done values ('capture back')`],
-    mark: `insert into public.done values ('back')`,
+    capture: [said('capture back')],
   };
 }
 

@@ -17,13 +17,13 @@ import {
 } from '../../state/migrations.js';
 import { forgetTruncationsStatement } from '../../stream/log-sql.js';
 import { toldForward } from '../../stream/stream.js';
-import type { RunContext } from '../context.js';
+import type { TableContext } from '../context.js';
 import { runCrew, throttled } from '../run-crew.js';
 import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow-source.js';
 import { SourceAltered, sourceCheck, SourceMoved } from '../source-check.js';
 
-export async function copy(context: RunContext): Promise<Transition> {
+export async function copy(context: TableContext): Promise<Transition> {
   for (;;) {
     const { mark, blocksTotal } = await stored(context);
     if (mark === null || blocksTotal === null) throw new Error('the copy was never started');
@@ -42,7 +42,7 @@ export async function copy(context: RunContext): Promise<Transition> {
   }
 }
 
-async function copyBlocks(context: RunContext, mark: SourceMark, totalBlocks: number): Promise<void> {
+async function copyBlocks(context: TableContext, mark: SourceMark, totalBlocks: number): Promise<void> {
   const { control, id, plan, schemas, emit, at, signal } = context;
   const chunks = await readChunks(control, id);
   const source = sourceCheck(context, mark);
@@ -72,7 +72,7 @@ async function copyBlocks(context: RunContext, mark: SourceMark, totalBlocks: nu
 }
 
 /** TRUNCATE, VACUUM FULL or CLUSTER put the rows into another file: everything again, capture goes on meanwhile. */
-async function restart(context: RunContext): Promise<void> {
+async function restart(context: TableContext): Promise<void> {
   const { emit, at } = context;
   await at('copy-restarting');
   emit('copy:restarted', {
@@ -88,7 +88,7 @@ async function restart(context: RunContext): Promise<void> {
   }
 }
 
-async function beginAnew(context: RunContext): Promise<void> {
+async function beginAnew(context: TableContext): Promise<void> {
   const { control, id, plan, schemas, capture } = context;
   const { mark: before } = await stored(context);
   if (before === null) throw new Error('the copy was never started');
@@ -101,13 +101,13 @@ async function beginAnew(context: RunContext): Promise<void> {
   });
 }
 
-async function stored({ control, id }: RunContext): Promise<MigrationRecord> {
+async function stored({ control, id }: TableContext): Promise<MigrationRecord> {
   const record = await findMigration(control, id);
   if (record === null) throw new Error(`migration ${id} is gone`);
   return record;
 }
 
-async function sizesOf({ control, plan }: RunContext): Promise<{ blockBytes: number; toastBytes: number }> {
+async function sizesOf({ control, plan }: TableContext): Promise<{ blockBytes: number; toastBytes: number }> {
   const { toastBytes } = await readSizes(control, plan.source.oid);
   const { blockBytes } = await control.row<{ blockBytes: number }>(
     `select current_setting('block_size')::int as "blockBytes"`,

@@ -8,8 +8,7 @@ import { applySettings } from '../../apply/apply-sql.js';
 import { CutoverNotObtainedError } from '../../errors.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import { setHold } from '../../state/migrations.js';
-import { LogApplier } from '../log-applier.js';
-import { expectedTarget, type RunContext } from '../context.js';
+import type { RunContext } from '../context.js';
 import { isOpen } from '../../settings/cutover-window.js';
 import { followSource } from '../follow-source.js';
 import type { Transition } from '../../model/phase.js';
@@ -19,7 +18,7 @@ import { SourceAltered, warmUp } from '../source-check.js';
 import { prepareSwap } from '../../swap/ready.js';
 import { rehearse, rehearsed } from '../swap/rehearsal.js';
 import { swapOrExplain } from '../swap/tries.js';
-import type { Patience, SwapWork } from '../swap/work.js';
+import { catchUpAll, SwappedTables, type Patience, type SwapWork } from '../swap/work.js';
 import { verifyWith } from './verify.js';
 
 /** DDL that came before the swap is followed, and the swap tried again: whatever was prepared for it may be another one then. */
@@ -30,30 +29,34 @@ export async function swap(context: RunContext): Promise<Transition> {
       return await swapAsPlanned(context, patience);
     } catch (error) {
       if (!(error instanceof SourceAltered)) throw error;
-      await followSource(context, 'complete', error);
+      for (const table of context.tables) {
+        if (error.no === null || error.no === table.no) await followSource(table, 'complete', error);
+      }
     }
   }
 }
 
 /** @throws SourceAltered nothing was swapped */
 async function swapAsPlanned(context: RunContext, patience: Patience): Promise<Transition> {
-  const { control, sessions, id, plan } = context;
-  const target = await expectedTarget(context);
-  await using applier = await LogApplier.open(context);
-  const apply = applier.plan;
-  if (context.balance.value === null) await applier.audit();
-  await checkNewForeignKeys(context, applier);
+  const { control, sessions, id } = context;
+  await using tables = await SwappedTables.open(context);
+  for (const { context: table, applier } of tables.all) {
+    if (table.balance.value === null) await applier.audit();
+    await checkNewForeignKeys(table, applier);
+  }
   // The swap's own commit waits for the disk, and for synchronous standbys, like any other.
   const session = await sessions.open('cutover', applySettings);
   try {
     await prepareSwap(session, {
       id,
-      apply,
-      source: plan.source,
-      hanging: plan.definitions.source,
-      warmUp: () => warmUp(context, session),
+      tables: tables.all.map(({ context: table, apply }) => ({
+        apply,
+        source: table.plan.source,
+        hanging: table.plan.definitions.source,
+        warmUp: () => warmUp(table, session),
+      })),
     });
-    const work = { session, applier, target, apply, patience };
+    const work = { session, tables: tables.all, patience };
     const { holdMs } = await swapWhenAllowed(context, work);
     if (context.settings.rehearse) throw rehearsed(context, holdMs);
     context.steering.swap = 'done';
@@ -67,12 +70,14 @@ async function swapAsPlanned(context: RunContext, patience: Patience): Promise<T
 
 /** Where the window closes before the lock has come, it is tried again in the next one. */
 async function swapWhenAllowed(context: RunContext, work: SwapWork): Promise<LockedResult<number>> {
-  const { applier } = work;
+  const { tables } = work;
   for (;;) {
     if (context.settings.rehearse) return await swapOrExplain(context, work, { rehearse: true });
     await awaitCutover(context, {
-      applier,
-      reverify: () => verifyWith(context, applier),
+      catchUp: () => catchUpAll(tables),
+      reverify: async () => {
+        for (const { context: table, applier } of tables) await verifyWith(table, applier);
+      },
       rehearse: () => rehearse(context, work),
     });
     try {

@@ -20,12 +20,12 @@ import { runPieces, type FinishedPiece, type PieceDone, type PieceWork } from '.
 import { isOn, targetNames } from '../../stream/key-match.js';
 import { displayName, qualified } from '../../sql/quote.js';
 import { applyPlanOf } from '../apply-facts.js';
-import { expectedTarget, helperIndexFacts, type RunContext } from '../context.js';
+import { expectedTarget, helperIndexFacts, type TableContext } from '../context.js';
 import { runCrew } from '../run-crew.js';
 import { runAdjustments } from '../follow-source.js';
 import type { Transition } from '../../model/phase.js';
 
-export async function buildIndexes(context: RunContext): Promise<Transition> {
+export async function buildIndexes(context: TableContext): Promise<Transition> {
   const { control, sessions, schemas } = context;
   const target = await expectedTarget(context);
   const existing = await shadowShape(context);
@@ -61,7 +61,7 @@ class IndexBuilds implements PieceWork<Session, IndexBuild, Built, never> {
   readonly #running = new Set<string>();
 
   constructor(
-    private readonly context: RunContext,
+    private readonly context: TableContext,
     private readonly target: TableShape,
     existing: TableShape,
   ) {
@@ -125,7 +125,7 @@ class IndexBuilds implements PieceWork<Session, IndexBuild, Built, never> {
 }
 
 /** What was altered on the source during the copy and would have rejected rows of before: now every row left is as the source has it. */
-async function followLate(context: RunContext, target: TableShape): Promise<void> {
+async function followLate(context: TableContext, target: TableShape): Promise<void> {
   const { control, schemas, id } = context;
   const found = adjustments({
     now: await shadowShape(context),
@@ -138,7 +138,7 @@ async function followLate(context: RunContext, target: TableShape): Promise<void
 }
 
 /** It was FULL for as long as there was no key; what the target has follows in the same transaction. */
-function defaultReplicaIdentity({ plan, schemas }: RunContext): string {
+function defaultReplicaIdentity({ plan, schemas }: TableContext): string {
   return `alter table ${qualified({ schema: schemas.shadow, name: plan.table.name })} replica identity default`;
 }
 
@@ -149,7 +149,7 @@ function defaultReplicaIdentity({ plan, schemas }: RunContext): string {
 const oneProcessEach = { max_parallel_maintenance_workers: '0' };
 
 async function buildOne(
-  context: RunContext,
+  context: TableContext,
   session: Session,
   build: IndexBuild,
   target: TableShape,
@@ -176,7 +176,7 @@ function isAttached(target: TableShape, existing: TableShape): boolean {
 
 /** Two rows of the new shape have the same value where it allows one. */
 async function violation(
-  context: RunContext,
+  context: TableContext,
   session: Session,
   build: IndexBuild,
   target: TableShape,
@@ -207,7 +207,7 @@ async function violation(
 }
 
 /** `id=1 and id=1000 have (7)`, up to 5 of them. */
-async function duplicates(context: RunContext, session: Session, index: Index): Promise<string[]> {
+async function duplicates(context: TableContext, session: Session, index: Index): Promise<string[]> {
   if (index.exclusion) return [];
   const columns = context.plan.key.columns.map((column) => column.targetName).join(', ');
   const rows = await session.rows<{ value: (string | null)[]; keys: string[] }>(
@@ -219,7 +219,7 @@ async function duplicates(context: RunContext, session: Session, index: Index): 
   });
 }
 
-async function shadowShape(context: RunContext): Promise<TableShape> {
+async function shadowShape(context: TableContext): Promise<TableShape> {
   const { control, plan, schemas } = context;
   const shadow = await findTable(control, { schema: schemas.shadow, name: plan.table.name });
   if (shadow === null) throw new Error('the shadow is gone');

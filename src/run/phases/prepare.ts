@@ -14,27 +14,34 @@ import { displayName, qualified, sql } from '../../sql/quote.js';
 import { findMigration, forgetShadow, setCopyStart, setShadow, setTarget } from '../../state/migrations.js';
 import { readOwnObjects } from '../../state/own-objects.js';
 import { removeMigration } from '../cleanup.js';
-import { killing, shortLockLimits, type RunContext } from '../context.js';
+import { killing, shortLockLimits, type RunContext, type TableContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow-source.js';
 import { refuseAltered, readMark, readSource, SourceAltered, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {
-  for (;;) {
-    try {
-      return await prepareOnce(context);
-    } catch (error) {
-      // Between the plan and the lock under which capture was to begin.
-      if (!(error instanceof SourceAltered)) throw error;
-      await followSource(context, 'none', error);
-    }
-  }
+  while (!(await prepareAll(context)));
+  return 'done';
 }
 
-async function prepareOnce(context: RunContext): Promise<Transition> {
-  const { control, id } = context;
+/** False when a table was altered between the plan and the lock under which its capture was to begin: the plan has followed. */
+async function prepareAll(context: RunContext): Promise<boolean> {
   // What an earlier attempt left half done.
-  await undoPrepare(context, (session) => forgetShadow(session, id));
+  await undoPrepare(context, (session) => forgetShadow(session, context.id));
+  for (const table of context.tables) {
+    try {
+      await prepareTable(table);
+    } catch (error) {
+      if (!(error instanceof SourceAltered)) throw error;
+      await followSource(table, 'none', error);
+      return false;
+    }
+  }
+  return true;
+}
+
+async function prepareTable(context: TableContext): Promise<void> {
+  const { control, id } = context;
   const before = await readSource(control, context);
   await refuseAltered(control, context);
   const target = await build(context);
@@ -43,7 +50,6 @@ async function prepareOnce(context: RunContext): Promise<Transition> {
   await context.at('target-stored');
   await switchCaptureOn(context, before?.fingerprint ?? null);
   await context.at('capture-on');
-  return 'done';
 }
 
 /** Removes whatever prepare may have made, and writes `written` in the same transaction. */
@@ -88,7 +94,7 @@ async function isUntouched(session: Session, id: number): Promise<boolean> {
   return [schemas, functions, tables, types, triggers].every((objects) => objects.length === 0);
 }
 
-async function build(context: RunContext): Promise<TableShape> {
+async function build(context: TableContext): Promise<TableShape> {
   const { control, id, plan, schemas, capture } = context;
   return control.transaction(async () => {
     const target = await buildShadow(control, { plan, schemas, owner: context });
@@ -101,7 +107,7 @@ async function build(context: RunContext): Promise<TableShape> {
 
 async function schemaOids(
   session: Session,
-  { shadow, old }: RunContext['schemas'],
+  { shadow, old }: TableContext['schemas'],
 ): Promise<{ shadowSchema: number; oldSchema: number }> {
   return await session.row<{ shadowSchema: number; oldSchema: number }>({
     text: sql`
@@ -116,12 +122,12 @@ async function schemaOids(
  * A publication of all tables has these as well, and PostgreSQL deletes nothing from a published table that has no replica
  * identity; the shadow has no key before its indexes.
  */
-function publishable({ plan, schemas, capture }: RunContext): string[] {
+function publishable({ plan, schemas, capture }: TableContext): string[] {
   const shadow = { schema: schemas.shadow, name: plan.table.name };
   return [shadow, ...capture.tables].map((name) => `alter table ${qualified(name)} replica identity full`);
 }
 
-async function switchCaptureOn(context: RunContext, expected: string | null): Promise<void> {
+async function switchCaptureOn(context: TableContext, expected: string | null): Promise<void> {
   const { sessions, id, plan, capture, emit, signal } = context;
   const session = await sessions.open('prepare');
   const what = 'switching capture on';

@@ -7,10 +7,10 @@ import { relaxedCommit } from '../../db/settings.js';
 import { vacuumFreezeStatement } from '../../ddl/settle-sql.js';
 import { settleChunks } from '../../state/migrations.js';
 import { applyPlanOf } from '../apply-facts.js';
-import type { RunContext } from '../context.js';
+import type { TableContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 
-export async function purgePhase(context: RunContext): Promise<Transition> {
+export async function purgePhase(context: TableContext): Promise<Transition> {
   const { control, sessions, id, plan, schemas, capture, emit, signal } = context;
   await settleChunks(control, id);
   await context.at('copied');

@@ -22,19 +22,21 @@ export async function validate(context: RunContext): Promise<Transition> {
     });
   }
   await at('leftovers-removed');
-  await onAnySession(context, async (session) =>
-    completeSwap({
-      session,
-      plan: context.plan,
-      newTable: record.shadowOid,
-      lockTimeoutMs: settings.lockTimeoutMs,
-      deadlineMs: settings.cutoverDeadlineMs,
-      ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),
-      onLock: context.ledger.add,
-      emit,
-      signal,
-    }),
-  );
+  for (const { plan } of context.tables) {
+    await onAnySession(context, async (session) =>
+      completeSwap({
+        session,
+        plan,
+        newTable: record.shadowOid,
+        lockTimeoutMs: settings.lockTimeoutMs,
+        deadlineMs: settings.cutoverDeadlineMs,
+        ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),
+        onLock: context.ledger.add,
+        emit,
+        signal,
+      }),
+    );
+  }
   await at('validated');
   return 'done';
 }

@@ -7,7 +7,7 @@ import { verifySettings } from '../../verify/compare-sql.js';
 import { LogApplier } from '../log-applier.js';
 import { forwardStream } from '../apply-facts.js';
 import { whileApplying } from '../background-apply.js';
-import { expectedTarget, type RunContext } from '../context.js';
+import { expectedTarget, type TableContext } from '../context.js';
 import { runCrew, throttled } from '../run-crew.js';
 import type { Transition } from '../../model/phase.js';
 import { differencesFound, verifyPlanOf } from '../verify-facts.js';
@@ -16,7 +16,7 @@ import { findMigration } from '../../state/migrations.js';
 /** Rows that were lost to keys that collided for a while are brought back, and everything is compared again. */
 const maxLost = 5;
 
-export async function verifyPhase(context: RunContext): Promise<Transition> {
+export async function verifyPhase(context: TableContext): Promise<Transition> {
   await using applier = await LogApplier.open(context);
   // Pieces that are compared stay compared: what is followed changes no row.
   await verifyWith(context, {
@@ -33,7 +33,7 @@ type Applying = Pick<LogApplier, 'catchUp' | 'audit'>;
  * Once more, while the swap is postponed, with the apply session that is there.
  * @throws SourceAltered when `applier` does
  */
-export async function verifyWith(context: RunContext, applier: Applying): Promise<void> {
+export async function verifyWith(context: TableContext, applier: Applying): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     // Two keys that became one explain a row that differs better than the difference does.
     await applier.audit();
@@ -46,7 +46,7 @@ export async function verifyWith(context: RunContext, applier: Applying): Promis
   }
 }
 
-async function compareAll(context: RunContext, applier: Applying): Promise<void> {
+async function compareAll(context: TableContext, applier: Applying): Promise<void> {
   const { id, control, settings, capture, emit, at, signal } = context;
   const mode = settings.verify;
   if (mode === 'off') {

@@ -6,9 +6,10 @@
  */
 import { drain } from '../../apply/applier.js';
 import type { Fingerprint } from '../../catalog/fingerprint.js';
+import type { Session } from '../../db/session.js';
 import { LockNotObtained } from '../../locks/attempts.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
-import { exchange } from '../../swap/exchange.js';
+import { exchange, type ExchangedTables } from '../../swap/exchange.js';
 import { forward } from '../../swap/forward.js';
 import { gate } from '../../swap/gate.js';
 import { RowsLost } from '../../swap/lost-rows.js';
@@ -16,44 +17,30 @@ import { notObtained } from '../../swap/not-obtained.js';
 import { awaitOldSnapshots } from '../../swap/old-snapshots.js';
 import { markSwappedStatement, planReady } from '../../swap/ready.js';
 import { readUnlockedStatement, refuseAlteredStatement } from '../../swap/unlocked-sql.js';
-import { killing, limitsOf, type RunContext } from '../context.js';
+import { firstTable, killing, limitsOf, type RunContext } from '../context.js';
 import { cutoverPatienceMs, notReady } from '../postponement.js';
-import { lookStatement, recordedCheck, refuseAltered, toMark } from '../source-check.js';
-import type { SwapWork } from './work.js';
+import { lookStatement, recordedCheck, refuseAltered, toMark, type SourceCheck } from '../source-check.js';
+import { catchUpAll, type SwappedTable, type SwapWork } from './work.js';
 
 export async function swapOnce(
   context: RunContext,
-  { session, applier, target, apply, patience }: SwapWork,
-  { rehearse: isRehearsal = false }: { readonly rehearse?: boolean },
+  { session, tables, patience }: SwapWork,
+  { rehearse: isRehearsal = false }: { readonly rehearse?: boolean } = {},
 ): Promise<LockedResult<number>> {
-  const { control, id, plan, schemas, capture, settings, emit, signal } = context;
-  const source = await recordedCheck(context);
-  const shadowOid = await gate(control, {
-    id,
-    plan,
-    schemas,
-    target,
-    sourceUnaltered: () => refuseAltered(control, context),
-  });
+  const { control, id, settings, emit, signal } = context;
+  const ready = await passGate(control, tables);
   // Nothing comes of a rehearsal that the end of a window could be late for.
   const patienceMs =
     (isRehearsal ? settings.cutoverDeadlineMs : cutoverPatienceMs(context)) - patience.spentMs;
   const snapshotsUntil = performance.now() + patienceMs;
   const limits = { ...limitsOf(context), deadlineMs: patienceMs };
+  const { table } = firstTable(context).plan;
   let unlocked = '';
-  const tables = forward({
-    id,
-    plan,
-    schemas,
-    target,
-    shadowOid,
-    capture: capture.endStatements(),
-    mark: markSwappedStatement,
-  });
   try {
-    return await exchange(tables, {
+    return await exchange(ready.pairs, {
       session,
       look: control,
+      mark: markSwappedStatement,
       watcher: context.watcher,
       limits,
       ready: async () => notReady(context),
@@ -64,27 +51,36 @@ export async function swapOnce(
         if (!isRehearsal) context.steering.swap = isTrying ? 'tried' : 'ahead';
       },
       catchUp: async (endBlockers) => {
-        await capture.upTo('swap', signal);
-        const applied = await applier.catchUp();
+        await allLogged(context);
+        const applied = await catchUpAll(tables);
         const waited = await awaitOldSnapshots(
-          { id, look: control, table: plan.table, settings: context.settings, emit, signal },
+          { id, look: control, table, settings: context.settings, emit, signal },
           snapshotsUntil,
           endBlockers,
         );
         // What came meanwhile; where nobody writes, and nothing was waited for, nothing did.
-        if (applied > 0 || waited) await applier.catchUp();
-        await planReady(session, apply, lookStatement(context));
+        if (applied > 0 || waited) await catchUpAll(tables);
+        await planReady(
+          session,
+          tables.map(({ apply }) => apply),
+          context.tables.map(lookStatement),
+        );
         await context.at('cutover-ready');
       },
       finish: async () => {
         await context.at('cutover-locked');
-        await capture.upTo('swap', signal);
-        const drained = await drain(session, apply, [readUnlockedStatement, lookStatement(context)]);
-        const { first, entries } = drained;
-        unlocked = String(first[0]?.[0]?.['unlocked']);
-        const now = toMark(context, (first[1]?.[0] as Fingerprint | undefined) ?? null);
-        await source.check(session, { fileMayMove: true, now });
-        if (!applier.isComplete(drained)) throw new RowsLost();
+        await allLogged(context);
+        let entries = 0;
+        for (const [index, swapped] of tables.entries()) {
+          const looks = [lookStatement(swapped.context), ...(index === 0 ? [readUnlockedStatement] : [])];
+          const drained = await drain(session, swapped.apply, looks);
+          const [look, seen] = drained.first;
+          if (seen !== undefined) unlocked = String(seen[0]?.['unlocked']);
+          const now = toMark(swapped.context, (look?.[0] as Fingerprint | undefined) ?? null);
+          await ready.checks[index]?.check(session, { fileMayMove: true, now });
+          if (!swapped.applier.isComplete(drained)) throw new RowsLost(swapped);
+          entries += drained.entries;
+        }
         await context.at('cutover-drained');
         return entries;
       },
@@ -94,6 +90,39 @@ export async function swapOnce(
     });
   } catch (error) {
     if (!(error instanceof LockNotObtained)) throw error;
-    throw notObtained({ id, table: plan.table, maxHoldMs: limits.maxHoldMs }, error);
+    throw notObtained({ id, table, maxHoldMs: limits.maxHoldMs }, error);
   }
+}
+
+interface ReadySwap {
+  readonly pairs: readonly [ExchangedTables, ...ExchangedTables[]];
+  /** Of each source, in the order of the tables. */
+  readonly checks: readonly SourceCheck[];
+}
+
+async function passGate(control: Session, [table, ...others]: SwapWork['tables']): Promise<ReadySwap> {
+  const first = await passOne(control, table);
+  const rest: { pair: ExchangedTables; check: SourceCheck }[] = [];
+  for (const other of others) rest.push(await passOne(control, other));
+  return {
+    pairs: [first.pair, ...rest.map(({ pair }) => pair)],
+    checks: [first, ...rest].map(({ check }) => check),
+  };
+}
+
+async function passOne(
+  control: Session,
+  { context, target }: SwappedTable,
+): Promise<{ readonly pair: ExchangedTables; readonly check: SourceCheck }> {
+  const { id, plan, schemas, capture } = context;
+  const check = await recordedCheck(context);
+  const sourceUnaltered = (): Promise<void> => refuseAltered(control, context);
+  const shadowOid = await gate(control, { id, plan, schemas, target, sourceUnaltered });
+  const pair = forward({ id, plan, schemas, target, shadowOid, capture: capture.endStatements() });
+  return { pair, check };
+}
+
+/** Whatever was committed before now is in the logs. */
+async function allLogged({ tables, signal }: RunContext): Promise<void> {
+  for (const { capture } of tables) await capture.upTo('swap', signal);
 }

@@ -6,12 +6,12 @@ import { CutoverNotObtainedError } from '../../errors.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import type { MissedTry } from '../../model/event.js';
 import { displayName } from '../../sql/quote.js';
-import type { RunContext } from '../context.js';
+import { firstTable, type RunContext } from '../context.js';
 import { cutoverPatienceMs } from '../postponement.js';
 import { SourceAltered } from '../source-check.js';
 import { findLost, maxRepairedTries, RowsLost } from '../../swap/lost-rows.js';
 import { swapOnce } from './swap-once.js';
-import type { SwapWork } from './work.js';
+import { catchUpAll, type SwapWork } from './work.js';
 
 /** @throws SourceAltered nothing was swapped */
 export async function swapOrExplain(
@@ -26,7 +26,7 @@ export async function swapOrExplain(
     } catch (thrown) {
       const error =
         sqlState(thrown) === alteredState
-          ? new SourceAltered(['a grant or a function was changed under the lock'])
+          ? new SourceAltered(['a grant or a function was changed under the lock'], null)
           : thrown;
       if (error instanceof SourceAltered) {
         const waitedMs = performance.now() - started;
@@ -35,12 +35,12 @@ export async function swapOrExplain(
         context.emit('cutover:missed', altered(error, waitedMs));
       }
       if (error instanceof RowsLost) {
-        await findLost(work, tries);
+        await findLost(error.from, tries);
         continue;
       }
       if (!isRowError(error) || tries >= maxRepairedTries) throw error;
       // Throws with the row's key, unless the row was put right meanwhile.
-      await work.applier.catchUp();
+      await catchUpAll(work.tables);
     }
   }
 }
@@ -50,10 +50,8 @@ function altered({ differences }: SourceAltered, waitedMs: number): MissedTry {
   return { attempt: 1, waitedMs, why: 'altered', reason, tried: true, blockers: [], nextTryMs: 0 };
 }
 
-function alteredForTooLong(
-  { id, plan }: RunContext,
-  { differences }: SourceAltered,
-): CutoverNotObtainedError {
+function alteredForTooLong(context: RunContext, { differences, no }: SourceAltered): CutoverNotObtainedError {
+  const { id, plan } = context.tables.find((table) => table.no === no) ?? firstTable(context);
   return new CutoverNotObtainedError(
     'cutover-not-obtained',
     `${displayName(plan.table)} was not swapped: somebody altered it before each try, at last: ${differences.join('; ')}`,
