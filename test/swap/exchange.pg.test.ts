@@ -132,7 +132,7 @@ test('several pairs are exchanged in one commit, or none of them', async () => {
     'capture',
     'both',
   ]);
-  expect((await db.query('insert into u (t) values (1) returning id::int')).rows).toEqual([{ id: 2 }]);
+  expect((await db.query('insert into u default values returning id::int')).rows).toEqual([{ id: 2 }]);
 });
 
 const said = (what: string): string => `insert into public.done values ('${what}')`;
