@@ -6,9 +6,9 @@ import { RefusedError } from '../errors.js';
 import { createEmitter } from '../run/emitter.js';
 import { displayName } from '../sql/quote.js';
 import type { MigrationIdentity } from '../sql/marks.js';
-import { findMigration, setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
+import { endMigration, findMigration, type MigrationRecord } from '../state/migrations.js';
 import { readMarkedMigrations, readOwnObjects, tablesIn } from '../state/own-objects.js';
-import { hasState } from '../state/schema.js';
+import { openState } from '../state/schema.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { claimRun } from '../run/claim.js';
 import { removeMarked, removeMigration } from '../run/cleanup.js';
@@ -67,8 +67,7 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
   const { record, phase } = await mayAbort(session, id);
   await withLedger(session, id, (onLock) =>
     removeMigration({ ...work, onLock }, record, async () => {
-      await settleChunks(session, id);
-      await setPhase(session, id, phase);
+      await endMigration(session, id, phase);
       await onPoint?.('abort-uncommitted');
     }),
   );
@@ -80,7 +79,7 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
  * old table among it is nobody's to drop but the user's.
  */
 async function unknownToState(session: Session, id: number): Promise<MigrationIdentity[]> {
-  if ((await hasState(session, watchState)) && (await findMigration(session, id)) !== null) return [];
+  if ((await openState(session, watchState)) && (await findMigration(session, id)) !== null) return [];
   const found = (await readMarkedMigrations(session)).filter((marked) => marked.id === id);
   for (const marked of found) {
     const { schemas } = await readOwnObjects(session, marked);

@@ -8,7 +8,7 @@ import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { displayName, qualified } from '../sql/quote.js';
-import { setPhase, settleChunks, type MigrationRecord } from '../state/migrations.js';
+import { endMigration, type MigrationRecord } from '../state/migrations.js';
 import { dropSchemaStatements, findRelation } from '../state/own-objects.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
@@ -97,15 +97,17 @@ async function removeOld(work: DropWork): Promise<void> {
   const { options, session, record, phase, emit } = work;
   const { id } = record;
   const { old } = await whereabouts(session, record);
+  const name = displayName(old ?? { schema: schemasOf(id).old, name: record.table.name });
   const rest = async (): Promise<void> => {
     await dropLeftovers(session, record);
     const { own } = await whereabouts(session, record);
     await session.batch(dropSchemaStatements(own.schemas));
-    await settleChunks(session, id);
-    await setPhase(session, id, phase);
+    await endMigration(session, id, phase, {
+      old: name,
+      kept: old?.isOutside === true,
+    });
     await options.onPoint?.('finalize-uncommitted');
   };
-  const name = displayName(old ?? { schema: schemasOf(id).old, name: record.table.name });
   try {
     if (old === null || old.isOutside) {
       await session.transaction(rest);

@@ -16,7 +16,7 @@ import { runPids } from '../state/fence.js';
 import { insertMigration, listMigrations, type MigrationRecord } from '../state/migrations.js';
 import { readProgress } from '../state/stored-progress.js';
 import { readServerIdentity, type ServerIdentity } from '../state/server-identity.js';
-import { dropEmptyState, ensureState, hasState } from '../state/schema.js';
+import { dropEmptyState, ensureState, openState } from '../state/schema.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
@@ -147,7 +147,7 @@ interface Earlier {
 
 /** What this table has to do with migrations already. Another change than the one that it is in is refused. */
 async function findEarlier(control: Session, request: ChangeRequest): Promise<Earlier> {
-  if (!(await hasState(control, watchState))) return { unfinished: null, swapped: null, stale: null };
+  if (!(await openState(control, watchState))) return { unfinished: null, swapped: null, stale: null };
   const table = await findSource(control, request.table);
   const { active, swapped } = await migrationsOf(control, table);
   if (swapped !== null && active === null && swapped.found.origin !== 'here')

@@ -9,17 +9,16 @@ import type { CaptureMode } from '../model/capture-mode.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
-import { listMigrations, readChunks, type MigrationRecord } from '../state/migrations.js';
+import { stateVersion } from '../state/layout.js';
+import { readChunks, type MigrationRecord } from '../state/migrations.js';
 import { readLocks } from '../state/lock-entries.js';
 import { readProgress } from '../state/stored-progress.js';
-import { hasState } from '../state/schema.js';
 import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
 import { captureMode, captureSuffix } from '../run/capture-of.js';
-import { resolveMigration } from '../run/find-table.js';
+import { lookUpMigrations } from '../run/find-table.js';
 import { isEnded, isOver, isSwapped, phaseTable, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import type { CommonOptions } from '../run/run-options.js';
-import { watchState } from '../run/watch-state.js';
 
 export interface MigrationStatus {
   readonly id: number;
@@ -92,22 +91,20 @@ async function read(options: CommonOptions, id: number | undefined): Promise<Mig
 }
 
 async function look(session: Session, id: number | undefined): Promise<MigrationStatus[]> {
-  if (id !== undefined) return [await describe(session, await resolveMigration(session, id))];
-  if (!(await hasState(session, watchState))) return [];
-  const records = await listMigrations(session);
+  const { layout, records } = await lookUpMigrations(session, id);
   const statuses: MigrationStatus[] = [];
-  for (const record of records) statuses.push(await describe(session, record));
+  for (const record of records) statuses.push(await describe(session, record, layout));
   return statuses;
 }
 
-async function describe(session: Session, record: MigrationRecord): Promise<MigrationStatus> {
+async function describe(session: Session, record: MigrationRecord, layout: number): Promise<MigrationStatus> {
   const { id, phase, table } = record;
   const found = await whereabouts(session, record);
   const { copied, beside } = phaseTable[phase];
   const chunks = copied === 'chunks' ? await readChunks(session, id) : [];
   const blocksCopied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
   const { runner } = isEnded(phase) ? { runner: null } : await runPids(session, id);
-  const heard = await heardOf(session, id);
+  const heard = await heardOf(session, id, layout);
   return {
     id,
     phase,
@@ -125,11 +122,11 @@ async function describe(session: Session, record: MigrationRecord): Promise<Migr
     error: record.error,
     verification: record.verification,
     progress: heard.progress,
-    locks: (await readLocks<LedgerEntry>(session, id)).map(({ at, entry }) => ({ ...entry, at })),
+    locks: (await readLocks<LedgerEntry>(session, id, layout)).map(({ at, entry }) => ({ ...entry, at })),
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
-    next: whatNext(record, found, runner),
+    next: whatNext(record, found, runner, layout),
   };
 }
 
@@ -139,8 +136,8 @@ interface Heard {
 }
 
 /** The run's own last word. */
-async function heardOf(session: Session, id: number): Promise<Heard> {
-  const stored = await readProgress(session, id);
+async function heardOf(session: Session, id: number, layout: number): Promise<Heard> {
+  const stored = await readProgress(session, id, layout);
   if (stored === null) return { progress: null, settings: null };
   const { settings = null, ...state } = stored.body;
   return {
@@ -182,13 +179,15 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
   }
 }
 
-function whatNext(record: MigrationRecord, found: Whereabouts, runner: number | null): Text {
+function whatNext(record: MigrationRecord, found: Whereabouts, runner: number | null, layout: number): Text {
   const { id, phase } = record;
   const renamed = renamedTo(record, found);
   if (isSwapped(phase) && found.old?.isOutside === true)
     return advice`the old table was moved to ${displayName(found.old)} and is yours now; ${doing('finalize', id)} removes the rest`;
   if (isSwapped(phase)) return advice`${doing('finalize', id)} drops the old table once nobody needs it`;
   if (isEnded(phase)) return 'nothing to do';
+  if (layout < stateVersion)
+    return 'an earlier version of pg-ghost began it: continue or abort it with that version';
   if (found.origin !== 'here') {
     const how = found.origin === 'copied' ? 'a copy of another database' : 'a dump of another database';
     return advice`it came here with ${how}: ${doing('abort', id)} removes it`;

@@ -13,6 +13,7 @@ import type { Reason } from '../throttle/governor.js';
 import { allSignals } from '../throttle/signals.js';
 import { Throttle } from '../throttle/throttle.js';
 import { firstTable, onAnySession, onTable, RunSessions, type RunContext } from './context.js';
+import type { EventBook } from './event-book.js';
 import { runSignal, SessionLost } from './interrupt.js';
 import { LedgerBook } from './ledger-book.js';
 import { workOf } from './phase-table.js';
@@ -31,6 +32,7 @@ export interface Attempt {
   readonly emit: Emit;
   readonly progress: () => ProgressState;
   readonly steering: Steering;
+  readonly events: EventBook;
   /** Of the user. */
   readonly signal: AbortSignal;
 }
@@ -120,7 +122,15 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     });
     throttle = await startThrottle(context, gauge, critical);
     steering.throttle = throttle;
-    pulse = new Pulse({ session: heart, id, state: attempt.progress, steering, ledger, emit });
+    pulse = new Pulse({
+      session: heart,
+      id,
+      state: attempt.progress,
+      steering,
+      ledger,
+      events: attempt.events,
+      emit,
+    });
     signal = runSignal(attempt.signal, [control, heart, eye]);
     signalOrCritical = AbortSignal.any([signal, critical.signal]);
     cancelSignal?.addEventListener('abort', cancel, { once: true });

@@ -14,6 +14,7 @@ import type { Emit } from '../model/event.js';
 import type { ProgressState } from '../model/progress.js';
 import { answerCommand, commandChannel, openCommands, type Answer, type Command } from '../state/commands.js';
 import { writeProgress } from '../state/stored-progress.js';
+import type { EventBook } from './event-book.js';
 import type { LedgerBook } from './ledger-book.js';
 import type { Steering } from './steering.js';
 
@@ -28,11 +29,12 @@ export const staleSeconds = 60;
 export const pulseSettings: Readonly<Record<string, string>> = { ...relaxedCommit, lock_timeout: '5s' };
 
 /** What a beat consists of; each may fail by itself, and the others still come. */
-type Part = 'progress' | 'ledger' | 'commands' | 'listen';
+type Part = 'progress' | 'ledger' | 'events' | 'commands' | 'listen';
 
 const partTexts: Readonly<Record<Part, string>> = {
   progress: 'say in the state where it stands',
   ledger: 'keep its locks in the state',
+  events: 'keep what it has done in the state',
   commands: 'read or answer commands',
   listen: 'listen for commands (it looks for them once a second)',
 };
@@ -43,6 +45,7 @@ export interface PulseOptions {
   readonly state: () => ProgressState;
   readonly steering: Steering;
   readonly ledger: LedgerBook;
+  readonly events: EventBook;
   readonly emit: Emit;
 }
 
@@ -84,9 +87,10 @@ export class Pulse {
   }
 
   async #once({ isLast }: { readonly isLast: boolean }): Promise<void> {
-    const { session, id, ledger } = this.options;
+    const { session, id, ledger, events } = this.options;
     await this.#part('progress', () => writeProgress(session, id, this.#body()));
     await this.#part('ledger', () => ledger.save(session, id));
+    await this.#part('events', () => events.save(session, id));
     await this.#part('commands', () => this.#answer(isLast));
   }
 

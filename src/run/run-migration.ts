@@ -11,6 +11,7 @@ import type { MigrationRecord } from '../state/migrations.js';
 import type { ServerIdentity } from '../state/server-identity.js';
 import { attemptRun, AttemptFailed, type RunOutcome } from './attempt.js';
 import { claimRun } from './claim.js';
+import { EventBook } from './event-book.js';
 import { failed, takenOver } from './run-failure.js';
 import { reconnect } from './reconnect.js';
 import { Steering } from './steering.js';
@@ -41,8 +42,10 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
   const { options, settings, record, server, signal } = run;
   const { id } = record;
   let progress = initialProgress;
+  const events = new EventBook();
   const emit: Emit = (event, payload) => {
     progress = reduceProgress(progress, { event, id, at: new Date(), ...payload } as never);
+    events.note(event, payload);
     run.emit(event, payload);
   };
   const steering = new Steering(settings);
@@ -66,7 +69,15 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
     await withdrawOpenCommands(run.control, id);
     for (;;) {
       try {
-        return await attemptRun({ options, steering, emit, progress: () => progress, signal, ...standing });
+        return await attemptRun({
+          options,
+          steering,
+          events,
+          emit,
+          progress: () => progress,
+          signal,
+          ...standing,
+        });
       } catch (error) {
         if (!(error instanceof AttemptFailed)) throw error;
         const { cause } = error;

@@ -3,6 +3,7 @@ import { addedByEventTrigger } from '../catalog/event-trigger-errors.js';
 import { firingAt, readEventTriggers } from '../catalog/event-triggers.js';
 import { readIntruders, removeIntruders, type Intruder } from '../catalog/intruders.js';
 import type { Session } from '../db/session.js';
+import { stateTableNamesSql } from '../state/layout.js';
 
 interface StateTable {
   readonly oid: number;
@@ -51,6 +52,6 @@ async function tables(session: Session): Promise<StateTable[]> {
     from pg_class as c
     where c.relnamespace = to_regnamespace('ghost')
       and c.relkind = 'r'
-      and c.relname in ('migrations', 'chunks', 'progress', 'commands', 'locks')
+      and c.relname in (${stateTableNamesSql})
     order by c.oid`);
 }

@@ -1,6 +1,7 @@
 /** The lock ledger of a migration, as it is kept. */
 import type { Session } from '../db/session.js';
 import { sql } from '../sql/quote.js';
+import { hasTable, stateVersion } from './layout.js';
 
 export interface StoredLock<Entry> {
   readonly at: string;
@@ -17,7 +18,13 @@ export async function storeLocks(session: Session, id: number, entries: readonly
   });
 }
 
-export async function readLocks<Entry>(session: Session, id: number): Promise<StoredLock<Entry>[]> {
+/** None of a layout that did not keep them. */
+export async function readLocks<Entry>(
+  session: Session,
+  id: number,
+  layout: number = stateVersion,
+): Promise<StoredLock<Entry>[]> {
+  if (!hasTable(layout, 'locks')) return [];
   return await session.rows<StoredLock<Entry>>({
     text: sql`
       select to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, entry

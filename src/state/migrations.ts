@@ -9,9 +9,12 @@ import type { MigrationIdentity } from '../sql/marks.js';
 import type { ServerIdentity } from './server-identity.js';
 import type { QualifiedName } from '../model/name.js';
 import { literal, sql, type SqlQuery } from '../sql/quote.js';
+import { appendEvents, bounded } from './events.js';
+import { stateVersion } from './layout.js';
 import { isActiveSql } from './phase-sql.js';
 import { takenIdsSql } from './schema-sql.js';
 import { storedForm } from './stored-plan.js';
+import { oidsOfFormerLayoutSql } from './upgrades.js';
 
 export interface StoredError {
   readonly code: string;
@@ -64,59 +67,66 @@ export interface StoredVerification {
   readonly at: string;
 }
 
+/** A row as JSON: what a former layout does not have is not in it. OIDs are texts in there. */
 interface MigrationRow {
-  id: number;
-  created_at: string;
-  updated_at: string;
-  schema_name: string;
-  table_name: string;
-  source_oid: number;
-  phase: Phase;
-  request: ChangeRequest;
-  plan: unknown;
-  target: unknown;
-  fingerprint: string | null;
-  filenode: number | null;
-  capture: string | null;
-  blocks_total: number | null;
-  rows_copied: number;
-  hold_ms: number | null;
-  error: StoredError | null;
-  run_no: number;
-  server: ServerIdentity | null;
-  active_segment: number;
-  verification: StoredVerification | null;
-  swap_xid: string | null;
-  swap_open: string[];
-  identity: string;
-  shadow_oid: number | null;
-  shadow_schema_oid: number | null;
-  old_schema_oid: number | null;
+  readonly id: number;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly schema_name: string;
+  readonly table_name: string;
+  readonly source_oid: string;
+  readonly phase: Phase;
+  readonly request: ChangeRequest;
+  readonly plan: unknown;
+  readonly target: unknown;
+  readonly fingerprint: string | null;
+  readonly filenode: string | null;
+  readonly capture: string | null;
+  readonly blocks_total: number | null;
+  readonly rows_copied: number;
+  readonly hold_ms: number | null;
+  readonly error: StoredError | null;
+  readonly run_no?: number;
+  readonly server?: ServerIdentity | null;
+  readonly active_segment?: number;
+  readonly verification?: StoredVerification | null;
+  readonly swap_xid?: string | null;
+  readonly identity?: string;
+  readonly shadow_oid?: string | null;
+  readonly shadow_schema_oid?: string | null;
+  readonly old_schema_oid?: string | null;
 }
 
-const columns = sql`
-  id, to_char(created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as created_at,
-  to_char(updated_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as updated_at,
-  schema_name, table_name, source_oid, phase, request, plan, target, fingerprint, filenode, capture,
-  blocks_total, rows_copied, hold_ms, error, run_no, server, active_segment, verification, swap_xid,
-  identity::text as identity, shadow_oid, shadow_schema_oid, old_schema_oid,
-  array(
-    select open::xid::text
-    from pg_snapshot_xip(swap_snapshot::pg_snapshot) as open
-    where swap_snapshot is not null and open::xid::text <> swap_xid
-  ) as swap_open`;
+interface FoundRow {
+  readonly row: MigrationRow;
+  readonly swapOpen: readonly string[];
+}
 
-function fromRow(row: MigrationRow): MigrationRecord {
-  const { fingerprint, filenode, capture } = row;
+/** Of any layout, in the same shape. */
+function migrationsSql(layout: number): string {
+  return sql`
+    select json || ${layout < 3 ? oidsOfFormerLayoutSql : `'{}'`} as row, array(
+      select open::xid::text
+      from pg_snapshot_xip((json ->> 'swap_snapshot')::pg_snapshot) as open
+      where open::xid::text <> json ->> 'swap_xid'
+    ) as "swapOpen"
+    from ghost.migrations as m
+    cross join lateral to_jsonb(m) as json`;
+}
+
+function fromRow({ row, swapOpen }: FoundRow): MigrationRecord {
+  const { fingerprint, capture, swap_xid: swapXid = null } = row;
+  const filenode = oidOf(row.filenode);
   return {
     id: row.id,
-    identity: row.identity,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
+    // Nothing has a mark with none.
+    identity: row.identity ?? '',
+    createdAt: new Date(row.created_at).toISOString(),
+    updatedAt: new Date(row.updated_at).toISOString(),
     table: { schema: row.schema_name, name: row.table_name },
-    sourceOid: row.source_oid,
-    shadowOid: row.shadow_oid,
-    schemaOids: { shadow: row.shadow_schema_oid, old: row.old_schema_oid },
+    sourceOid: Number(row.source_oid),
+    shadowOid: oidOf(row.shadow_oid),
+    schemaOids: { shadow: oidOf(row.shadow_schema_oid), old: oidOf(row.old_schema_oid) },
     phase: row.phase,
     request: row.request,
     stored: { plan: row.plan, target: row.target },
@@ -128,16 +138,24 @@ function fromRow(row: MigrationRow): MigrationRecord {
     rowsCopied: row.rows_copied,
     holdMs: row.hold_ms,
     error: row.error,
-    runNo: row.run_no,
-    server: row.server,
-    activeSegment: row.active_segment,
-    verification: row.verification,
-    swap: row.swap_xid === null ? null : { xid: row.swap_xid, inProgress: row.swap_open },
+    runNo: row.run_no ?? 0,
+    server: row.server ?? null,
+    activeSegment: row.active_segment ?? 0,
+    verification: row.verification ?? null,
+    swap: swapXid === null ? null : { xid: swapXid, inProgress: swapOpen },
   };
 }
 
-export async function listMigrations(session: Session): Promise<MigrationRecord[]> {
-  const rows = await session.rows<MigrationRow>(`select ${columns} from ghost.migrations order by id`);
+function oidOf(text: string | null | undefined): number | null {
+  return text === null || text === undefined ? null : Number(text);
+}
+
+/** @param layout of the state, for whoever reads one of an earlier version */
+export async function listMigrations(
+  session: Session,
+  layout: number = stateVersion,
+): Promise<MigrationRecord[]> {
+  const rows = await session.rows<FoundRow>(`${migrationsSql(layout)} order by m.id`);
   return rows.map(fromRow);
 }
 
@@ -155,9 +173,14 @@ export async function readActiveIdentities(session: Session): Promise<string[] |
   return rows.map(({ identity }) => identity);
 }
 
-export async function findMigration(session: Session, id: number): Promise<MigrationRecord | null> {
-  const [row] = await session.rows<MigrationRow>({
-    text: `select ${columns} from ghost.migrations where id = $1`,
+/** @param layout of the state, for whoever reads one of an earlier version */
+export async function findMigration(
+  session: Session,
+  id: number,
+  layout: number = stateVersion,
+): Promise<MigrationRecord | null> {
+  const [row] = await session.rows<FoundRow>({
+    text: `${migrationsSql(layout)} where m.id = $1`,
     values: [id],
   });
   return row === undefined ? null : fromRow(row);
@@ -173,13 +196,13 @@ export async function insertMigration(
   plan: CopyPlan,
   server: ServerIdentity,
 ): Promise<MigrationRecord> {
-  const row = await session.row<MigrationRow>({
+  const id = await freeId(session);
+  await session.execute({
     text: sql`
       insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan, server)
-      overriding system value values ($1, $2, $3, $4, ${literal(phaseStoredBy('insert'))}, $5, $6, $7)
-      returning ${columns}`,
+      overriding system value values ($1, $2, $3, $4, ${literal(phaseStoredBy('insert'))}, $5, $6, $7)`,
     values: [
-      await freeId(session),
+      id,
       plan.table.schema,
       plan.table.name,
       plan.source.oid,
@@ -188,7 +211,9 @@ export async function insertMigration(
       JSON.stringify(server),
     ],
   });
-  return fromRow(row);
+  const record = await findMigration(session, id);
+  if (record === null) throw new Error(`migration ${id} was not recorded`);
+  return record;
 }
 
 async function freeId(session: Session): Promise<number> {
@@ -356,11 +381,29 @@ export async function setFollowed(
   });
 }
 
+/** What has ended a run; among the events too. */
 export async function setError(session: Session, id: number, error: StoredError): Promise<void> {
+  const { code, message } = error;
   await session.execute({
-    text: `update ghost.migrations set error = $2, updated_at = clock_timestamp() where id = $1`,
-    values: [id, JSON.stringify(error)],
+    text: sql`
+      with failed as (
+        update ghost.migrations set error = $2, updated_at = clock_timestamp() where id = $1 returning id
+      )
+      insert into ghost.events (migration_id, event, body) select id, 'run:failed', $3 from failed`,
+    values: [id, JSON.stringify(error), JSON.stringify(bounded({ code, message }))],
   });
+}
+
+/** It is over, in the transaction that removes the last of it. */
+export async function endMigration(
+  session: Session,
+  id: number,
+  phase: Phase,
+  told: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  await settleChunks(session, id);
+  await setPhase(session, id, phase);
+  await appendEvents(session, id, [{ at: new Date(), event: `migration:${phase}`, body: told }]);
 }
 
 /** For a migration that ended before anything of it was left: as if it had never been. */

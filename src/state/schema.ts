@@ -1,18 +1,22 @@
-/** Creates the schema `ghost` when it is not there, and refuses to touch one that is not ours. */
+/**
+ * Creates the schema `ghost` when it is not there, brings it up to date, and refuses to touch one that is not ours. Only who
+ * writes does any of that: whoever reads takes the state as it is, in the layout of whichever version made it.
+ */
 import type { Session } from '../db/session.js';
-import { SqlState, sqlState } from '../db/sqlstate.js';
+import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
 import { RefusedError } from '../errors.js';
 import { isActiveSql } from './phase-sql.js';
 import {
   createStateSchemaSql,
-  stateKeysSql,
+  dropStateSql,
+  hasOthersSql,
   layoutOf,
-  marksOfFormerVersionsSql,
   readStateSchemaSql,
+  stateKeysSql,
   stateVersion,
   tablesOfLayout,
-  upgradeStatements,
-} from './schema-sql.js';
+} from './layout.js';
+import { upgradesFrom } from './upgrades.js';
 
 /** Any constant will do: it only keeps two first runs from creating the schema at the same time. */
 const creationLock = 0x67686f73;
@@ -23,8 +27,8 @@ interface FoundSchema {
   /** Quoted where it must be. */
   readonly name: string;
   readonly usable: boolean;
-  /** How many of ours are in it. */
-  readonly tables: number;
+  /** Those of ours that are in it. */
+  readonly tables: readonly string[];
   readonly owner: string;
 }
 
@@ -42,12 +46,12 @@ export type WatchTables = (session: Session) => Promise<() => Promise<void>>;
 const noWatch: WatchTables = async () => async () => {};
 
 /**
- * True when there is a state schema that we can use.
- * @throws RefusedError when a schema of that name is somebody else's, closed to this role, or not whole.
+ * The layout of the state that is there; null when there is none. Changes nothing.
+ * @throws RefusedError when a schema of that name is somebody else's, of a later version, closed to this role, or not whole.
  */
-export async function hasState(session: Session, watch: WatchTables = noWatch): Promise<boolean> {
+export async function findState(session: Session): Promise<number | null> {
   const found = await findSchema(session);
-  if (found === null) return false;
+  if (found === null) return null;
   const layout = layoutOf(found.comment);
   if (!found.isNamedSo) {
     throw new RefusedError([
@@ -62,12 +66,19 @@ export async function hasState(session: Session, watch: WatchTables = noWatch): 
     throw new RefusedError([
       {
         code: 'state-schema-taken',
-        message:
-          'there is a schema "ghost" in this database that pg-ghost did not create (or another version did)',
-        hint:
-          found.tables === tablesOfLayout(stateVersion)
-            ? "its tables have the names of those of pg-ghost: if it came with a dump that was restored without comments, drop schema ghost cascade, which ends every capture with it; schemas ghost_new_... that are then left are nobody's"
-            : 'rename it, or finish its migrations with the version that created it',
+        message: 'there is a schema "ghost" in this database that pg-ghost did not create',
+        hint: isWhole(found, stateVersion)
+          ? "its tables have the names of those of pg-ghost: if it came with a dump that was restored without comments, drop schema ghost cascade, which ends every capture with it; schemas ghost_new_... that are then left are nobody's"
+          : 'rename it: pg-ghost keeps its state under this name',
+      },
+    ]);
+  }
+  if (layout > stateVersion) {
+    throw new RefusedError([
+      {
+        code: 'state-of-later-version',
+        message: `the state in this database (schema "ghost") has the layout ${layout} of a later version of pg-ghost; this one knows layouts up to ${stateVersion}`,
+        hint: 'use that version, or a later one',
       },
     ]);
   }
@@ -80,7 +91,7 @@ export async function hasState(session: Session, watch: WatchTables = noWatch): 
       },
     ]);
   }
-  if (found.tables < tablesOfLayout(layout)) {
+  if (!isWhole(found, layout)) {
     throw new RefusedError([
       {
         code: 'state-incomplete',
@@ -90,6 +101,20 @@ export async function hasState(session: Session, watch: WatchTables = noWatch): 
       },
     ]);
   }
+  return layout;
+}
+
+function isWhole({ tables }: FoundSchema, layout: number): boolean {
+  return tablesOfLayout(layout).every((name) => tables.includes(name));
+}
+
+/**
+ * For whoever writes: true when there is a state, which then has the present layout.
+ * @throws RefusedError also when it cannot be brought up to date
+ */
+export async function openState(session: Session, watch: WatchTables = noWatch): Promise<boolean> {
+  const layout = await findState(session);
+  if (layout === null) return false;
   if (layout < stateVersion) await upgradeState(session, watch);
   return true;
 }
@@ -98,39 +123,56 @@ export async function hasState(session: Session, watch: WatchTables = noWatch): 
 async function upgradeState(session: Session, watch: WatchTables): Promise<void> {
   await session.transaction(async () => {
     await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
-    const layout = layoutOf((await findSchema(session))?.comment ?? null);
+    const layout = await findState(session);
     if (layout === null || layout === stateVersion) return;
-    const { active } = await session.row<{ active: string | null }>(
-      `select string_agg(id::text, ', ') as active
-       from ghost.migrations
-       where ${isActiveSql}`,
-    );
-    if (active !== null) {
-      throw new RefusedError([
-        {
-          code: 'state-of-former-version',
-          message: `migration ${active} was begun by an earlier version of pg-ghost, whose objects this one does not know`,
-          hint: 'end or abort it with that version; the state is then upgraded by itself',
-        },
-      ]);
-    }
-    const { tables, rest } = upgradeStatements(layout);
+    const upgrades = upgradesFrom(layout);
+    if (upgrades.some(({ isBreaking }) => isBreaking)) await refuseActive(session);
     const setRight = await watch(session);
-    await session.batch(tables);
-    await setRight();
-    await session.batch(rest);
-    await setRight();
-    const marks = await session.rows<{ statement: string }>(marksOfFormerVersionsSql);
-    await session.batch(marks.map(({ statement }) => statement));
+    for (const stage of upgrades.flatMap(({ stages }) => stages)) {
+      await session.batch(stage).catch((error: unknown) => {
+        throw sqlState(error) === SqlState.dependentObjects ? inTheWay(error) : error;
+      });
+      await setRight();
+    }
   });
 }
 
+async function refuseActive(session: Session): Promise<void> {
+  const { active } = await session.row<{ active: string | null }>(
+    `select string_agg(id::text, ', ' order by id) as active
+     from ghost.migrations
+     where ${isActiveSql}`,
+  );
+  if (active === null) return;
+  throw new RefusedError([
+    {
+      code: 'state-of-former-version',
+      message: `migration ${active} was begun by an earlier version of pg-ghost, whose objects this one does not know`,
+      hint: 'end or abort it with that version; the state is then upgraded by itself',
+    },
+  ]);
+}
+
+/** A view of somebody's over what the new layout does not have. */
+function inTheWay(error: unknown): RefusedError {
+  return new RefusedError(
+    [
+      {
+        code: 'state-in-use',
+        message: `the state of an earlier version cannot be brought up to date: ${messageWithDetail(error)}`,
+        hint: 'drop what depends on it, run again, and make it anew for the tables as they are then',
+      },
+    ],
+    { cause: error },
+  );
+}
+
 export async function ensureState(session: Session, watch: WatchTables = noWatch): Promise<void> {
-  if (await hasState(session, watch)) return;
+  if (await openState(session, watch)) return;
   try {
     await session.transaction(async () => {
       await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
-      if (await hasState(session, watch)) return;
+      if (await openState(session, watch)) return;
       await createState(session, watch);
     });
   } catch (error) {
@@ -162,23 +204,16 @@ export async function createState(session: Session, watch: WatchTables = noWatch
 
 /** In the caller's transaction, which knows that it holds no migration. */
 export async function dropState(session: Session): Promise<void> {
-  await session.batch([
-    `drop table ghost.progress, ghost.commands, ghost.locks, ghost.chunks`,
-    `drop table ghost.migrations`,
-    `drop schema ghost`,
-  ]);
+  await session.batch(dropStateSql);
 }
 
 /** Takes the schema away again when it holds no migration: a run that failed before it began leaves nothing. */
 export async function dropEmptyState(session: Session): Promise<void> {
   await session.transaction(async () => {
     await session.rows(`select pg_advisory_xact_lock(${creationLock})`);
-    if (!(await hasState(session))) return;
+    if ((await findState(session)) !== stateVersion) return;
     const { used } = await session.row<{ used: boolean }>(
-      `select exists (select from ghost.migrations)
-         -- Ours are the five tables of the state; whoever put something else there keeps it.
-         or (select count(*) from pg_class where relnamespace = 'ghost'::regnamespace and relkind not in ('i', 'S', 't')) <> 5
-         or exists (select from pg_proc where pronamespace = 'ghost'::regnamespace) as used`,
+      `select exists (select from ghost.migrations) or ${hasOthersSql} as used`,
     );
     if (used) return;
     await dropState(session);

@@ -1,6 +1,7 @@
 /** The runner's sign of life: what it is doing, and when it last said so. */
 import type { Session } from '../db/session.js';
 import { sql } from '../sql/quote.js';
+import { hasTable, stateVersion } from './layout.js';
 
 export interface StoredProgress {
   /** Seconds since the runner last said something, by the server's clock. */
@@ -23,8 +24,13 @@ export async function writeProgress(
   });
 }
 
-/** null when no run of it has said anything yet. */
-export async function readProgress(session: Session, id: number): Promise<StoredProgress | null> {
+/** null when no run of it has said anything yet, and of a layout in which none did. */
+export async function readProgress(
+  session: Session,
+  id: number,
+  layout: number = stateVersion,
+): Promise<StoredProgress | null> {
+  if (!hasTable(layout, 'progress')) return null;
   const [found] = await session.rows<StoredProgress>({
     text: sql`
       select extract(epoch from clock_timestamp() - at)::float8 as "ageSeconds", body

@@ -15,7 +15,7 @@ import {
   type PhaseRow,
   type Transition,
 } from '../../src/model/phase.js';
-import { createStateSchemaSql } from '../../src/state/schema-sql.js';
+import { createStateSchemaSql } from '../../src/state/layout.js';
 import { isActiveSql } from '../../src/state/phase-sql.js';
 
 const those = (has: (row: PhaseRow) => boolean): Phase[] => phases.filter((phase) => has(phaseTable[phase]));
@@ -125,7 +125,8 @@ test('nobody knows a phase by its name but for what is shown of that one', () =>
     "cli/demo/figures.ts: phase === 'copy'",
     "report/metrics.ts: phase === 'verify'",
     // Statements of versions of the state, which stay as they were made.
-    "state/schema-sql.ts: phase = 'swapped'",
-    "state/schema-sql.ts: phase not in ('swapped'",
+    "state/layout.ts: phase not in ('swapped'",
+    "state/upgrades.ts: phase = 'swapped'",
+    "state/upgrades.ts: phase = 'swapped'",
   ]);
 });

@@ -138,6 +138,23 @@ test('an error of the server is a warning, and the next beat comes', async () =>
   });
   await db.query('alter table ghost.locks drop constraint no');
   await until(async () => (await entries()) !== before, { what: 'the entries' });
+  // So is what it has done: an event that could not be written is written later, once.
+  const events = async (): Promise<string[]> =>
+    (await db.query<{ event: string }>('select event from ghost.events order by id')).rows.map(
+      ({ event }) => event,
+    );
+  const known = await events();
+  await db.query('alter table ghost.events add constraint no check (false) not valid');
+  await db.query('alter table ghost.commands rename to commands_away');
+  await until(() => warnings().at(-1)?.includes('the run could not keep what it has done') === true, {
+    what: 'a warning of the events',
+  });
+  await db.query('alter table ghost.commands_away rename to commands');
+  await beats();
+  expect(await events()).toEqual(known);
+  await db.query('alter table ghost.events drop constraint no');
+  await until(async () => (await events()).length > known.length, { what: 'the events' });
+  expect(await events()).toEqual([...known, 'warning', 'warning']);
   // Somebody cancels the statement, with a lock on the state that makes it wait.
   const told = warnings().length;
   const locker = await db.connect();

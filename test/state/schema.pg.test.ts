@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
-import { ensureState, hasState } from '../../src/state/schema.js';
+import { ensureState, openState } from '../../src/state/schema.js';
 import { watchState } from '../../src/run/watch-state.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 
@@ -72,7 +72,7 @@ test('a state of version 1 without anything under way becomes the present one, a
   await former.query(versionOne);
   await former.query(insert('finalized'));
   await using second = await open(former);
-  expect(await hasState(second)).toBe(true);
+  expect(await openState(second)).toBe(true);
   expect(await layout(former)).toEqual(await layout(fresh));
   const { rows } = await former.query('select id, phase, run_no from ghost.migrations');
   expect(rows).toEqual([{ id: 1, phase: 'finalized', run_no: 0 }]);
@@ -103,13 +103,13 @@ test('what event triggers add to the tables of an upgrade comes off again, what 
       end $body$;
     create event trigger zealous on ddl_command_end when tag in ('CREATE TABLE', 'ALTER TABLE') execute function zeal();`);
   await using session = await open(former);
-  expect(await hasState(session, watchState)).toBe(true);
+  expect(await openState(session, watchState)).toBe(true);
   const { rows } = await former.query(`
     select c.relname, c.relrowsecurity, c.relforcerowsecurity,
       array(select tgname::text from pg_trigger where tgrelid = c.oid and not tgisinternal) as triggers
     from pg_class as c where c.relnamespace = 'ghost'::regnamespace and c.relkind = 'r' order by c.relname`);
   expect(rows).toEqual(
-    ['chunks', 'commands', 'locks', 'migrations', 'progress'].map((relname) => ({
+    ['chunks', 'commands', 'events', 'locks', 'migrations', 'progress'].map((relname) => ({
       relname,
       relrowsecurity: false,
       relforcerowsecurity: false,
@@ -169,7 +169,7 @@ test('a swapped migration of version 2 is recognised by the OID of its old table
       ('public', 't', 'ghost_old_1.t'::regclass, 'swapped', '{}', '{}'),
       ('public', 't', 'public.t'::regclass, 'swapped', '{}', '{}')`);
   await using second = await open(former);
-  expect(await hasState(second)).toBe(true);
+  expect(await openState(second)).toBe(true);
   await former.query('drop table ghost.log_1');
   expect(await layout(former)).toEqual(await layout(fresh));
   const { rows } = await former.query(`
@@ -209,7 +209,7 @@ test('a state that was renamed, or whose tables are gone, is refused by name', a
     ],
   });
   await db.query('alter schema "Spook" rename to ghost; drop table ghost.progress');
-  await expect(hasState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-incomplete' }] });
+  await expect(openState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-incomplete' }] });
 });
 
 test('with a migration of version 1 under way nothing is touched', async () => {
@@ -231,7 +231,7 @@ test('a schema "ghost" of somebody else is left alone', async () => {
   await db.query('create schema ghost; create table ghost.migrations (mine int)');
   await using session = await open(db);
   await expect(ensureState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-schema-taken' }] });
-  await expect(hasState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-schema-taken' }] });
+  await expect(openState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-schema-taken' }] });
 });
 
 test('two first runs at the same moment make one', async () => {
@@ -239,5 +239,5 @@ test('two first runs at the same moment make one', async () => {
   await using first = await open(db);
   await using second = await open(db);
   await Promise.all([ensureState(first), ensureState(second)]);
-  expect(await hasState(first)).toBe(true);
+  expect(await openState(first)).toBe(true);
 });
