@@ -328,11 +328,12 @@ export class Round {
       if (ended.code === 6) return has('terminate', 'crash', 'restart');
       if (ended.code !== 1) return false;
       if (code === 'taken-over') return has('abort', 'kill and abort');
-      if (has('crash', 'restart', 'terminate', 'abort')) {
-        return ['connection-lost', 'cannot-connect', 'trial-failed', 'swap-not-completed'].includes(code);
-      }
-      if (has('cancel')) return ['server-error', 'trial-failed', 'swap-not-completed'].includes(code);
-      return false;
+      return [
+        ...(has('crash', 'restart', 'terminate', 'abort')
+          ? ['connection-lost', 'cannot-connect', 'trial-failed', 'swap-not-completed']
+          : []),
+        ...(has('cancel') ? ['server-error', 'trial-failed', 'swap-not-completed'] : []),
+      ].includes(code);
     };
     if (documented()) return;
     throw new BrokenPromise(
