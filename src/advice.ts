@@ -110,6 +110,8 @@ const gerunds: Readonly<Record<ActionName, string>> = {
   finalize: 'finalizing',
 };
 
+export const actionNames = Object.keys(gerunds) as ActionName[];
+
 export function words({ action, id, as }: Action): string {
   if (id === null) return action;
   const verb = as === 'subject' ? gerunds[action] : action === 'status' ? 'look at the status of' : action;

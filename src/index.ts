@@ -15,7 +15,7 @@ export { migrate, type MigrationResult } from './api/migrate.js';
 export { status, type MigrationStatus } from './api/status.js';
 export { cutover, pause, set, unpause } from './api/steer.js';
 export { cutoverWindow, type CutoverWindow } from './settings/cutover-window.js';
-export type { Answer } from './state/commands.js';
+export type { Answer } from './state/stored-json.js';
 export type { Limits } from './throttle/limits.js';
 export type { LedgerEntry } from './locks/ledger.js';
 export { verify, type VerifyOptions, type VerifyReport } from './api/verify.js';

@@ -122,7 +122,7 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     error: record.error,
     verification: record.verification,
     progress: heard.progress,
-    locks: (await readLocks<LedgerEntry>(session, id, layout)).map(({ at, entry }) => ({ ...entry, at })),
+    locks: (await readLocks(session, id, layout)).map(({ at, entry }) => ({ ...entry, at })),
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
@@ -139,11 +139,8 @@ interface Heard {
 async function heardOf(session: Session, id: number, layout: number): Promise<Heard> {
   const stored = await readProgress(session, id, layout);
   if (stored === null) return { progress: null, settings: null };
-  const { settings = null, ...state } = stored.body;
-  return {
-    progress: { ageSeconds: stored.ageSeconds, state: state as unknown as ProgressState },
-    settings: settings as MigrationStatus['settings'],
-  };
+  const { state, settings } = stored.word;
+  return { progress: { ageSeconds: stored.ageSeconds, state }, settings };
 }
 
 /** Nobody is held up, and nothing is set, where nobody runs. */
@@ -153,7 +150,6 @@ function heldUp(
 ): Pick<MigrationStatus, 'paused' | 'throttledBy' | 'settings'> {
   const reasons = runner === null ? [] : (progress?.state.throttle ?? []);
   return {
-    // An older version's run does not say it.
     paused: runner !== null && (progress?.state.paused ?? false),
     throttledBy: reasons.length === 0 ? null : reasons.join('; '),
     settings: runner === null ? null : settings,

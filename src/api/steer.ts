@@ -4,13 +4,8 @@ import { Session } from '../db/session.js';
 import { sleep } from '../db/wait.js';
 import { FailedError, RefusedError } from '../errors.js';
 import { runPids } from '../state/fence.js';
-import {
-  readAnswer,
-  sendCommand,
-  withdrawCommand,
-  type Answer,
-  type CommandName,
-} from '../state/commands.js';
+import { readAnswer, sendCommand, withdrawCommand } from '../state/commands.js';
+import type { Answer, CommandName } from '../state/stored-json.js';
 import { resolveMigration } from '../run/find-table.js';
 import { isEnded } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';

@@ -6,7 +6,7 @@ import { advice, named, type Text } from '../advice.js';
 import { messageOf } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { displayName } from '../sql/quote.js';
-import type { Answer } from '../state/commands.js';
+import type { Answer } from '../state/stored-json.js';
 import type { Reason } from '../throttle/governor.js';
 import { firstTable, type RunContext } from './context.js';
 import { isOpen, remaining, untilOpen } from '../settings/cutover-window.js';

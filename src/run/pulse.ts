@@ -12,7 +12,9 @@ import { relaxedCommit } from '../db/settings.js';
 import { messageOf } from '../db/sqlstate.js';
 import type { Emit } from '../model/event.js';
 import type { ProgressState } from '../model/progress.js';
-import { answerCommand, commandChannel, openCommands, type Answer, type Command } from '../state/commands.js';
+import { answerCommand, commandChannel, openCommands } from '../state/commands.js';
+import type { Answer, Command } from '../state/stored-json.js';
+import type { RunWord } from '../state/stored-json.js';
 import { writeProgress } from '../state/stored-progress.js';
 import type { EventBook } from './event-book.js';
 import type { LedgerBook } from './ledger-book.js';
@@ -88,7 +90,7 @@ export class Pulse {
 
   async #once({ isLast }: { readonly isLast: boolean }): Promise<void> {
     const { session, id, ledger, events } = this.options;
-    await this.#part('progress', () => writeProgress(session, id, this.#body()));
+    await this.#part('progress', () => writeProgress(session, id, this.#word()));
     await this.#part('ledger', () => ledger.save(session, id));
     await this.#part('events', () => events.save(session, id));
     await this.#part('commands', () => this.#answer(isLast));
@@ -112,9 +114,9 @@ export class Pulse {
   }
 
   /** The run's word as `status` reads it. */
-  #body(): Readonly<Record<string, unknown>> {
+  #word(): RunWord {
     const { state, steering } = this.options;
-    return { ...state(), settings: steering.current };
+    return { state: state(), settings: steering.current };
   }
 
   /**
@@ -127,7 +129,7 @@ export class Pulse {
       const answer = this.#answerTo(command, isLast);
       if (answer === null) continue;
       await session.transaction(async () => {
-        await writeProgress(session, id, this.#body());
+        await writeProgress(session, id, this.#word());
         await answerCommand(session, command.id, answer);
       });
       this.#unwritten.delete(command.id);

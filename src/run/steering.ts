@@ -4,7 +4,7 @@
  */
 import { advice, named, type Text } from '../advice.js';
 import { messageOf } from '../db/sqlstate.js';
-import type { Answer, Command } from '../state/commands.js';
+import type { Answer, Command } from '../state/stored-json.js';
 import type { Throttle } from '../throttle/throttle.js';
 import { applySetting, currentSettings, type SettingValue } from '../settings/settable.js';
 import type { RunSettings } from '../settings/run-settings.js';
@@ -106,6 +106,8 @@ export class Steering {
   }
 
   #handle({ id, name, arguments: args }: Command): Answer | null {
+    if (args === null)
+      return { ok: false, said: `this run cannot read the arguments of ${JSON.stringify(name)}` };
     switch (name) {
       case 'pause':
         if (this.#swap === 'tried') return null;

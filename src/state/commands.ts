@@ -2,26 +2,13 @@
  * Commands to a run from any machine that reaches the database: a row, a notification, and the answer in the row.
  * https://www.postgresql.org/docs/current/sql-notify.html
  */
-import type { Text } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { sql } from '../sql/quote.js';
+import { answer as storedAnswer, commandArguments } from './parse/command.js';
+import type { Answer, Command, CommandName } from './stored-json.js';
+import { readStoredIfAny } from './unreadable.js';
 
 export const commandChannel = 'ghost_command';
-
-export type CommandName = 'pause' | 'unpause' | 'set' | 'cutover' | 'rehearse';
-
-export interface Command {
-  readonly id: number;
-  readonly name: CommandName;
-  readonly arguments: Readonly<Record<string, unknown>>;
-}
-
-export interface Answer {
-  readonly ok: boolean;
-  /** What the run did, in one sentence. */
-  readonly said: Text;
-  readonly details?: Readonly<Record<string, unknown>>;
-}
 
 /** @returns the command's id, to ask for its answer */
 export async function sendCommand(
@@ -41,13 +28,13 @@ export async function sendCommand(
   return id;
 }
 
-/** null while the run has not answered. */
+/** null while the run has not answered. @throws FailedError `state-unreadable` */
 export async function readAnswer(session: Session, commandId: number): Promise<Answer | null> {
-  const [found] = await session.rows<{ answer: Answer | null }>({
-    text: `select answer from ghost.commands where id = $1`,
+  const [found] = await session.rows<{ id: number; answer: unknown }>({
+    text: `select migration_id as id, answer from ghost.commands where id = $1`,
     values: [commandId],
   });
-  return found?.answer ?? null;
+  return found === undefined ? null : readStoredIfAny(found, 'answer', storedAnswer, found.answer);
 }
 
 /**
@@ -70,8 +57,9 @@ export async function withdrawOpenCommands(session: Session, migrationId: number
   });
 }
 
+/** What does not fit is for the run to answer: it keeps nobody else from an answer. */
 export async function openCommands(session: Session, migrationId: number): Promise<Command[]> {
-  return await session.rows<Command>({
+  const rows = await session.rows<Command & { arguments: unknown }>({
     text: sql`
       select id, name, arguments
       from ghost.commands
@@ -79,6 +67,10 @@ export async function openCommands(session: Session, migrationId: number): Promi
       order by id`,
     values: [migrationId],
   });
+  return rows.map((row) => ({
+    ...row,
+    arguments: commandArguments.safeParse(row.arguments).data ?? null,
+  }));
 }
 
 export async function answerCommand(session: Session, commandId: number, answer: Answer): Promise<void> {

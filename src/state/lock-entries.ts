@@ -2,13 +2,16 @@
 import type { Session } from '../db/session.js';
 import { sql } from '../sql/quote.js';
 import { hasTable, stateVersion } from './layout.js';
+import { lockEntry } from './parse/lock-entry.js';
+import type { LockEntry } from './stored-json.js';
+import { readStored } from './unreadable.js';
 
-export interface StoredLock<Entry> {
+export interface StoredLock {
   readonly at: string;
-  readonly entry: Entry;
+  readonly entry: LockEntry;
 }
 
-export async function storeLocks(session: Session, id: number, entries: readonly object[]): Promise<void> {
+export async function storeLocks(session: Session, id: number, entries: readonly LockEntry[]): Promise<void> {
   if (entries.length === 0) return;
   await session.execute({
     text: sql`
@@ -18,14 +21,18 @@ export async function storeLocks(session: Session, id: number, entries: readonly
   });
 }
 
-/** None of a layout that did not keep them. */
-export async function readLocks<Entry>(
+/**
+ * None of a layout that did not keep them.
+ *
+ * @throws FailedError `state-unreadable`
+ */
+export async function readLocks(
   session: Session,
   id: number,
   layout: number = stateVersion,
-): Promise<StoredLock<Entry>[]> {
+): Promise<StoredLock[]> {
   if (!hasTable(layout, 'locks')) return [];
-  return await session.rows<StoredLock<Entry>>({
+  const rows = await session.rows<{ at: string; entry: unknown }>({
     text: sql`
       select to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at, entry
       from ghost.locks
@@ -33,4 +40,5 @@ export async function readLocks<Entry>(
       order by id`,
     values: [id],
   });
+  return rows.map(({ at, entry }) => ({ at, entry: readStored({ id }, 'lock', lockEntry, entry) }));
 }

@@ -1,5 +1,4 @@
 /** Rows of `ghost.migrations`: what is known of each migration, and the only place that changes it. */
-import type { Text } from '../advice.js';
 import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
 import type { CopyPlan } from '../model/plan.js';
@@ -13,14 +12,12 @@ import { appendEvents, bounded } from './events.js';
 import { stateVersion } from './layout.js';
 import { isActiveSql } from './phase-sql.js';
 import { takenIdsSql } from './schema-sql.js';
+import { changeRequest } from './parse/change-request.js';
+import { serverIdentity, storedError, storedVerification } from './parse/migration.js';
+import type { StoredError, StoredVerification } from './stored-json.js';
 import { storedForm } from './stored-plan.js';
+import { readStored, readStoredIfAny } from './unreadable.js';
 import { oidsOfFormerLayoutSql } from './upgrades.js';
-
-export interface StoredError {
-  readonly code: string;
-  readonly message: string;
-  readonly hint: Text | null;
-}
 
 /** What the source looked like when capture began, and must still look like (invariant 12). */
 export interface SourceMark {
@@ -29,6 +26,10 @@ export interface SourceMark {
   readonly capture: string;
 }
 
+/**
+ * What is stored as JSON is parsed when it is asked for, and throws FailedError `state-unreadable` where it does not fit: who does
+ * not ask (`abort`) does not need it.
+ */
 export interface MigrationRecord extends MigrationIdentity {
   readonly createdAt: string;
   readonly updatedAt: string;
@@ -59,14 +60,6 @@ export interface MigrationRecord extends MigrationIdentity {
   readonly swap: { readonly xid: string; readonly inProgress: readonly string[] } | null;
 }
 
-/** The last verification that came to its end. */
-export interface StoredVerification {
-  readonly mode: 'full' | 'sample' | 'off';
-  readonly rows: number;
-  readonly differences: number;
-  readonly at: string;
-}
-
 /** A row as JSON: what a former layout does not have is not in it. OIDs are texts in there. */
 interface MigrationRow {
   readonly id: number;
@@ -76,7 +69,7 @@ interface MigrationRow {
   readonly table_name: string;
   readonly source_oid: string;
   readonly phase: Phase;
-  readonly request: ChangeRequest;
+  readonly request: unknown;
   readonly plan: unknown;
   readonly target: unknown;
   readonly fingerprint: string | null;
@@ -85,11 +78,11 @@ interface MigrationRow {
   readonly blocks_total: number | null;
   readonly rows_copied: number;
   readonly hold_ms: number | null;
-  readonly error: StoredError | null;
+  readonly error: unknown;
   readonly run_no?: number;
-  readonly server?: ServerIdentity | null;
+  readonly server?: unknown;
   readonly active_segment?: number;
-  readonly verification?: StoredVerification | null;
+  readonly verification?: unknown;
   readonly swap_xid?: string | null;
   readonly identity?: string;
   readonly shadow_oid?: string | null;
@@ -128,7 +121,9 @@ function fromRow({ row, swapOpen }: FoundRow): MigrationRecord {
     shadowOid: oidOf(row.shadow_oid),
     schemaOids: { shadow: oidOf(row.shadow_schema_oid), old: oidOf(row.old_schema_oid) },
     phase: row.phase,
-    request: row.request,
+    get request() {
+      return readStored(row, 'request', changeRequest, row.request);
+    },
     stored: { plan: row.plan, target: row.target },
     mark:
       fingerprint === null || filenode === null || capture === null
@@ -137,11 +132,17 @@ function fromRow({ row, swapOpen }: FoundRow): MigrationRecord {
     blocksTotal: row.blocks_total,
     rowsCopied: row.rows_copied,
     holdMs: row.hold_ms,
-    error: row.error,
+    get error() {
+      return readStoredIfAny(row, 'error', storedError, row.error);
+    },
     runNo: row.run_no ?? 0,
-    server: row.server ?? null,
+    get server() {
+      return readStoredIfAny(row, 'server', serverIdentity, row.server);
+    },
     activeSegment: row.active_segment ?? 0,
-    verification: row.verification ?? null,
+    get verification() {
+      return readStoredIfAny(row, 'verification', storedVerification, row.verification);
+    },
     swap: swapXid === null ? null : { xid: swapXid, inProgress: swapOpen },
   };
 }

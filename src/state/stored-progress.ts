@@ -2,17 +2,21 @@
 import type { Session } from '../db/session.js';
 import { sql } from '../sql/quote.js';
 import { hasTable, stateVersion } from './layout.js';
+import { runWord } from './parse/progress.js';
+import type { RunWord } from './stored-json.js';
+import { readStored } from './unreadable.js';
 
 export interface StoredProgress {
   /** Seconds since the runner last said something, by the server's clock. */
   readonly ageSeconds: number;
-  readonly body: Readonly<Record<string, unknown>>;
+  /** Parsed when it is asked for: throws FailedError `state-unreadable`. */
+  readonly word: RunWord;
 }
 
 export async function writeProgress(
   session: Session,
   id: number,
-  body: Readonly<Record<string, unknown>>,
+  { state, settings }: RunWord,
 ): Promise<void> {
   await session.execute({
     text: sql`
@@ -20,7 +24,7 @@ export async function writeProgress(
       values ($1, clock_timestamp(), $2)
       on conflict (migration_id) do update
       set at = excluded.at, body = excluded.body`,
-    values: [id, JSON.stringify(body)],
+    values: [id, JSON.stringify({ ...state, settings })],
   });
 }
 
@@ -31,12 +35,19 @@ export async function readProgress(
   layout: number = stateVersion,
 ): Promise<StoredProgress | null> {
   if (!hasTable(layout, 'progress')) return null;
-  const [found] = await session.rows<StoredProgress>({
+  const [found] = await session.rows<{ ageSeconds: number; body: unknown }>({
     text: sql`
       select extract(epoch from clock_timestamp() - at)::float8 as "ageSeconds", body
       from ghost.progress
       where migration_id = $1`,
     values: [id],
   });
-  return found ?? null;
+  if (found === undefined) return null;
+  const { ageSeconds, body } = found;
+  return {
+    ageSeconds,
+    get word() {
+      return readStored({ id }, 'progress', runWord, body);
+    },
+  };
 }

@@ -3,7 +3,7 @@ import { inWords } from '../../src/advice.js';
 import { expect, test } from 'vitest';
 import { Steering } from '../../src/run/steering.js';
 import { defaultRunSettings } from '../../src/settings/table.js';
-import type { Answer, Command } from '../../src/state/commands.js';
+import type { Answer, Command } from '../../src/state/stored-json.js';
 import type { Limits } from '../../src/throttle/limits.js';
 import type { Throttle } from '../../src/throttle/throttle.js';
 

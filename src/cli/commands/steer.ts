@@ -2,7 +2,7 @@
 import { inWords } from '../../advice.js';
 import { Argument, Option } from '@commander-js/extra-typings';
 import type { CommonOptions } from '../../run/run-options.js';
-import type { Answer } from '../../state/commands.js';
+import type { Answer } from '../../state/stored-json.js';
 import { createCommand, work, type CommonValues } from '../command.js';
 import type { Invocation, Library } from '../invocation.js';
 import { connectionOptions, idArgument, outputOptions } from '../options.js';

@@ -1,7 +1,7 @@
 /** All of the swap, and then it is taken back: asked for by a command while the swap is postponed, or by a run of its own. */
 import { advice, doing } from '../../advice.js';
 import { InterruptedError, PgGhostError } from '../../errors.js';
-import type { Answer } from '../../state/commands.js';
+import type { Answer } from '../../state/stored-json.js';
 import type { RunContext } from '../context.js';
 import { swapOrExplain } from './tries.js';
 import type { SwapWork } from './work.js';

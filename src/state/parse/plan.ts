@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import type { Text } from '../../advice.js';
 import type { Refusal } from '../../errors.js';
-import type { ChangeRequest } from '../../model/change-request.js';
 import type { ColumnMapping, SerialFate } from '../../model/column-mapping.js';
 import { dependentKinds } from '../../catalog/dependent-kinds.js';
 import {
@@ -19,24 +17,13 @@ import { lockModes } from '../../model/lock-mode.js';
 import type { LockReason, LockTarget } from '../../model/lock-set.js';
 import type { CopyPlan } from '../../model/plan.js';
 import type { ProjectedColumn, Projection } from '../../model/projection.js';
+import { changeRequest } from './change-request.js';
 import { definitions, targetDefinitions } from './definitions.js';
 import { listOf, maybeText, noun, qualifiedName, text, texts, whole, yes } from './noun.js';
+import { told } from './text.js';
 import { ownedSequence, tableShape } from './table-shape.js';
 
-/** A hint may have actions in it, and is for people alone. */
-const hint = z.union([text, z.looseObject({ say: z.array(z.unknown()) })]) as unknown as z.ZodType<Text>;
-
-const refusal = noun<Refusal>({ code: text, message: text, hint: z.exactOptional(hint) });
-
-const changeRequest = noun<ChangeRequest>({
-  table: text,
-  alter: texts,
-  statements: texts,
-  set: listOf(noun<ChangeRequest['set'][number]>({ column: text, expression: text })),
-  rewrite: yes,
-  matviews: z.enum(['refuse', 'recreate']).exactOptional(),
-  allowPublicationAll: yes.exactOptional(),
-});
+const refusal = noun<Refusal>({ code: text, message: text, hint: told.exactOptional() });
 
 const columnMapping = noun<ColumnMapping>({
   target: maybeText,
