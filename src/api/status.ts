@@ -98,7 +98,7 @@ async function look(session: Session, id: number | undefined): Promise<Migration
 }
 
 async function describe(session: Session, record: MigrationRecord, layout: number): Promise<MigrationStatus> {
-  const { id, phase, table } = record;
+  const { id, phase, table, verification } = record;
   const found = await whereabouts(session, record);
   const { copied, beside } = phaseTable[phase];
   const chunks = copied === 'chunks' ? await readChunks(session, id) : [];
@@ -120,7 +120,8 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     runnerPid: runner,
     ...heldUp(heard, runner),
     error: record.error,
-    verification: record.verification,
+    verification:
+      verification === null ? null : { ...verification, at: new Date(verification.at).toISOString() },
     progress: heard.progress,
     locks: (await readLocks(session, id, layout)).map(({ at, entry }) => ({ ...entry, at })),
     request: record.request,

@@ -41,8 +41,8 @@ Steps
             ACCESS SHARE on public.orders
               blocks nothing, one batch at a time; read the rows that changed
   settle    vacuum and analyze the new table
-  verify    compare every row of the new table with public.orders, as the change maps it; the log
-            goes on being applied (--verify)
+  verify    compare the rows of the new table with public.orders, as the change maps them: every
+            one, unless --verify says otherwise; the log goes on being applied
             ACCESS SHARE on public.orders
               blocks nothing, one piece at a time; read the rows
   cutover   under one short lock: apply the rest, move public.orders to ghost_old_<id>, and the new

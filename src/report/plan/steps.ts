@@ -65,7 +65,7 @@ export function copySteps(
     { phase: 'settle', what: 'vacuum and analyze the new table' },
     {
       phase: 'verify',
-      what: `compare every row of the new table with ${name}, as the change maps it; the log goes on being applied (--verify)`,
+      what: `compare the rows of the new table with ${name}, as the change maps them: every one, unless --verify says otherwise; the log goes on being applied`,
     },
     {
       phase: 'cutover',
