@@ -154,7 +154,7 @@ test('a busy table gives no false alarm, in the run or beside it', async () => {
         settings: { chunkTimeMs: 10 },
         onPoint: async (point) => {
           if (point !== 'settled' && point !== 'verified') return;
-          for (let round = 0; round < 5; round += 1) {
+          for (let round = 0; round < 3; round += 1) {
             beside.push(await verify({ connection: { url: db.url }, settings: { chunkTimeMs: 10 } }, 1));
           }
         },
@@ -165,8 +165,8 @@ test('a busy table gives no false alarm, in the run or beside it', async () => {
   }
   const reports = await work;
   expect(reports.flatMap(({ errors }) => errors)).toEqual([]);
-  expect(beside).toHaveLength(10);
-  expect(beside).toMatchObject(Array.from({ length: 10 }, () => ({ differences: 0 })));
+  expect(beside).toHaveLength(6);
+  expect(beside).toMatchObject(Array.from({ length: 6 }, () => ({ differences: 0 })));
   const client = await db.connect();
   expect(
     await differences(
