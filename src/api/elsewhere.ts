@@ -6,13 +6,13 @@ import { advice, doing } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { RefusedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
-import { listMigrations, type MigrationRecord } from '../state/migrations.js';
+import { listMigrations, type MigrationRecord, type TableRecord } from '../state/migrations.js';
 import type { Relation } from '../state/own-objects.js';
 import { whereabouts, type Origin, type Whereabouts } from '../state/whereabouts.js';
 import { isEnded, isOver, isSwapped } from '../model/phase.js';
 
 export function elsewhere(
-  { id, phase, table }: MigrationRecord,
+  { id, phase, tables }: MigrationRecord,
   origin: Exclude<Origin, 'here'>,
 ): RefusedError {
   const how =
@@ -23,7 +23,7 @@ export function elsewhere(
     [
       {
         code: 'state-from-elsewhere',
-        message: `migration ${id} of ${displayName(table)} was not begun in this database: ${how}`,
+        message: `migration ${id} of ${tables.map(({ table }) => displayName(table)).join(', ')} was not begun in this database: ${how}`,
         hint: isSwapped(phase)
           ? advice`${doing('finalize', id)} drops the old table here; the other database keeps its own`
           : advice`${doing('abort', id)} removes it here, then run again; the other database keeps its own`,
@@ -35,6 +35,8 @@ export function elsewhere(
 
 export interface MigrationOfTable {
   readonly record: MigrationRecord;
+  /** The one of its tables that was meant. */
+  readonly table: TableRecord;
   readonly found: Whereabouts;
 }
 
@@ -50,16 +52,18 @@ export async function migrationsOf(session: Session, table: Relation): Promise<M
   let swapped: MigrationOfTable | null = null;
   for (const record of await listMigrations(session)) {
     if (isOver(record.phase)) continue;
-    const found = await whereabouts(session, record);
-    if (!isOf(table, record, found)) continue;
-    if (isSwapped(record.phase)) swapped = { record, found };
-    else active ??= { record, found };
+    for (const each of record.tables) {
+      const found = await whereabouts(session, record, each);
+      if (!isOf(table, each, found)) continue;
+      if (isSwapped(record.phase)) swapped = { record, table: each, found };
+      else active ??= { record, table: each, found };
+    }
   }
   return { active, swapped };
 }
 
 /** Of one that came with a dump before its capture was on nothing is left but the name. */
-function isOf(table: Relation, record: MigrationRecord, found: Whereabouts): boolean {
+function isOf(table: Relation, record: TableRecord, found: Whereabouts): boolean {
   if (found.table !== null) return found.table.oid === table.oid;
   const { schema, name } = record.table;
   return found.origin === 'restored' && schema === table.schema && name === table.name;
@@ -71,9 +75,11 @@ export async function activeUnderName(
   wanted: { readonly schema: string | null; readonly name: string },
 ): Promise<MigrationOfTable | null> {
   for (const record of await listMigrations(session)) {
-    const { schema, name } = record.table;
-    if (isEnded(record.phase) || name !== wanted.name || (wanted.schema ?? schema) !== schema) continue;
-    return { record, found: await whereabouts(session, record) };
+    if (isEnded(record.phase)) continue;
+    const table = record.tables.find(
+      ({ table: { schema, name } }) => name === wanted.name && (wanted.schema ?? schema) === schema,
+    );
+    if (table !== undefined) return { record, table, found: await whereabouts(session, record, table) };
   }
   return null;
 }

@@ -10,6 +10,7 @@ import { lockThenRun } from '../locks/lock-then-run.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { endMigration, type MigrationRecord } from '../state/migrations.js';
 import { dropSchemaStatements, findRelation } from '../state/own-objects.js';
+import { onlyTable } from '../state/only-table.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
@@ -65,7 +66,7 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
       session,
       watcher,
       plan: planOf(record),
-      newTable: record.shadowOid,
+      newTable: onlyTable(record).shadowOid,
       lockTimeoutMs,
       deadlineMs: cutoverDeadlineMs,
       onLock,
@@ -96,8 +97,9 @@ interface DropWork {
 async function removeOld(work: DropWork): Promise<void> {
   const { options, session, record, phase, emit } = work;
   const { id } = record;
+  const table = onlyTable(record);
   const { old } = await whereabouts(session, record);
-  const name = displayName(old ?? { schema: schemasOf(id).old, name: record.table.name });
+  const name = displayName(old ?? { schema: schemasOf(table).old, name: table.table.name });
   const rest = async (): Promise<void> => {
     await dropLeftovers(session, record);
     const { own } = await whereabouts(session, record);

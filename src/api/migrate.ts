@@ -17,6 +17,7 @@ import { insertMigration, listMigrations, type MigrationRecord } from '../state/
 import { readProgress } from '../state/stored-progress.js';
 import { readServerIdentity, type ServerIdentity } from '../state/server-identity.js';
 import { dropEmptyState, ensureState, openState } from '../state/schema.js';
+import { onlyTable } from '../state/only-table.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
@@ -103,7 +104,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
     signal,
   }).catch((error: unknown) => {
     throw error instanceof RunnerIsAlive
-      ? alreadyRunning(record.id, displayName(record.table), error.pid)
+      ? alreadyRunning(record.id, displayName(onlyTable(record).table), error.pid)
       : error;
   });
   return report(emitter, record.id, plan, { ...outcome, seconds: seconds() });
@@ -133,7 +134,7 @@ async function requestOf(
   if (asked !== undefined && !isSameRequest(record.request, asked)) throw anotherChange(record, asked);
   // By its own name: the search path may be another one now, and so may the name.
   const found = await whereabouts(control, record);
-  return { ...record.request, table: qualified(found.table ?? record.table) };
+  return { ...record.request, table: qualified(found.table ?? onlyTable(record).table) };
 }
 
 interface Earlier {
@@ -163,9 +164,9 @@ async function findEarlier(control: Session, request: ChangeRequest): Promise<Ea
     throw elsewhere(active.record, active.found.origin);
   }
   const unfinished = active.record;
-  refuseRenamed(unfinished.id, unfinished.table, table);
+  refuseRenamed(unfinished.id, active.table.table, table);
   const { runner } = await runPids(control, unfinished.id);
-  const name = displayName(unfinished.table);
+  const name = displayName(active.table.table);
   if (runner !== null) {
     const progress = await readProgress(control, unfinished.id);
     if (progress === null || progress.ageSeconds < staleSeconds)
@@ -181,11 +182,13 @@ async function findSource(control: Session, name: string): Promise<FoundTable> {
   if (table !== null) return table;
   const [own = '', schema = null] = parseName(name).toReversed();
   const active = await activeUnderName(control, { schema, name: own });
-  if (active?.found.table != null) refuseRenamed(active.record.id, active.record.table, active.found.table);
+  if (active?.found.table != null) refuseRenamed(active.record.id, active.table.table, active.found.table);
   return await resolveTable(control, name);
 }
 
-function anotherChange({ id, table, request }: MigrationRecord, asked: ChangeRequest): RefusedError {
+function anotherChange(record: MigrationRecord, asked: ChangeRequest): RefusedError {
+  const { id, request } = record;
+  const { table } = onlyTable(record);
   return new RefusedError([
     {
       code: 'another-change',
@@ -224,6 +227,7 @@ async function alreadySwapped(
   },
 ): Promise<MigrationResult> {
   const { id } = record;
+  const table = onlyTable(record);
   const plan = planOf(record);
   await removeLeftovers(control, record);
   await using watcher = await Session.open({
@@ -236,7 +240,7 @@ async function alreadySwapped(
       session: control,
       watcher,
       plan,
-      newTable: record.shadowOid,
+      newTable: table.shadowOid,
       lockTimeoutMs: settings.lockTimeoutMs,
       deadlineMs: settings.cutoverDeadlineMs,
       onLock,
@@ -250,10 +254,10 @@ async function alreadySwapped(
     hint: advice`${doing('finalize', id)} drops the old table`,
   });
   const { old: kept } = await whereabouts(control, record);
-  const old = displayName(kept ?? { schema: schemasOf(id).old, name: plan.table.name });
+  const old = displayName(kept ?? { schema: schemasOf(table).old, name: plan.table.name });
   return report(emitter, id, plan, {
     old,
-    rows: record.rowsCopied,
+    rows: table.rowsCopied,
     seconds: seconds(),
     holdMs: record.holdMs ?? 0,
   });
@@ -307,14 +311,14 @@ function refuseUnless(
 async function begin(control: Session, plan: CopyPlan, server: ServerIdentity): Promise<MigrationRecord> {
   await ensureState(control, watchState);
   try {
-    return await insertMigration(control, plan, server);
+    return await insertMigration(control, { request: plan.request, plans: [plan], server });
   } catch (error) {
     await dropEmptyState(control).catch(() => undefined);
     if (sqlState(error) !== SqlState.uniqueViolation) throw error;
     // Somebody else began one between our look and now.
     const { oid } = plan.source;
     const other = (await listMigrations(control)).find(
-      (each) => each.sourceOid === oid && !isEnded(each.phase),
+      ({ tables, phase }) => !isEnded(phase) && tables.some(({ sourceOid }) => sourceOid === oid),
     );
     if (other !== undefined) {
       // By chance the same number as that of a table in the database where another migration came from.

@@ -12,9 +12,11 @@ import { runPids } from '../state/fence.js';
 import { stateVersion } from '../state/layout.js';
 import { readChunks, type MigrationRecord } from '../state/migrations.js';
 import { readLocks } from '../state/lock-entries.js';
+import { onlyTable } from '../state/only-table.js';
+import { nameSuffix } from '../state/schema-sql.js';
 import { readProgress } from '../state/stored-progress.js';
 import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
-import { captureMode, captureSuffix } from '../run/capture-of.js';
+import { captureMode } from '../run/capture-of.js';
 import { lookUpMigrations } from '../run/find-table.js';
 import { isEnded, isOver, isSwapped, phaseTable, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
@@ -98,25 +100,27 @@ async function look(session: Session, id: number | undefined): Promise<Migration
 }
 
 async function describe(session: Session, record: MigrationRecord, layout: number): Promise<MigrationStatus> {
-  const { id, phase, table, verification } = record;
+  const { id, phase } = record;
+  const table = onlyTable(record);
+  const { verification } = table;
   const found = await whereabouts(session, record);
   const { copied, beside } = phaseTable[phase];
-  const chunks = copied === 'chunks' ? await readChunks(session, id) : [];
+  const chunks = copied === 'chunks' ? await readChunks(session, table, layout) : [];
   const blocksCopied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
   const { runner } = isEnded(phase) ? { runner: null } : await runPids(session, id);
   const heard = await heardOf(session, id, layout);
   return {
     id,
     phase,
-    table: displayName(table),
+    table: displayName(table.table),
     renamedTo: renamedTo(record, found),
     origin: found.origin,
     shadow: beside === 'shadow' && found.shadow !== null ? displayName(found.shadow) : null,
     old: beside === 'old table' && found.old?.isOutside === false ? displayName(found.old) : null,
     capture: captureMode(record),
     percent: percent(record, blocksCopied),
-    rowsCopied: record.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
-    backlog: beside === 'shadow' ? await readBacklog(session, captureSuffix(record)) : 0,
+    rowsCopied: table.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
+    backlog: beside === 'shadow' ? await readBacklog(session, nameSuffix(table)) : 0,
     runnerPid: runner,
     ...heldUp(heard, runner),
     error: record.error,
@@ -158,8 +162,9 @@ function heldUp(
 }
 
 /** null where it is not known, and where nothing is to be told: an ended migration is none of the table's business. */
-function renamedTo({ phase, table }: MigrationRecord, { table: now }: Whereabouts): string | null {
-  if (now === null || isOver(phase)) return null;
+function renamedTo(record: MigrationRecord, { table: now }: Whereabouts): string | null {
+  if (now === null || isOver(record.phase)) return null;
+  const { table } = onlyTable(record);
   return now.schema === table.schema && now.name === table.name ? null : displayName(now);
 }
 
@@ -168,7 +173,7 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
     case 'nothing':
       return 0;
     case 'chunks': {
-      const total = record.blocksTotal ?? 0;
+      const total = onlyTable(record).blocksTotal ?? 0;
       return total === 0 ? 0 : Math.min(100, Math.floor((1000 * blocksCopied) / total) / 10);
     }
     case 'everything':

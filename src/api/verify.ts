@@ -11,11 +11,12 @@ import { isOver, isSwapped, phaseTable } from '../model/phase.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { keyLogOf } from '../capture/key-log.js';
 import type { KeyLog } from '../model/key-log.js';
-import { captureSuffix } from '../run/capture-of.js';
 import { toldAfterSwap, toldForward, type StreamFacts } from '../stream/stream.js';
 import { waysOf, type Way } from '../stream/way.js';
 import { runPids } from '../state/fence.js';
 import { setVerification, type MigrationRecord } from '../state/migrations.js';
+import { onlyTable } from '../state/only-table.js';
+import { nameSuffix } from '../state/schema-sql.js';
 import { planOf, targetOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { compareRows } from '../verify/verifier.js';
@@ -96,8 +97,10 @@ async function compareTables(
   const record = await resolveMigration(control, id);
   found(record);
   if (!phaseTable[record.phase].isComparable) throw notComparable(record);
+  const table = onlyTable(record);
   const [migrationPlan, target] = [planOf(record), targetOf(record)];
   if (target === null) throw notComparable(record);
+  if (isSwapped(record.phase) && record.swap === null) throw notComparable(record);
   const stream = await streamBetween(control, record, waysOf(migrationPlan, target).forward);
   await control.set({ ...migrationPlan.settings, ...ownSettings });
   const plan = await verifyPlanOf(control, stream, record.swap);
@@ -119,7 +122,7 @@ async function compareTables(
       leave: (session) => session.close(),
     },
     pieceTimeMs: () => settings.chunkTimeMs,
-    rowsExpected: record.rowsCopied,
+    rowsExpected: table.rowsCopied,
     caughtUp: () => waitForApply(control, id, stream.log, signal),
     onProgress: (progress) => emit('verify:progress', progress),
     signal,
@@ -133,9 +136,9 @@ async function compareTables(
     seconds: (performance.now() - started) / 1000,
   };
   emit('verify:done', report);
-  await setVerification(control, id, { mode, rows, differences: differences.length });
+  await setVerification(control, table, { mode, rows, differences: differences.length });
   if (differences.length > 0) throw differencesFound(id, plan, result, stateOf(record));
-  return { id, table: displayName(record.table), comparedWith: displayName(plan.from), ...report };
+  return { id, table: displayName(table.table), comparedWith: displayName(plan.from), ...report };
 }
 
 /** A row that differs is looked at twice; where nobody applies the log, nothing changes in between. */
@@ -183,7 +186,7 @@ async function streamBetween(session: Session, record: MigrationRecord, way: Way
       way,
       from,
       to,
-      log: swap === null ? keyLogOf(captureSuffix(record), way.key) : null,
+      log: swap === null ? keyLogOf(nameSuffix(onlyTable(record)), way.key) : null,
       told: swap === null ? toldForward : toldAfterSwap,
     };
   }
@@ -196,12 +199,14 @@ async function streamBetween(session: Session, record: MigrationRecord, way: Way
   ]);
 }
 
-function notComparable({ id, phase }: MigrationRecord): RefusedError {
+function notComparable({ id, phase, swap }: MigrationRecord): RefusedError {
   const why = isOver(phase)
     ? `migration ${id} is ${phase}: there is only one table left`
-    : isSwapped(phase)
-      ? `the new table has no unique index over the key by which its rows are found`
-      : `migration ${id} is in phase ${phase}: the shadow is not complete yet`;
+    : isSwapped(phase) && swap === null
+      ? `an early version of pg-ghost swapped the tables of migration ${id}, and did not record which rows were written since`
+      : isSwapped(phase)
+        ? `the new table has no unique index over the key by which its rows are found`
+        : `migration ${id} is in phase ${phase}: the shadow is not complete yet`;
   return new RefusedError([{ code: 'not-comparable', message: why, hint: advice`${toDo('status', id)}` }]);
 }
 

@@ -115,8 +115,8 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     watcher = eye;
     // Before anything else is told of it: a limit that is passed already, say.
     emit('migration:started', {
-      table: displayName(record.table),
-      shadow: displayName({ schema: works[0].schemas.shadow, name: record.table.name }),
+      table: displayName(record.tables[0].table),
+      shadow: displayName({ schema: works[0].schemas.shadow, name: record.tables[0].table.name }),
       fresh: attempt.fresh,
       phase,
     });
@@ -205,7 +205,7 @@ async function outcome(context: RunContext): Promise<RunOutcome> {
   const record = await onAnySession(context, (session) => findMigration(session, id));
   return {
     old: displayName({ schema: schemas.old, name: plan.table.name }),
-    rows: record?.rowsCopied ?? 0,
+    rows: record?.tables.reduce((sum, { rowsCopied }) => sum + rowsCopied, 0) ?? 0,
     holdMs: record?.holdMs ?? 0,
   };
 }

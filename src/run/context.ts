@@ -193,8 +193,10 @@ export function helperIndexFacts(context: TableContext): HelperIndexFacts {
 
 /** The shape that the shadow must have at the swap, as the changed clone had it. */
 export async function expectedTarget(context: TableContext): Promise<TableShape> {
-  const record = await findMigration(context.control, context.id);
-  const target = record === null ? null : targetOf(record);
+  const { id, no } = context;
+  const record = await findMigration(context.control, id);
+  const table = record?.tables.find((each) => each.no === no);
+  const target = record === null || table === undefined ? null : targetOf(record, table);
   if (target === null) throw new Error(`migration ${context.id} was never prepared`);
   return target;
 }

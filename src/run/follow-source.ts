@@ -156,9 +156,9 @@ async function bringAlong(
   plan: CopyPlan,
   fingerprint: string,
 ): Promise<void> {
-  const { id, schemas } = context;
+  const { schemas } = context;
   if (stage === 'none') {
-    await setFollowed(session, id, { plan, target: null, fingerprint: null });
+    await setFollowed(session, context, { plan, target: null, fingerprint: null });
     return;
   }
   const target = targetInSchema(plan.target, schemas.shadow);
@@ -171,7 +171,7 @@ async function bringAlong(
       } else {
         await complete(context, session, { now, former, target, plan });
       }
-      await setFollowed(session, id, { plan, target, fingerprint });
+      await setFollowed(session, context, { plan, target, fingerprint });
     });
   } catch (error) {
     if (!isRowError(error)) throw error;

@@ -80,7 +80,7 @@ async function removeRehearsals(session: Session): Promise<void> {
 
 /** As a run has it before its swap, but for the rows. @returns what it is to be in the swap */
 async function buildEmptyTable(session: Session, plan: CopyPlan): Promise<TableShape> {
-  const schemas = schemasOf(rehearsalId);
+  const schemas = schemasOf({ id: rehearsalId, no: 1 });
   // What an earlier rehearsal that was killed has left.
   await removeRehearsals(session);
   const owner = { id: rehearsalId, identity: randomUUID() };
@@ -106,7 +106,7 @@ async function swapAndTakeBack(
   const tables = forward({
     id: rehearsalId,
     plan,
-    schemas: schemasOf(rehearsalId),
+    schemas: schemasOf({ id: rehearsalId, no: 1 }),
     target,
     shadowOid: target.oid,
     // Nothing captures, and nobody is told.

@@ -92,10 +92,11 @@ async function isGone(context: TableContext, phase: Phase): Promise<PgGhostError
 }
 
 /** Dropped, renamed or moved: no statement of ours would find it. */
-async function shadowIsGone({ control, id, plan, schemas }: TableContext): Promise<PgGhostError | null> {
+async function shadowIsGone({ control, id, no, plan, schemas }: TableContext): Promise<PgGhostError | null> {
   const record = await findMigration(control, id);
   if (record === null || isSwapped(record.phase)) return null;
-  const shadow = await findRelation(control, record.shadowOid);
+  const table = record.tables.find((each) => each.no === no);
+  const shadow = await findRelation(control, table?.shadowOid ?? null);
   if (shadow !== null && shadow.schema === schemas.shadow && shadow.name === plan.table.name) return null;
   const what = shadow === null ? 'was dropped' : `was renamed to ${displayName(shadow)}`;
   return new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} ${what}`, {

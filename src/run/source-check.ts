@@ -15,7 +15,7 @@ import { compareShapes } from '../ddl/compare-shapes.js';
 import { displayName } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { withValidIndexes } from '../model/table-shape.js';
-import { findMigration, setFingerprint, type SourceMark } from '../state/migrations.js';
+import { findTableRecord, setFingerprint, type SourceMark } from '../state/migrations.js';
 import type { TableContext } from './context.js';
 
 /** The rows lie in another file now: TRUNCATE, VACUUM FULL, CLUSTER. Block numbers mean nothing any more. */
@@ -120,7 +120,7 @@ export function sourceCheck(context: TableContext, recorded: SourceMark): Source
       if (now.fingerprint !== mark.fingerprint) {
         await refuseAltered(session, context);
         // Something was written anew (a default that is what it was, say) that left the definition what it was.
-        await setFingerprint(context.control, context.id, now.fingerprint);
+        await setFingerprint(context.control, context, now.fingerprint);
         mark = { ...mark, fingerprint: now.fingerprint };
       }
       if (now.filenode !== mark.filenode && !fileMayMove) throw new SourceMoved();
@@ -166,7 +166,7 @@ export function captureBroken({ id, capture }: TableContext): FailedError {
 
 /** Against what the state has recorded. */
 export async function recordedCheck(context: TableContext): Promise<SourceCheck> {
-  const record = await findMigration(context.control, context.id);
+  const record = await findTableRecord(context.control, context);
   if (record?.mark == null) throw new Error(`migration ${context.id} has no capture on record`);
   return sourceCheck(context, record.mark);
 }

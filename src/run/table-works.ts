@@ -1,6 +1,6 @@
 /** The tables of a migration as its record has them, at the beginning of an attempt. */
 import { Balance } from '../apply/balance.js';
-import type { MigrationRecord } from '../state/migrations.js';
+import type { MigrationRecord, TableRecord } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
 import { captureOf } from './capture-of.js';
@@ -8,21 +8,22 @@ import type { TableWork } from './context.js';
 
 /** @throws FailedError `state-unreadable` */
 export function tableWorks(record: MigrationRecord): [TableWork, ...TableWork[]] {
-  return [tableWork(record)];
+  const [first, ...others] = record.tables;
+  return [tableWork(record, first), ...others.map((table) => tableWork(record, table))];
 }
 
-function tableWork(record: MigrationRecord): TableWork {
-  let plan = planOf(record);
+function tableWork(record: MigrationRecord, table: TableRecord): TableWork {
+  let plan = planOf(record, table);
   return {
-    no: 1,
+    no: table.no,
     get plan() {
       return plan;
     },
     replacePlan: (followed) => {
       plan = followed;
     },
-    schemas: schemasOf(record.id),
-    capture: captureOf(record, plan),
+    schemas: schemasOf(table),
+    capture: captureOf(record, table, plan),
     balance: new Balance(),
   };
 }

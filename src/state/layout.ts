@@ -41,36 +41,50 @@ const stateTables = [
         id integer generated always as identity primary key,
         created_at timestamptz not null default clock_timestamp(),
         updated_at timestamptz not null default clock_timestamp(),
-        schema_name text not null,
-        table_name text not null,
-        source_oid oid not null,
         phase text not null,
         request jsonb not null,
-        plan jsonb not null,
-        target jsonb,
-        fingerprint text,
-        filenode oid,
-        capture text,
-        blocks_total bigint,
-        rows_copied bigint not null default 0,
         hold_ms double precision,
         swapped_at timestamptz,
         error jsonb,
         run_no integer not null default 0,
         run_owner text,
         server jsonb,
-        active_segment smallint not null default 0,
-        verification jsonb,
         swap_xid text,
         swap_snapshot text,
-        identity uuid not null default gen_random_uuid(),
-        shadow_oid oid,
-        shadow_schema_oid oid,
-        old_schema_oid oid
+        identity uuid not null default gen_random_uuid()
       )`,
     keys: [],
   },
   {
+    // The tables of a migration, numbered. `is_open`: its migration is under way; with it another end of that is stored.
+    name: 'tables',
+    since: 4,
+    create: sql`
+      create table ghost.tables (
+        migration_id integer not null,
+        no smallint not null,
+        is_open boolean not null default true,
+        schema_name text not null,
+        table_name text not null,
+        source_oid oid not null,
+        shadow_oid oid,
+        shadow_schema_oid oid,
+        old_schema_oid oid,
+        plan jsonb not null,
+        target jsonb,
+        fingerprint text,
+        filenode oid,
+        capture text,
+        active_segment smallint not null default 0,
+        blocks_total bigint,
+        rows_copied bigint not null default 0,
+        verification jsonb,
+        primary key (migration_id, no)
+      )`,
+    keys: [ofMigration],
+  },
+  {
+    // What was copied, and is not summed up yet. A unit is a heap that is copied; a plain table has the one, 1.
     name: 'chunks',
     since: 1,
     create: sql`
@@ -79,9 +93,11 @@ const stateTables = [
         from_block bigint not null,
         to_block bigint not null,
         rows bigint not null,
-        primary key (migration_id, from_block)
+        table_no smallint not null,
+        unit integer not null,
+        primary key (migration_id, table_no, unit, from_block)
       )`,
-    keys: [ofMigration],
+    keys: ['foreign key (migration_id, table_no) references ghost.tables on delete cascade'],
   },
   {
     // The runner's sign of life, and what it is doing: written every second or so, read by `status` and by whoever would take over.
@@ -173,16 +189,16 @@ export const closeTablesSql: readonly string[] = [
   `revoke all on all sequences in schema ghost from public`,
 ];
 
+/** A table is in at most one migration that is under way. */
+export const openTablesIndexSql = `create unique index tables_open_key on ghost.tables (source_oid) where is_open`;
+
 export const createStateSchemaSql: readonly string[] = [
   // Two first runs at the same moment: the second waits here and then finds the schema.
   `create schema ghost`,
   commentStateStatement(stateVersion),
   `revoke all on schema ghost from public`,
   ...stateTables.map(({ create }) => create),
-  // A table is in at most one migration at a time.
-  sql`
-    create unique index migrations_active_key on ghost.migrations (source_oid)
-    where phase not in ('swapped', 'finalized', 'aborted')`,
+  openTablesIndexSql,
   ...closeTablesSql,
 ];
 

@@ -1,22 +1,22 @@
-/** Rows of `ghost.migrations`: what is known of each migration, and the only place that changes it. */
+/** Rows of `ghost.migrations` and `ghost.tables`: what is known of each migration, and the only place that changes it. */
 import type { TableShape } from '../model/table-shape.js';
 import type { Session } from '../db/session.js';
 import type { CopyPlan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import { phaseStoredBy, type Phase } from '../model/phase.js';
+import { isEnded, phaseStoredBy, type Phase } from '../model/phase.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import type { ServerIdentity } from './server-identity.js';
 import type { QualifiedName } from '../model/name.js';
 import { literal, sql, type SqlQuery } from '../sql/quote.js';
 import { appendEvents, bounded } from './events.js';
-import { stateVersion } from './layout.js';
+import { hasTable, stateVersion } from './layout.js';
 import { isActiveSql } from './phase-sql.js';
-import { takenIdsSql } from './schema-sql.js';
+import { takenIdsSql, type TableKey } from './schema-sql.js';
 import { changeRequest } from './parse/change-request.js';
 import { serverIdentity, storedError, storedVerification } from './parse/migration.js';
 import type { StoredError, StoredVerification } from './stored-json.js';
 import { storedForm } from './stored-plan.js';
-import { readStored, readStoredIfAny } from './unreadable.js';
+import { readStored, readStoredIfAny, unreadable } from './unreadable.js';
 import { oidsOfFormerLayoutSql } from './upgrades.js';
 
 /** What the source looked like when capture began, and must still look like (invariant 12). */
@@ -33,6 +33,21 @@ export interface SourceMark {
 export interface MigrationRecord extends MigrationIdentity {
   readonly createdAt: string;
   readonly updatedAt: string;
+  readonly phase: Phase;
+  readonly request: ChangeRequest;
+  readonly holdMs: number | null;
+  readonly error: StoredError | null;
+  /** How many runs there were: a run whose number is another one is not the runner any more (invariant 8). */
+  readonly runNo: number;
+  /** The server that the migration lives on; null for what early versions have begun. */
+  readonly server: ServerIdentity | null;
+  /** Of the swap's transaction, and those that were under way at its commit; null before it. */
+  readonly swap: { readonly xid: string; readonly inProgress: readonly string[] } | null;
+  /** By their numbers. */
+  readonly tables: readonly [TableRecord, ...TableRecord[]];
+}
+
+export interface TableRecord extends TableKey {
   /** Its name when the migration began; what it is called now, `whereabouts` knows. */
   readonly table: QualifiedName;
   readonly sourceOid: number;
@@ -40,24 +55,14 @@ export interface MigrationRecord extends MigrationIdentity {
   readonly shadowOid: number | null;
   /** OIDs of our two schemas, as far as they are known. */
   readonly schemaOids: { readonly shadow: number | null; readonly old: number | null };
-  readonly phase: Phase;
-  readonly request: ChangeRequest;
   /** To be read by `planOf` and `targetOf`, when they are needed: what is stored may be of another version. */
   readonly stored: { readonly plan: unknown; readonly target: unknown };
   readonly mark: SourceMark | null;
   readonly blocksTotal: number | null;
   readonly rowsCopied: number;
-  readonly holdMs: number | null;
-  readonly error: StoredError | null;
-  /** How many runs there were: a run whose number is another one is not the runner any more (invariant 8). */
-  readonly runNo: number;
-  /** The server that the migration lives on; null for what early versions have begun. */
-  readonly server: ServerIdentity | null;
   /** The segment of the change log that capture writes to. */
   readonly activeSegment: number;
   readonly verification: StoredVerification | null;
-  /** Of the swap's transaction, and those that were under way at its commit; null before it. */
-  readonly swap: { readonly xid: string; readonly inProgress: readonly string[] } | null;
 }
 
 /** A row as JSON: what a former layout does not have is not in it. OIDs are texts in there. */
@@ -65,11 +70,21 @@ interface MigrationRow {
   readonly id: number;
   readonly created_at: string;
   readonly updated_at: string;
+  readonly phase: Phase;
+  readonly request: unknown;
+  readonly hold_ms: number | null;
+  readonly error: unknown;
+  readonly run_no?: number;
+  readonly server?: unknown;
+  readonly swap_xid?: string | null;
+  readonly identity?: string;
+}
+
+interface TableRow {
+  readonly no: number;
   readonly schema_name: string;
   readonly table_name: string;
   readonly source_oid: string;
-  readonly phase: Phase;
-  readonly request: unknown;
   readonly plan: unknown;
   readonly target: unknown;
   readonly fingerprint: string | null;
@@ -77,14 +92,8 @@ interface MigrationRow {
   readonly capture: string | null;
   readonly blocks_total: number | null;
   readonly rows_copied: number;
-  readonly hold_ms: number | null;
-  readonly error: unknown;
-  readonly run_no?: number;
-  readonly server?: unknown;
   readonly active_segment?: number;
   readonly verification?: unknown;
-  readonly swap_xid?: string | null;
-  readonly identity?: string;
   readonly shadow_oid?: string | null;
   readonly shadow_schema_oid?: string | null;
   readonly old_schema_oid?: string | null;
@@ -92,13 +101,14 @@ interface MigrationRow {
 
 interface FoundRow {
   readonly row: MigrationRow;
+  readonly tables: readonly TableRow[] | null;
   readonly swapOpen: readonly string[];
 }
 
 /** Of any layout, in the same shape. */
 function migrationsSql(layout: number): string {
   return sql`
-    select json || ${layout < 3 ? oidsOfFormerLayoutSql : `'{}'`} as row, array(
+    select json as row, ${tablesSql(layout)} as tables, array(
       select open::xid::text
       from pg_snapshot_xip((json ->> 'swap_snapshot')::pg_snapshot) as open
       where open::xid::text <> json ->> 'swap_xid'
@@ -107,30 +117,30 @@ function migrationsSql(layout: number): string {
     cross join lateral to_jsonb(m) as json`;
 }
 
-function fromRow({ row, swapOpen }: FoundRow): MigrationRecord {
-  const { fingerprint, capture, swap_xid: swapXid = null } = row;
-  const filenode = oidOf(row.filenode);
+/** A former layout has the one table of a migration in its row. */
+function tablesSql(layout: number): string {
+  if (hasTable(layout, 'tables')) {
+    return sql`(
+      select jsonb_agg(to_jsonb(t) order by t.no) from ghost.tables as t where t.migration_id = m.id
+    )`;
+  }
+  return `jsonb_build_array(json || '{"no": 1}' || ${layout < 3 ? oidsOfFormerLayoutSql : `'{}'`})`;
+}
+
+function fromRow({ row, tables, swapOpen }: FoundRow): MigrationRecord {
+  const { swap_xid: swapXid = null } = row;
+  const [first, ...others] = (tables ?? []).map((table) => fromTableRow(row, table));
+  if (first === undefined) throw unreadable(row, ['tables: there is none']);
   return {
     id: row.id,
     // Nothing has a mark with none.
     identity: row.identity ?? '',
     createdAt: new Date(row.created_at).toISOString(),
     updatedAt: new Date(row.updated_at).toISOString(),
-    table: { schema: row.schema_name, name: row.table_name },
-    sourceOid: Number(row.source_oid),
-    shadowOid: oidOf(row.shadow_oid),
-    schemaOids: { shadow: oidOf(row.shadow_schema_oid), old: oidOf(row.old_schema_oid) },
     phase: row.phase,
     get request() {
       return readStored(row, 'request', changeRequest, row.request);
     },
-    stored: { plan: row.plan, target: row.target },
-    mark:
-      fingerprint === null || filenode === null || capture === null
-        ? null
-        : { fingerprint, filenode, capture },
-    blocksTotal: row.blocks_total,
-    rowsCopied: row.rows_copied,
     holdMs: row.hold_ms,
     get error() {
       return readStoredIfAny(row, 'error', storedError, row.error);
@@ -139,11 +149,32 @@ function fromRow({ row, swapOpen }: FoundRow): MigrationRecord {
     get server() {
       return readStoredIfAny(row, 'server', serverIdentity, row.server);
     },
+    swap: swapXid === null ? null : { xid: swapXid, inProgress: swapOpen },
+    tables: [first, ...others],
+  };
+}
+
+function fromTableRow(migration: MigrationRow, row: TableRow): TableRecord {
+  const { fingerprint, capture } = row;
+  const filenode = oidOf(row.filenode);
+  return {
+    id: migration.id,
+    no: row.no,
+    table: { schema: row.schema_name, name: row.table_name },
+    sourceOid: Number(row.source_oid),
+    shadowOid: oidOf(row.shadow_oid),
+    schemaOids: { shadow: oidOf(row.shadow_schema_oid), old: oidOf(row.old_schema_oid) },
+    stored: { plan: row.plan, target: row.target },
+    mark:
+      fingerprint === null || filenode === null || capture === null
+        ? null
+        : { fingerprint, filenode, capture },
+    blocksTotal: row.blocks_total,
+    rowsCopied: row.rows_copied,
     activeSegment: row.active_segment ?? 0,
     get verification() {
-      return readStoredIfAny(row, 'verification', storedVerification, row.verification);
+      return readStoredIfAny(migration, 'verification', storedVerification, row.verification);
     },
-    swap: swapXid === null ? null : { xid: swapXid, inProgress: swapOpen },
   };
 }
 
@@ -187,6 +218,19 @@ export async function findMigration(
   return row === undefined ? null : fromRow(row);
 }
 
+/** One of its tables. */
+export async function findTableRecord(session: Session, { id, no }: TableKey): Promise<TableRecord | null> {
+  const record = await findMigration(session, id);
+  return record?.tables.find((table) => table.no === no) ?? null;
+}
+
+export interface NewMigration {
+  readonly request: ChangeRequest;
+  /** Of its tables, in their order. */
+  readonly plans: readonly [CopyPlan, ...CopyPlan[]];
+  readonly server: ServerIdentity;
+}
+
 /**
  * A new migration in the first phase, under the next number for which nobody has any of the names that it will need: a user's
  * `ghost_old_1`, or what an earlier migration has left whose state is gone, is none of its business. A table that is in
@@ -194,22 +238,23 @@ export async function findMigration(
  */
 export async function insertMigration(
   session: Session,
-  plan: CopyPlan,
-  server: ServerIdentity,
+  { request, plans, server }: NewMigration,
 ): Promise<MigrationRecord> {
   const id = await freeId(session);
   await session.execute({
     text: sql`
-      insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan, server)
-      overriding system value values ($1, $2, $3, $4, ${literal(phaseStoredBy('insert'))}, $5, $6, $7)`,
+      with recorded as (
+        insert into ghost.migrations (id, phase, request, server)
+        overriding system value values ($1, ${literal(phaseStoredBy('insert'))}, $2, $3)
+      )
+      insert into ghost.tables (migration_id, no, schema_name, table_name, source_oid, plan)
+      select $1, no, item ->> 'schema', item ->> 'name', (item ->> 'oid')::oid, item -> 'plan'
+      from jsonb_array_elements($4::jsonb) with ordinality as list (item, no)`,
     values: [
       id,
-      plan.table.schema,
-      plan.table.name,
-      plan.source.oid,
-      JSON.stringify(plan.request),
-      JSON.stringify(storedForm(plan)),
+      JSON.stringify(request),
       JSON.stringify(server),
+      JSON.stringify(plans.map((plan) => ({ ...plan.table, oid: plan.source.oid, plan: storedForm(plan) }))),
     ],
   });
   const record = await findMigration(session, id);
@@ -227,13 +272,14 @@ async function freeId(session: Session): Promise<number> {
   }
 }
 
-/** In the transaction that removes it. */
-export async function forgetShadow(session: Session, id: number): Promise<void> {
+/** Of all its tables, in the transaction that removes them: as if nothing had been prepared yet. */
+export async function forgetShadows(session: Session, id: number): Promise<void> {
   await session.execute({
     text: sql`
-      update ghost.migrations
-      set target = null, shadow_oid = null, shadow_schema_oid = null, old_schema_oid = null
-      where id = $1`,
+      update ghost.tables
+      set target = null, shadow_oid = null, shadow_schema_oid = null, old_schema_oid = null,
+        fingerprint = null, filenode = null, capture = null
+      where migration_id = $1`,
     values: [id],
   });
 }
@@ -241,24 +287,43 @@ export async function forgetShadow(session: Session, id: number): Promise<void> 
 /** In the transaction that makes them. */
 export async function setShadow(
   session: Session,
-  id: number,
+  { id, no }: TableKey,
   oids: { readonly shadow: number; readonly shadowSchema: number; readonly oldSchema: number },
 ): Promise<void> {
   await session.execute({
-    text: sql`
-      update ghost.migrations
-      set shadow_oid = $2, shadow_schema_oid = $3, old_schema_oid = $4, updated_at = clock_timestamp()
-      where id = $1`,
-    values: [id, oids.shadow, oids.shadowSchema, oids.oldSchema],
+    text: touching(sql`
+      update ghost.tables
+      set shadow_oid = $3, shadow_schema_oid = $4, old_schema_oid = $5
+      where migration_id = $1 and no = $2`),
+    values: [id, no, oids.shadow, oids.shadowSchema, oids.oldSchema],
   });
 }
 
+/**
+ * With what is written of a table of the migration `$1`. In all statements alike its own row comes first, and then those of its tables
+ * (what stands in a CTE is done after the rest): two of them never wait for each other.
+ */
+function touching(update: string): string {
+  return sql`
+    with written as (
+      ${update}
+    )
+    update ghost.migrations set updated_at = clock_timestamp() where id = $1`;
+}
+
 export async function setPhase(session: Session, id: number, phase: Phase): Promise<void> {
+  const update = sql`
+    update ghost.migrations
+    set phase = $2, error = null, updated_at = clock_timestamp()
+    where id = $1`;
   await session.execute({
-    text: sql`
-      update ghost.migrations
-      set phase = $2, error = null, updated_at = clock_timestamp()
-      where id = $1`,
+    text: isEnded(phase)
+      ? sql`
+        with closed as (
+          update ghost.tables set is_open = false where migration_id = $1 and is_open
+        )
+        ${update}`
+      : update,
     values: [id, phase],
   });
 }
@@ -275,11 +340,19 @@ const exchanged = sql`(
         or c.oid = shadow_oid and n.nspname = schema_name and c.relname = table_name
     )`;
 
-/** Part of the swap's own batch, so that the state and the catalog change in one commit (invariant 11). */
+/**
+ * Part of the swap's own batch, so that the state and the catalog change in one commit (invariant 11). One statement for all tables:
+ * it is prepared once.
+ */
 export function swappedSql(id: number): string {
   return sql`
+    with closed as (
+      update ghost.tables
+      set source_oid = case when ${exchanged} then source_oid end, is_open = false
+      where migration_id = ${id}
+    )
     update ghost.migrations
-    set phase = ${literal(phaseStoredBy('swap'))}, source_oid = case when ${exchanged} then source_oid end, error = null, swap_xid = pg_current_xact_id()::xid::text,
+    set phase = ${literal(phaseStoredBy('swap'))}, error = null, swap_xid = pg_current_xact_id()::xid::text,
       swap_snapshot = pg_current_snapshot()::text, swapped_at = clock_timestamp(), updated_at = clock_timestamp()
     where id = ${id}`;
 }
@@ -304,15 +377,15 @@ export async function nextRun(
 
 export async function setVerification(
   session: Session,
-  id: number,
+  { id, no }: TableKey,
   verification: Omit<StoredVerification, 'at'>,
 ): Promise<void> {
   await session.execute({
-    text: sql`
-      update ghost.migrations
-      set verification = $2::jsonb || jsonb_build_object('at', to_json(clock_timestamp())), updated_at = clock_timestamp()
-      where id = $1`,
-    values: [id, JSON.stringify(verification)],
+    text: touching(sql`
+      update ghost.tables
+      set verification = $3::jsonb || jsonb_build_object('at', to_json(clock_timestamp()))
+      where migration_id = $1 and no = $2`),
+    values: [id, no, JSON.stringify(verification)],
   });
 }
 
@@ -324,57 +397,76 @@ export async function setHold(session: Session, id: number, holdMs: number): Pro
 }
 
 /** The shadow is built, and with it a log whose first segment is the active one. */
-export async function setTarget(session: Session, id: number, target: TableShape): Promise<void> {
+export async function setTarget(session: Session, { id, no }: TableKey, target: TableShape): Promise<void> {
   await session.execute({
-    text: `update ghost.migrations set target = $2, active_segment = 0, updated_at = clock_timestamp() where id = $1`,
-    values: [id, JSON.stringify(target)],
+    text: touching(sql`
+      update ghost.tables set target = $3, active_segment = 0 where migration_id = $1 and no = $2`),
+    values: [id, no, JSON.stringify(target)],
   });
 }
 
-/** The beginning of a copy: what the source looks like, and how many blocks it has. Forgets earlier chunks. */
+/**
+ * The beginning of a table's copy: what the source looks like, and how many blocks it has. Forgets earlier chunks. The migration is in
+ * that phase when capture is on for all of its tables; until then all that was prepared is undone and done again.
+ */
 export async function setCopyStart(
   session: Session,
-  id: number,
+  { id, no }: TableKey,
   mark: SourceMark,
   blocksTotal: number,
 ): Promise<void> {
-  await session.execute({ text: `delete from ghost.chunks where migration_id = $1`, values: [id] });
+  await session.execute({
+    text: `delete from ghost.chunks where migration_id = $1 and table_no = $2`,
+    values: [id, no],
+  });
   await session.execute({
     text: sql`
+      with begun as (
+        update ghost.tables
+        set fingerprint = $3, filenode = $4, capture = $5, blocks_total = $6, rows_copied = 0
+        where migration_id = $1 and no = $2
+      )
       update ghost.migrations
-      set phase = ${literal(phaseStoredBy('copy start'))}, fingerprint = $2, filenode = $3, capture = $4, blocks_total = $5, rows_copied = 0,
-          updated_at = clock_timestamp()
+      set updated_at = clock_timestamp(), phase = case
+        when exists (select from ghost.tables where migration_id = $1 and no <> $2 and capture is null) then phase
+        else ${literal(phaseStoredBy('copy start'))}
+      end
       where id = $1`,
-    values: [id, mark.fingerprint, mark.filenode, mark.capture, blocksTotal],
+    values: [id, no, mark.fingerprint, mark.filenode, mark.capture, blocksTotal],
   });
 }
 
 /** Part of the transaction that makes capture write to it. */
-export function activeSegmentSql(id: number, segment: number): string {
-  return `update ghost.migrations set active_segment = ${segment} where id = ${id}`;
+export function activeSegmentSql({ id, no }: TableKey, segment: number): string {
+  return `update ghost.tables set active_segment = ${segment} where migration_id = ${id} and no = ${no}`;
 }
 
 /** After a change of the catalog that left the definition as it was (a REINDEX, say). */
-export async function setFingerprint(session: Session, id: number, fingerprint: string): Promise<void> {
+export async function setFingerprint(
+  session: Session,
+  { id, no }: TableKey,
+  fingerprint: string,
+): Promise<void> {
   await session.execute({
-    text: `update ghost.migrations set fingerprint = $2 where id = $1`,
-    values: [id, fingerprint],
+    text: `update ghost.tables set fingerprint = $3 where migration_id = $1 and no = $2`,
+    values: [id, no, fingerprint],
   });
 }
 
 /** The source was altered and the shadow follows: what was decided anew, in the transaction that changes the shadow. */
 export async function setFollowed(
   session: Session,
-  id: number,
+  { id, no }: TableKey,
   { plan, target, fingerprint }: { plan: CopyPlan; target: TableShape | null; fingerprint: string | null },
 ): Promise<void> {
   await session.execute({
-    text: sql`
-      update ghost.migrations
-      set plan = $2, target = coalesce($3, target), fingerprint = coalesce($4, fingerprint), updated_at = clock_timestamp()
-      where id = $1`,
+    text: touching(sql`
+      update ghost.tables
+      set plan = $3, target = coalesce($4, target), fingerprint = coalesce($5, fingerprint)
+      where migration_id = $1 and no = $2`),
     values: [
       id,
+      no,
       JSON.stringify(storedForm(plan)),
       target === null ? null : JSON.stringify(target),
       fingerprint,
@@ -402,7 +494,7 @@ export async function endMigration(
   phase: Phase,
   told: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
-  await settleChunks(session, id);
+  await settleAllChunks(session, id);
   await setPhase(session, id, phase);
   await appendEvents(session, id, [{ at: new Date(), event: `migration:${phase}`, body: told }]);
 }
@@ -412,41 +504,83 @@ export async function deleteMigration(session: Session, id: number): Promise<voi
   await session.execute({ text: `delete from ghost.migrations where id = $1`, values: [id] });
 }
 
-/** The copy is over: its chunks are not needed any more, their sum is. */
-export async function settleChunks(session: Session, id: number): Promise<number> {
+/** The copy of a table is over: its chunks are not needed any more, their sum is. */
+export async function settleChunks(session: Session, { id, no }: TableKey): Promise<number> {
   const { rows } = await session.row<{ rows: number }>({
     text: sql`
-      with gone as (delete from ghost.chunks where migration_id = $1 returning rows)
-      update ghost.migrations
+      with gone as (delete from ghost.chunks where migration_id = $1 and table_no = $2 returning rows)
+      update ghost.tables
       set rows_copied = rows_copied + (select coalesce(sum(rows), 0) from gone)
-      where id = $1
+      where migration_id = $1 and no = $2
       returning rows_copied as rows`,
-    values: [id],
+    values: [id, no],
   });
   return rows;
 }
 
+/** Of all tables, wherever their copies are. */
+async function settleAllChunks(session: Session, id: number): Promise<void> {
+  await session.execute({
+    text: sql`
+      with gone as (delete from ghost.chunks where migration_id = $1 returning table_no, rows)
+      update ghost.tables as t
+      set rows_copied = rows_copied + (select coalesce(sum(rows), 0) from gone where table_no = t.no)
+      where migration_id = $1`,
+    values: [id],
+  });
+}
+
+/** A heap that is copied, as chunks are told apart. */
+export interface UnitKey extends TableKey {
+  /** 1, 2, ...; a plain table is the one, 1. */
+  readonly unit: number;
+}
+
 /** One copied chunk; runs in the chunk's own transaction (invariant 7). */
-export function chunkDoneSql(id: number, fromBlock: number, toBlock: number, rows: number): SqlQuery {
+export function chunkDoneSql(
+  { id, no, unit }: UnitKey,
+  fromBlock: number,
+  toBlock: number,
+  rows: number,
+): SqlQuery {
   return {
-    text: `insert into ghost.chunks (migration_id, from_block, to_block, rows) values ($1, $2, $3, $4)`,
-    values: [id, fromBlock, toBlock, rows],
+    text: sql`
+      insert into ghost.chunks (migration_id, table_no, unit, from_block, to_block, rows)
+      values ($1, $2, $3, $4, $5, $6)`,
+    values: [id, no, unit, fromBlock, toBlock, rows],
   };
 }
 
 export interface ChunkRecord {
+  readonly unit: number;
   readonly from: number;
   readonly to: number;
   readonly rows: number;
 }
 
-export async function readChunks(session: Session, id: number): Promise<ChunkRecord[]> {
+/** Of all its units. @param layout of the state, for whoever reads one of an earlier version */
+export async function readChunks(
+  session: Session,
+  { id, no }: TableKey,
+  layout: number = stateVersion,
+): Promise<ChunkRecord[]> {
+  // A former layout knows of one table with one heap.
+  if (!hasTable(layout, 'tables')) {
+    return session.rows<ChunkRecord>({
+      text: sql`
+        select 1 as unit, from_block as "from", to_block as "to", rows
+        from ghost.chunks
+        where migration_id = $1
+        order by from_block`,
+      values: [id],
+    });
+  }
   return session.rows<ChunkRecord>({
     text: sql`
-      select from_block as "from", to_block as "to", rows
+      select unit, from_block as "from", to_block as "to", rows
       from ghost.chunks
-      where migration_id = $1
-      order by from_block`,
-    values: [id],
+      where migration_id = $1 and table_no = $2
+      order by unit, from_block`,
+    values: [id, no],
   });
 }

@@ -23,7 +23,7 @@ const marked = sql`
  */
 export function ownObjectsSql(
   identity: string,
-  schemaOids: { readonly shadow: number | null; readonly old: number | null },
+  schemaOids: { readonly shadow: readonly number[]; readonly old: readonly number[] },
 ): SqlQuery {
   return {
     text: sql`
@@ -31,12 +31,12 @@ export function ownObjectsSql(
         ${marked}
       )
       select 'schema' as kind, n.oid, null as schema, n.nspname::text as name,
-        case when n.oid = $2::bigint or mark.role = 'shadow' then 'shadow' else 'old table' end as role,
+        case when n.oid = any ($2::oid[]) or mark.role = 'shadow' then 'shadow' else 'old table' end as role,
         null::oid as "tableOid", null as "tableSchema", null as "tableName"
       from pg_namespace as n
       left join mark
         on mark.classoid = 'pg_namespace'::regclass and mark.objoid = n.oid and mark.identity = $1
-      where mark.objoid is not null or n.oid in ($2::bigint, $3::bigint)
+      where mark.objoid is not null or n.oid = any ($2::oid[] || $3::oid[])
       union all
       select 'function', p.oid, n.nspname, p.proname, mark.role, null, null, null
       from mark

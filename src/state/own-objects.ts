@@ -33,6 +33,10 @@ export interface OwnObjects {
   readonly triggers: readonly OwnTrigger[];
 }
 
+interface TableSchemas {
+  readonly schemaOids: { readonly shadow: number | null; readonly old: number | null };
+}
+
 interface Row {
   readonly kind: 'schema' | 'function' | 'table' | 'type' | 'trigger';
   readonly oid: number;
@@ -44,13 +48,19 @@ interface Row {
   readonly tableName: string | null;
 }
 
-/** @param schemaOids as recorded, where the OIDs of the record are those of this database */
+/** @param tables with the OIDs of their schemas as recorded, where these are those of this database */
 export async function readOwnObjects(
   session: Session,
   { identity }: Pick<MigrationIdentity, 'identity'>,
-  schemaOids: { readonly shadow: number | null; readonly old: number | null } = { shadow: null, old: null },
+  tables: readonly TableSchemas[] = [],
 ): Promise<OwnObjects> {
-  const rows = await session.rows<Row>(ownObjectsSql(identity, schemaOids));
+  const known = (oids: readonly (number | null)[]): number[] => oids.filter((oid) => oid !== null);
+  const rows = await session.rows<Row>(
+    ownObjectsSql(identity, {
+      shadow: known(tables.map(({ schemaOids }) => schemaOids.shadow)),
+      old: known(tables.map(({ schemaOids }) => schemaOids.old)),
+    }),
+  );
   const named = (kind: Row['kind']): QualifiedName[] =>
     rows.flatMap((row) => (row.kind === kind ? [{ schema: row.schema ?? '', name: row.name }] : []));
   return {

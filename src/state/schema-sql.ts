@@ -11,9 +11,23 @@ export function createSchemaStatements(name: string, mark: string): string[] {
   ];
 }
 
-/** Schemas of one migration. */
-export function schemasOf(id: number): { readonly shadow: string; readonly old: string } {
-  return { shadow: `ghost_new_${id}`, old: `ghost_old_${id}` };
+/** One table of a migration. */
+export interface TableKey {
+  /** The migration's. */
+  readonly id: number;
+  /** 1, 2, ...; a migration of one table has the 1 alone. */
+  readonly no: number;
+}
+
+/** What the names of a table's objects end with: `7`, and `7_2` for the second one. */
+export function nameSuffix({ id, no }: TableKey): string {
+  return no === 1 ? String(id) : `${id}_${no}`;
+}
+
+/** Schemas of one table of a migration. */
+export function schemasOf(key: TableKey): { readonly shadow: string; readonly old: string } {
+  const suffix = nameSuffix(key);
+  return { shadow: `ghost_new_${suffix}`, old: `ghost_old_${suffix}` };
 }
 
 /** Numbers of which somebody has one of the names: schemas, triggers, or what lies in the schema `ghost`. */
@@ -32,8 +46,8 @@ export const takenIdsSql = sql`
   ),
   taken (id) as (
     select coalesce(
-      substring(text from '^ghost_(?:new|old|capture|capture_truncate)_([0-9]{1,9})$'),
-      substring(text from '^ghost\\.(?:log|log_b|pending|truncations|key|capture|capture_truncate)_([0-9]{1,9})(?:_key)?$')
+      substring(text from '^ghost_(?:new|old|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?$'),
+      substring(text from '^ghost\\.(?:log|log_b|pending|truncations|key|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?(?:_key)?$')
     )::int
     from name
   )

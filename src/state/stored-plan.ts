@@ -5,12 +5,17 @@ import type { TableShape } from '../model/table-shape.js';
 import { fromFormerVersion, isOfFormerVersion } from './former-plan.js';
 import { storedPlan, type StoredPlan } from './parse/plan.js';
 import { tableShape } from './parse/table-shape.js';
+import { onlyTable } from './only-table.js';
 import { readStored, readStoredIfAny, wasSwapped } from './unreadable.js';
 
 /** As far as a record is looked at here. */
 export interface PlanRecord {
   readonly id: number;
   readonly phase: Phase;
+  readonly tables: readonly [StoredTable, ...StoredTable[]];
+}
+
+interface StoredTable {
   readonly stored: { readonly plan: unknown; readonly target: unknown };
 }
 
@@ -24,8 +29,7 @@ export function storedForm({
 }
 
 /** @throws FailedError `state-unreadable` */
-export function planOf(record: PlanRecord): CopyPlan {
-  const { plan } = record.stored;
+export function planOf(record: PlanRecord, { stored: { plan } }: StoredTable = onlyTable(record)): CopyPlan {
   // Its texts are not what this version runs by; what follows a swap needs less of it.
   const facts = isOfFormerVersion(plan) && wasSwapped(record.phase) ? fromFormerVersion(plan) : plan;
   return { ...readStored(record, 'plan', storedPlan, facts), obstacles: [], warnings: [] };
@@ -36,6 +40,9 @@ export function planOf(record: PlanRecord): CopyPlan {
  *
  * @throws FailedError `state-unreadable`
  */
-export function targetOf(record: PlanRecord): TableShape | null {
-  return readStoredIfAny(record, 'target', tableShape, record.stored.target);
+export function targetOf(
+  record: PlanRecord,
+  { stored: { target } }: StoredTable = onlyTable(record),
+): TableShape | null {
+  return readStoredIfAny(record, 'target', tableShape, target);
 }

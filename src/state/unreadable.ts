@@ -17,11 +17,16 @@ const mostIssues = 5;
 export function readStored<T>(whose: Whose, what: string, schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const { id, phase } = whose;
-  const issues = result.error.issues
-    .slice(0, mostIssues)
-    .map(({ path, message }) => `${[what, ...path].map(String).join('.')}: ${message}`);
-  throw new FailedError(
+  throw unreadable(
+    whose,
+    result.error.issues
+      .slice(0, mostIssues)
+      .map(({ path, message }) => `${[what, ...path].map(String).join('.')}: ${message}`),
+  );
+}
+
+export function unreadable({ id, phase }: Whose, issues: readonly string[]): FailedError {
+  return new FailedError(
     'state-unreadable',
     `what is stored of migration ${id} is not what this version of pg-ghost writes: ${issues.join('; ')}`,
     { details: { migration: id, issues }, ...facts(id, phase) },

@@ -1,6 +1,12 @@
 /** What makes each layout of the state from the one before it. Statements of former layouts stay as they were made. */
 import { sql } from '../sql/quote.js';
-import { closeTablesSql, commentStateStatement, createTable, tableKeys } from './layout.js';
+import {
+  closeTablesSql,
+  commentStateStatement,
+  createTable,
+  openTablesIndexSql,
+  tableKeys,
+} from './layout.js';
 
 export interface Upgrade {
   /** The layout that it makes. */
@@ -107,7 +113,46 @@ const upgrades: readonly Upgrade[] = [
   {
     number: 4,
     isBreaking: true,
-    stages: [[createTable('events'), ...closeTablesSql], tableKeys('events')],
+    stages: [
+      [createTable('tables'), openTablesIndexSql, createTable('events'), ...closeTablesSql],
+      [
+        sql`
+          insert into ghost.tables (
+            migration_id, no, is_open, schema_name, table_name, source_oid, shadow_oid, shadow_schema_oid, old_schema_oid,
+            plan, target, fingerprint, filenode, capture, active_segment, blocks_total, rows_copied, verification
+          )
+          select id, 1, false, schema_name, table_name, source_oid, shadow_oid, shadow_schema_oid, old_schema_oid,
+            plan, target, fingerprint, filenode, capture, active_segment, blocks_total,
+            rows_copied + (select coalesce(sum(rows), 0) from ghost.chunks where migration_id = m.id), verification
+          from ghost.migrations as m`,
+        `delete from ghost.chunks`,
+        sql`
+          alter table ghost.migrations
+            drop column schema_name,
+            drop column table_name,
+            drop column source_oid,
+            drop column plan,
+            drop column target,
+            drop column fingerprint,
+            drop column filenode,
+            drop column capture,
+            drop column blocks_total,
+            drop column rows_copied,
+            drop column active_segment,
+            drop column verification,
+            drop column shadow_oid,
+            drop column shadow_schema_oid,
+            drop column old_schema_oid`,
+        sql`
+          alter table ghost.chunks
+            drop constraint chunks_pkey,
+            drop constraint chunks_migration_id_fkey,
+            add column table_no smallint not null,
+            add column unit integer not null,
+            add primary key (migration_id, table_no, unit, from_block)`,
+      ],
+      [...tableKeys('tables'), ...tableKeys('chunks'), ...tableKeys('events')],
+    ],
   },
 ];
 

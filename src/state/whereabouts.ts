@@ -4,16 +4,18 @@
  * OID; a copy of the whole database (a template, pg_upgrade) has the same OIDs under another identity of the database.
  */
 import type { Session } from '../db/session.js';
-import type { QualifiedName } from '../model/name.js';
 import { isOver, isSwapped } from '../model/phase.js';
-import type { MigrationRecord } from './migrations.js';
+import type { MigrationRecord, TableRecord } from './migrations.js';
+import { onlyTable } from './only-table.js';
 import {
   findRelation,
   findRelationNamed,
   readOwnObjects,
   type OwnObjects,
+  type OwnSchema,
   type Relation,
 } from './own-objects.js';
+import { schemasOf } from './schema-sql.js';
 import { isSameDatabase, readHome } from './server-identity.js';
 
 /** `here`: it was begun in this database, or has ended. `copied`: in one that this is a copy of. `restored`: its OIDs are not those of this one. */
@@ -30,40 +32,71 @@ export interface Whereabouts {
   readonly old: (Relation & { readonly isOutside: boolean }) | null;
 }
 
-export async function whereabouts(session: Session, record: MigrationRecord): Promise<Whereabouts> {
+/** @param table of the migration; the one that it has, where it is not given */
+export async function whereabouts(
+  session: Session,
+  record: MigrationRecord,
+  table: TableRecord = onlyTable(record),
+): Promise<Whereabouts> {
   const isHome = record.server === null || isSameDatabase(record.server, await readHome(session));
   // Another database gives the same numbers to other schemas.
-  const own = await readOwnObjects(session, record, isHome ? record.schemaOids : undefined);
-  const fits = await oidsFit(session, record, own, isHome);
+  const own = await readOwnObjects(session, record, isHome ? record.tables : []);
+  const schemaFor = (role: OwnSchema['role']): OwnSchema | null => schemaOf(own, record, table, role);
+  const fits = await oidsFit(session, { record, table, own, isHome, schemaFor });
   if (isOver(record.phase)) return { origin: 'here', own, table: null, shadow: null, old: null };
   const origin = !fits ? 'restored' : isHome ? 'here' : 'copied';
-  const inSchema = async (role: 'shadow' | 'old table'): Promise<Relation | null> => {
-    const schema = own.schemas.find((each) => each.role === role);
-    return schema === undefined
+  const inSchema = async (role: OwnSchema['role']): Promise<Relation | null> => {
+    const schema = schemaFor(role);
+    return schema === null
       ? null
-      : await findRelationNamed(session, { schema: schema.name, name: record.table.name });
+      : await findRelationNamed(session, { schema: schema.name, name: table.table.name });
   };
   if (!isSwapped(record.phase)) {
     return {
       origin,
       own,
-      table: fits ? await findRelation(session, record.sourceOid) : carrier(own, record.table),
-      shadow: fits ? await findRelation(session, record.shadowOid) : await inSchema('shadow'),
+      table: fits ? await findRelation(session, table.sourceOid) : carrier(own, record, table),
+      shadow: fits ? await findRelation(session, table.shadowOid) : await inSchema('shadow'),
       old: null,
     };
   }
-  const old = fits ? await findRelation(session, record.sourceOid) : await inSchema('old table');
+  const old = fits ? await findRelation(session, table.sourceOid) : await inSchema('old table');
   return {
     origin,
     own,
     table:
-      fits && record.shadowOid !== null
-        ? await findRelation(session, record.shadowOid)
-        : await findRelationNamed(session, record.table),
+      fits && table.shadowOid !== null
+        ? await findRelation(session, table.shadowOid)
+        : await findRelationNamed(session, table.table),
     shadow: null,
     old:
       old === null ? null : { ...old, isOutside: !own.schemas.some((schema) => schema.name === old.schema) },
   };
+}
+
+/** Of one table. Where there are several, the marks do not say of which: it is told by its OID, or else by its name. */
+function schemaOf(
+  own: OwnObjects,
+  { tables }: MigrationRecord,
+  table: TableRecord,
+  role: OwnSchema['role'],
+): OwnSchema | null {
+  const schemas = own.schemas.filter((schema) => schema.role === role);
+  if (tables.length === 1) return schemas[0] ?? null;
+  const names = schemasOf(table);
+  const [oid, name] =
+    role === 'shadow' ? [table.schemaOids.shadow, names.shadow] : [table.schemaOids.old, names.old];
+  return (
+    schemas.find((schema) => schema.oid === oid) ?? schemas.find((schema) => schema.name === name) ?? null
+  );
+}
+
+interface Evidence {
+  readonly record: MigrationRecord;
+  readonly table: TableRecord;
+  readonly own: OwnObjects;
+  readonly isHome: boolean;
+  readonly schemaFor: (role: OwnSchema['role']) => OwnSchema | null;
 }
 
 /**
@@ -72,16 +105,16 @@ export async function whereabouts(session: Session, record: MigrationRecord): Pr
  */
 async function oidsFit(
   session: Session,
-  { phase, sourceOid, shadowOid, schemaOids, table }: MigrationRecord,
-  own: OwnObjects,
-  isHome: boolean,
+  { record: { phase }, table, own, isHome, schemaFor }: Evidence,
 ): Promise<boolean> {
+  const { sourceOid, shadowOid, schemaOids } = table;
   const evidence: boolean[] = [];
   const captured = own.triggers.map((trigger) => trigger.table.oid);
   if (captured.length > 0) evidence.push(captured.includes(sourceOid));
   const expected = isSwapped(phase) ? sourceOid : shadowOid;
   const role = isSwapped(phase) ? 'old table' : 'shadow';
-  for (const schema of own.schemas) {
+  for (const schema of [schemaFor('shadow'), schemaFor('old table')]) {
+    if (schema === null) continue;
     const recorded = schema.role === 'shadow' ? schemaOids.shadow : schemaOids.old;
     // pg_upgrade keeps the OIDs of tables, and not those of schemas.
     if (recorded !== null && (isHome || recorded === schema.oid)) evidence.push(recorded === schema.oid);
@@ -89,14 +122,19 @@ async function oidsFit(
     const kept = await findRelation(session, expected);
     // Renamed in there it is still ours.
     if (kept?.schema === schema.name) evidence.push(true);
-    else if ((await findRelationNamed(session, { schema: schema.name, name: table.name })) !== null)
+    else if ((await findRelationNamed(session, { schema: schema.name, name: table.table.name })) !== null)
       evidence.push(false);
   }
   return evidence.length === 0 ? isHome : evidence.includes(true);
 }
 
 /** What capture is on; where that is several tables, the one of the recorded name first. */
-function carrier({ triggers }: OwnObjects, { schema, name }: QualifiedName): Relation | null {
+function carrier(
+  { triggers }: OwnObjects,
+  { tables: ofMigration }: MigrationRecord,
+  { table: { schema, name } }: TableRecord,
+): Relation | null {
   const tables = triggers.map((trigger) => trigger.table);
-  return tables.find((table) => table.schema === schema && table.name === name) ?? tables[0] ?? null;
+  const found = tables.find((table) => table.schema === schema && table.name === name);
+  return found ?? (ofMigration.length === 1 ? (tables[0] ?? null) : null);
 }

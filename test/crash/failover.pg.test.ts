@@ -63,7 +63,7 @@ describe('a migration that was begun on another server', () => {
     const state = async (): Promise<unknown> =>
       (
         await client.query(
-          'select to_jsonb(m) as m, (select count(*) from ghost.chunks) as n from ghost.migrations as m',
+          'select to_jsonb(m) as m, to_jsonb(t) as t, (select count(*) from ghost.chunks) as n from ghost.migrations as m, ghost.tables as t',
         )
       ).rows;
     const before = await state();

@@ -24,6 +24,7 @@ async function everything(client: pg.Client): Promise<unknown> {
   const one = async (sql: string): Promise<unknown> => (await client.query(sql)).rows;
   return {
     migrations: await one('select t::text from ghost.migrations as t'),
+    recorded: await one('select t::text from ghost.tables as t'),
     chunks: await one('select t::text from ghost.chunks as t'),
     progress: await one('select migration_id, at from ghost.progress'),
     writes: await one(

@@ -129,7 +129,7 @@ describe('killed, and the same command again', { timeout: 120_000 }, () => {
           if (reached === 'copied' && copy !== 'done') {
             const { rows } = await client.query(
               `select rows_copied::int as recorded, (select count(*)::int from ghost_new_1.orders) as found, blocks_total::int as blocks
-               from ghost.migrations`,
+               from ghost.tables`,
             );
             const { recorded, found, blocks } = rows[0] as Record<string, number>;
             expect(found).toBe(recorded);

@@ -269,20 +269,20 @@ describe('renamed or moved after the swap', () => {
 describe('a state that was not made in this database', () => {
   /** What a restored dump is to us: the same rows and comments, under other OIDs, on another server. */
   const asRestored = `
-    update ghost.migrations set
+    update ghost.tables set
       source_oid = source_oid::bigint + 1000000, shadow_oid = shadow_oid::bigint + 1000000,
-      shadow_schema_oid = shadow_schema_oid::bigint + 1000000, old_schema_oid = old_schema_oid::bigint + 1000000,
-      server = '{"systemIdentifier": "7", "timeline": 1, "databaseOid": 5}'`;
+      shadow_schema_oid = shadow_schema_oid::bigint + 1000000, old_schema_oid = old_schema_oid::bigint + 1000000;
+    update ghost.migrations set server = '{"systemIdentifier": "7", "timeline": 1, "databaseOid": 5}'`;
   /** pg_upgrade: tables keep their OIDs, schemas do not. */
   const asUpgraded = `
-    update ghost.migrations set
-      shadow_schema_oid = shadow_schema_oid::bigint + 1000000, old_schema_oid = old_schema_oid::bigint + 1000000,
-      server = server || '{"systemIdentifier": "7"}'`;
+    update ghost.tables set
+      shadow_schema_oid = shadow_schema_oid::bigint + 1000000, old_schema_oid = old_schema_oid::bigint + 1000000;
+    update ghost.migrations set server = server || '{"systemIdentifier": "7"}'`;
   const ways = [
     { how: 'restored from a dump', made: asRestored, origin: 'restored', code: 'state-from-elsewhere' },
     {
       how: 'a dump restored over the database',
-      made: `${asRestored.split(',\n      server')[0]}`,
+      made: `${asRestored.split(';')[0]}`,
       origin: 'restored',
       code: 'state-from-elsewhere',
     },

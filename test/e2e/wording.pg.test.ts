@@ -111,7 +111,7 @@ test('another wording of what is stored, between start and resume', async () => 
   await stopAfterCopy(db, change);
   // Every text in the plan that is for people: what is not is told by its place.
   await db.query(`
-    update ghost.migrations set plan = jsonb_set(jsonb_set(jsonb_set(plan,
+    update ghost.tables set plan = jsonb_set(jsonb_set(jsonb_set(plan,
       '{dependents}', (
         select jsonb_agg(d || jsonb_build_object(
           'name', 'anders ' || (d ->> 'name'),
@@ -125,7 +125,7 @@ test('another wording of what is stored, between start and resume', async () => 
           select coalesce(jsonb_agg(u || '{"name": "anders"}'), '[]') from jsonb_array_elements(v -> 'users') as u)))
         from jsonb_array_elements(plan #> '{definitions,source,views}') as v))`);
   const { rows } = await db.query(
-    `select plan #>> '{definitions,source,views,0,users,0,name}' as name from ghost.migrations`,
+    `select plan #>> '{definitions,source,views,0,users,0,name}' as name from ghost.tables`,
   );
   expect(rows).toEqual([{ name: 'anders' }]);
   const { result, events } = await runChange(db, change);
@@ -138,7 +138,7 @@ test('what is stored and does not fit ends the run by its name; status and abort
   await using db = await createDatabase(setup);
   const connection = { url: db.url };
   await stopAfterCopy(db, change);
-  await db.query(`update ghost.migrations set plan = plan - 'lockSet' || '{"steps": [{"phase": "copy"}]}'`);
+  await db.query(`update ghost.tables set plan = plan - 'lockSet' || '{"steps": [{"phase": "copy"}]}'`);
   const error = await failure(runChange(db, change));
   expect(error).toMatchObject({
     code: 'state-unreadable',
@@ -159,7 +159,7 @@ test('what a former version has swapped is compared and finalized', async () => 
   const { result } = await runChange(db, { ...change, matviews: 'recreate' });
   const id = result.id ?? 0;
   await db.query(`
-    update ghost.migrations
+    update ghost.tables
     set plan = plan - 'how' - 'statements' || jsonb_build_object(
       'steps', '[{"phase": "copy", "what": "copy it"}]'::jsonb, 'locks', '[]'::jsonb, 'warnings', '[]'::jsonb,
       'obstacles', '[]'::jsonb, 'rollback', '[]'::jsonb, 'endsTheRun', '[]'::jsonb, 'nativeStatements', '[]'::jsonb,

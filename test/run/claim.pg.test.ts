@@ -6,6 +6,7 @@ import { currentRun, isAlone, joinRun, runPids, TakenOver } from '../../src/stat
 import { findMigration } from '../../src/state/migrations.js';
 import { ensureState } from '../../src/state/schema.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
+import { recorded } from '../support/recorded.js';
 import { failure } from '../support/migration.js';
 
 let db: TestDatabase;
@@ -24,10 +25,7 @@ const open = (): Promise<Session> => Session.open({ own: true, connection: { url
 
 /** A migration of its own for each test: its locks are those of its number. */
 async function migration(id: number): Promise<void> {
-  await look.batch([
-    `insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan)
-     overriding system value values (${id}, 'public', 't', ${id}, 'copy', '{}', '{}')`,
-  ]);
+  await look.batch(recorded(id));
 }
 
 const claim = (session: Session, id: number, more: Partial<Claim> = {}): Promise<number> =>

@@ -10,6 +10,7 @@ import { currentRun, joinRun, runPids, TakenOver } from '../../src/state/fence.j
 import { ensureState } from '../../src/state/schema.js';
 import { readServerIdentity, type ServerIdentity } from '../../src/state/server-identity.js';
 import { createDatabase, type TestDatabase, until } from '../support/database.js';
+import { recorded } from '../support/recorded.js';
 import { failure } from '../support/migration.js';
 
 let db: TestDatabase;
@@ -30,10 +31,7 @@ const open = (): Promise<Session> => Session.open({ own: true, connection: { url
 
 /** A migration whose runner was this process, and its control session, which the server still knows. */
 async function begun(id: number, phase = 'index'): Promise<Session> {
-  await look.batch([
-    `insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan)
-     overriding system value values (${id}, 'public', 't', ${id}, '${phase}', '{}', '{}')`,
-  ]);
+  await look.batch(recorded(id, phase));
   const control = await open();
   await joinRun(
     control,

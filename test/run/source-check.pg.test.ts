@@ -30,9 +30,10 @@ beforeAll(async () => {
   const plan = planOf(record);
   context = {
     id: 1,
+    no: 1,
     identity: record.identity,
     plan,
-    capture: captureOf(record, plan),
+    capture: captureOf(record, record.tables[0], plan),
     control,
   } as TableContext;
 });
@@ -69,13 +70,13 @@ describe('nothing to be told', () => {
   });
 
   test('the catalog was written, and says the same: from then on that is what it is compared with', async () => {
-    const before = (await findMigration(control, 1))?.mark?.fingerprint;
+    const before = (await findMigration(control, 1))?.tables[0].mark?.fingerprint;
     expect(await after(['alter table public.t alter n set default 1'])).toBeNull();
-    const now = (await findMigration(control, 1))?.mark?.fingerprint;
+    const now = (await findMigration(control, 1))?.tables[0].mark?.fingerprint;
     expect(now).not.toBe(before);
     // That was taken back: it is another one again, and says the same as well.
     expect(await after([])).toBeNull();
-    expect((await findMigration(control, 1))?.mark?.fingerprint).toBe(before);
+    expect((await findMigration(control, 1))?.tables[0].mark?.fingerprint).toBe(before);
   });
 });
 
@@ -109,7 +110,7 @@ test('the rows lie in another file: for a copy that is the end of its block numb
   await session.batch(['begin', 'truncate public.t']);
   const { filenode } = await source.renewed(session);
   await session.batch(['rollback']);
-  expect(filenode).not.toBe((await findMigration(control, 1))?.mark?.filenode);
+  expect(filenode).not.toBe((await findMigration(control, 1))?.tables[0].mark?.filenode);
 });
 
 describe('capture was interrupted: for good, and before everything else', () => {

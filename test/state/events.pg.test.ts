@@ -4,16 +4,14 @@ import { Session } from '../../src/db/session.js';
 import { appendEvents, bounded, readEvents } from '../../src/state/events.js';
 import { ensureState } from '../../src/state/schema.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { recorded } from '../support/recorded.js';
 
 const secondsAgo = (seconds: number): Date => new Date(Date.now() - seconds * 1000);
 
 async function withMigration(db: TestDatabase): Promise<Session> {
   const session = await Session.open({ connection: { url: db.url } });
   await ensureState(session);
-  await session.batch([
-    `insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan)
-     overriding system value values (7, 'public', 't', 1, 'copy', '{}', '{}')`,
-  ]);
+  await session.batch(recorded(7));
   return session;
 }
 

@@ -3,6 +3,7 @@ import { Session } from '../../src/db/session.js';
 import { isAlone, joinRun, runPids, TakenOver, terminate, tryBecomeRunner } from '../../src/state/fence.js';
 import { ensureState } from '../../src/state/schema.js';
 import { createDatabase, until } from '../support/database.js';
+import { recorded } from '../support/recorded.js';
 
 test('one runner at a time, and nobody continues while a session of another run lives (invariant 8)', async () => {
   await using db = await createDatabase();
@@ -11,10 +12,7 @@ test('one runner at a time, and nobody continues while a session of another run 
   await using worker = await open();
   await using second = await open();
   await ensureState(first);
-  await first.batch([
-    `insert into ghost.migrations (id, schema_name, table_name, source_oid, phase, request, plan, run_no)
-     overriding system value values (7, 'public', 't', 1, 'copy', '{}', '{}', 3)`,
-  ]);
+  await first.batch(recorded(7, 'copy', 3));
 
   expect(await tryBecomeRunner(first, 7)).toBe(true);
   expect(await tryBecomeRunner(second, 7)).toBe(false);

@@ -168,6 +168,7 @@ describe('one that does not fit', () => {
       { ...verification, differences: 'none' },
       'verification.differences: ',
     ],
+    ['verification', storedVerification, { ...verification, at: 'yesterday' }, 'verification.at: '],
     ['server', serverIdentity, { ...server, timeline: '1' }, 'server.timeline: '],
     ['lock', lockEntry, { ...lock, mode: 'EXCLUSIVELY' }, 'lock.mode: '],
     ['arguments', commandArguments, ['workers=4'], 'arguments: '],

@@ -1,48 +1,10 @@
 import { expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
-import { ensureState, openState } from '../../src/state/schema.js';
+import { listMigrations } from '../../src/state/migrations.js';
+import { ensureState, findState, openState } from '../../src/state/schema.js';
 import { watchState } from '../../src/run/watch-state.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-
-/** What version 1 made: tables without the columns and tables that came later. */
-const versionOne = `
-  create schema ghost;
-  comment on schema ghost is 'pg-ghost state, version 1';
-  revoke all on schema ghost from public;
-  create table ghost.migrations (
-    id integer generated always as identity primary key,
-    created_at timestamptz not null default clock_timestamp(),
-    updated_at timestamptz not null default clock_timestamp(),
-    schema_name text not null,
-    table_name text not null,
-    source_oid oid not null,
-    phase text not null,
-    request jsonb not null,
-    plan jsonb not null,
-    target jsonb,
-    fingerprint text,
-    filenode oid,
-    capture text,
-    blocks_total bigint,
-    rows_copied bigint not null default 0,
-    hold_ms double precision,
-    swapped_at timestamptz,
-    error jsonb
-  );
-  create unique index migrations_active_key on ghost.migrations (source_oid)
-  where phase not in ('swapped', 'finalized', 'aborted');
-  create table ghost.chunks (
-    migration_id integer not null references ghost.migrations on delete cascade,
-    from_block bigint not null,
-    to_block bigint not null,
-    rows bigint not null,
-    primary key (migration_id, from_block)
-  );
-  revoke all on all tables in schema ghost from public;`;
-
-const insert = (phase: string): string => `
-  insert into ghost.migrations (schema_name, table_name, source_oid, phase, request, plan)
-  values ('public', 't', 1, '${phase}', '{}', '{}')`;
+import { formerLayouts, insertFormer, versionOne, versionThree, versionTwo } from './former-layouts.js';
 
 async function open(db: TestDatabase): Promise<Session> {
   return await Session.open({ connection: { url: db.url } });
@@ -64,26 +26,65 @@ async function layout(db: TestDatabase): Promise<unknown> {
   return rows;
 }
 
-test('a state of version 1 without anything under way becomes the present one, and keeps its history', async () => {
-  await using fresh = await createDatabase();
-  await using former = await createDatabase();
-  await using first = await open(fresh);
-  await ensureState(first);
-  await former.query(versionOne);
-  await former.query(insert('finalized'));
-  await using second = await open(former);
-  expect(await openState(second)).toBe(true);
-  expect(await layout(former)).toEqual(await layout(fresh));
-  const { rows } = await former.query('select id, phase, run_no from ghost.migrations');
-  expect(rows).toEqual([{ id: 1, phase: 'finalized', run_no: 0 }]);
-  await ensureState(second);
-  expect(await layout(former)).toEqual(await layout(fresh));
-});
+test.each(formerLayouts)(
+  'a state of version %i without anything under way becomes the present one, and keeps its history',
+  async (version, made) => {
+    await using fresh = await createDatabase();
+    await using former = await createDatabase();
+    await using first = await open(fresh);
+    await ensureState(first);
+    await former.query(made);
+    await former.query(insertFormer('finalized', { rows_copied: '5', hold_ms: '1.5', fingerprint: `'f'` }));
+    await former.query(insertFormer('aborted', { plan: `'{"of": "a table"}'`, blocks_total: '7' }));
+    // An abort of the first version left them there.
+    await former.query('insert into ghost.chunks values (1, 0, 5, 100), (1, 5, 7, 20)');
+    await using second = await open(former);
+    const before = await listMigrations(second, version);
+    expect(await openState(second)).toBe(true);
+    expect(await layout(former)).toEqual(await layout(fresh));
+    const after = await listMigrations(second);
+    expect(after).toMatchObject([
+      {
+        id: 1,
+        phase: 'finalized',
+        runNo: 0,
+        holdMs: 1.5,
+        server: null,
+        request: { table: 't', alter: ['ADD COLUMN c int'] },
+        tables: [
+          {
+            id: 1,
+            no: 1,
+            table: { schema: 'public', name: 't' },
+            sourceOid: 1,
+            rowsCopied: 125,
+            shadowOid: null,
+          },
+        ],
+      },
+      {
+        id: 2,
+        phase: 'aborted',
+        tables: [{ blocksTotal: 7, stored: { plan: { of: 'a table' }, target: null } }],
+      },
+    ]);
+    // Read as it was it was the same, but for what it had not summed up, and for the identities that it gets.
+    const [finalized, ...others] = before.map(({ identity: _, ...record }) => record);
+    expect(finalized?.tables[0].rowsCopied).toBe(5);
+    expect([{ ...finalized, tables: after[0]?.tables }, ...others]).toEqual(
+      after.map(({ identity: _, ...record }) => record),
+    );
+    const { rows } = await former.query('select distinct is_open from ghost.tables');
+    expect(rows).toEqual([{ is_open: false }]);
+    await ensureState(second);
+    expect(await layout(former)).toEqual(await layout(fresh));
+  },
+);
 
 test('what event triggers add to the tables of an upgrade comes off again, what hung on them before stays', async () => {
   await using former = await createDatabase();
   await former.query(versionOne);
-  await former.query(insert('finalized'));
+  await former.query(insertFormer('finalized'));
   await former.query(`
     create view watched as select id, phase from ghost.migrations;
     create function audit() returns trigger language plpgsql as 'begin return null; end';
@@ -109,7 +110,7 @@ test('what event triggers add to the tables of an upgrade comes off again, what 
       array(select tgname::text from pg_trigger where tgrelid = c.oid and not tgisinternal) as triggers
     from pg_class as c where c.relnamespace = 'ghost'::regnamespace and c.relkind = 'r' order by c.relname`);
   expect(rows).toEqual(
-    ['chunks', 'commands', 'events', 'locks', 'migrations', 'progress'].map((relname) => ({
+    ['chunks', 'commands', 'events', 'locks', 'migrations', 'progress', 'tables'].map((relname) => ({
       relname,
       relrowsecurity: false,
       relforcerowsecurity: false,
@@ -118,40 +119,6 @@ test('what event triggers add to the tables of an upgrade comes off again, what 
   );
   expect((await former.query('select * from watched')).rows).toEqual([{ id: 1, phase: 'finalized' }]);
 });
-
-/** What it made of that. */
-const versionTwo = `
-  ${versionOne}
-  alter table ghost.migrations
-    add column run_no integer not null default 0,
-    add column run_owner text,
-    add column server jsonb,
-    add column active_segment smallint not null default 0,
-    add column verification jsonb,
-    add column swap_xid text,
-    add column swap_snapshot text;
-  create table ghost.progress (
-    migration_id integer primary key references ghost.migrations on delete cascade,
-    at timestamptz not null,
-    body jsonb not null
-  ) with (fillfactor = 50);
-  create table ghost.commands (
-    id bigint generated always as identity primary key,
-    migration_id integer not null references ghost.migrations on delete cascade,
-    name text not null,
-    arguments jsonb not null,
-    at timestamptz not null default clock_timestamp(),
-    answer jsonb,
-    answered_at timestamptz
-  );
-  create table ghost.locks (
-    id bigint generated always as identity primary key,
-    migration_id integer not null references ghost.migrations on delete cascade,
-    at timestamptz not null default clock_timestamp(),
-    entry jsonb not null
-  );
-  revoke all on all tables in schema ghost from public;
-  comment on schema ghost is 'pg-ghost state, version 2';`;
 
 test('a swapped migration of version 2 is recognised by the OID of its old table, and marked; a schema of that name is not', async () => {
   await using fresh = await createDatabase();
@@ -173,14 +140,14 @@ test('a swapped migration of version 2 is recognised by the OID of its old table
   await former.query('drop table ghost.log_1');
   expect(await layout(former)).toEqual(await layout(fresh));
   const { rows } = await former.query(`
-    select m.id, m.shadow_oid::regclass::text as shadow, m.old_schema_oid::regnamespace::text as old,
+    select m.id, t.shadow_oid::regclass::text as shadow, t.old_schema_oid::regnamespace::text as old,
       array(
         select replace(format('%s: %s', n.nspname, obj_description(n.oid, 'pg_namespace')), m.identity::text, 'IDENTITY')
         from pg_namespace as n
         where n.nspname like 'ghost%' || m.id
         order by n.nspname
       ) as marks
-    from ghost.migrations as m order by id`);
+    from ghost.migrations as m join ghost.tables as t on t.migration_id = m.id order by m.id`);
   expect(rows).toEqual([
     {
       id: 1,
@@ -212,10 +179,10 @@ test('a state that was renamed, or whose tables are gone, is refused by name', a
   await expect(openState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-incomplete' }] });
 });
 
-test('with a migration of version 1 under way nothing is touched', async () => {
+test.each(formerLayouts)('with a migration of version %i under way nothing is touched', async (_, made) => {
   await using db = await createDatabase();
-  await db.query(versionOne);
-  await db.query(insert('copy'));
+  await db.query(made);
+  await db.query(insertFormer('copy'));
   const before = await layout(db);
   await using session = await open(db);
   await expect(ensureState(session)).rejects.toMatchObject({
@@ -224,6 +191,49 @@ test('with a migration of version 1 under way nothing is touched', async () => {
     ],
   });
   expect(await layout(db)).toEqual(before);
+});
+
+test('a view over what the new layout does not have is named, and nothing is touched', async () => {
+  await using db = await createDatabase();
+  await db.query(versionThree);
+  await db.query(insertFormer('finalized'));
+  await db.query('create view watched as select table_name, phase from ghost.migrations');
+  const before = await layout(db);
+  await using session = await open(db);
+  await expect(ensureState(session)).rejects.toMatchObject({
+    reasons: [{ code: 'state-in-use', message: expect.stringContaining('view watched') as unknown }],
+  });
+  expect(await layout(db)).toEqual(before);
+  await db.query('drop view watched');
+  await ensureState(session);
+});
+
+test('a state of a later version is told from one of somebody else, and left alone', async () => {
+  await using db = await createDatabase();
+  await using session = await open(db);
+  await ensureState(session);
+  await db.query(`comment on schema ghost is 'pg-ghost state, version 17'`);
+  const refused = {
+    reasons: [{ code: 'state-of-later-version', message: expect.stringContaining('17') as unknown }],
+  };
+  await expect(ensureState(session)).rejects.toMatchObject(refused);
+  await expect(findState(session)).rejects.toMatchObject(refused);
+  await db.query(`comment on schema ghost is 'pg-ghost state, version x'`);
+  await expect(findState(session)).rejects.toMatchObject({ reasons: [{ code: 'state-schema-taken' }] });
+});
+
+test('nothing of it is open to PUBLIC, whatever the defaults of the role are', async () => {
+  await using db = await createDatabase();
+  await db.query(`
+    alter default privileges grant all on tables to public;
+    alter default privileges grant all on sequences to public`);
+  await using session = await open(db);
+  await ensureState(session);
+  const { rows } = await db.query(`
+    select c.relname, acl.privilege_type
+    from pg_class as c cross join lateral aclexplode(c.relacl) as acl
+    where c.relnamespace = 'ghost'::regnamespace and acl.grantee = 0`);
+  expect(rows).toEqual([]);
 });
 
 test('a schema "ghost" of somebody else is left alone', async () => {

@@ -8,7 +8,7 @@ import { aPlan, crowded } from '../report/a-plan.js';
 const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 function readBack(plan: unknown, phase: Phase = 'copy'): CopyPlan {
-  return planOf({ id: 7, phase, stored: { plan: json(plan), target: null } });
+  return planOf({ id: 7, phase, tables: [{ stored: { plan: json(plan), target: null } }] });
 }
 
 function unreadable(plan: unknown, phase: Phase = 'copy'): FailedError {
@@ -80,10 +80,10 @@ describe('a plan is stored as facts', () => {
       });
       expect(error.message).toContain(where);
     }
-    expect(() => targetOf({ id: 7, phase: 'copy', stored: { plan: null, target: {} } })).toThrow(
-      /target\.oid/,
-    );
-    expect(targetOf({ id: 7, phase: 'copy', stored: { plan: null, target: null } })).toBeNull();
+    expect(() =>
+      targetOf({ id: 7, phase: 'copy', tables: [{ stored: { plan: null, target: {} } }] }),
+    ).toThrow(/target\.oid/);
+    expect(targetOf({ id: 7, phase: 'copy', tables: [{ stored: { plan: null, target: null } }] })).toBeNull();
   });
 
   test('what people wrote into it, or PostgreSQL in another language, changes nothing but that', () => {

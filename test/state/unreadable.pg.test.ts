@@ -22,7 +22,7 @@ test('status names what it cannot read; abort needs none of it', async () => {
   const faults: readonly (readonly [string, string, string])[] = [
     ['migrations', 'request', `request || '{"backwards": true}'`],
     ['migrations', 'error', `'"no"'`],
-    ['migrations', 'verification', `'{"mode": "by hand"}'`],
+    ['tables', 'verification', `'{"mode": "by hand"}'`],
     ['locks', 'entry', `entry - 'mode'`],
     ['progress', 'body', `body || '{"phases": 3}'`],
   ];
@@ -30,12 +30,12 @@ test('status names what it cannot read; abort needs none of it', async () => {
     const { rows } = await db.query<{ was: string }>(`select ${column}::text as was from ghost.${table}`);
     await db.query(`update ghost.${table} set ${column} = ${value}`);
     expect(await failure(status(options)), column).toMatchObject({ code: 'state-unreadable' });
-    if (table === 'migrations')
+    if (table === 'migrations' || table === 'tables')
       await db.query(`update ghost.${table} set ${column} = $1`, [rows[0]?.was ?? null]);
     else await db.query(`delete from ghost.${table}`);
   }
   expect(await status(options)).toMatchObject([{ id: 1, error: { code: 'interrupted' } }]);
-  await db.query(`update ghost.migrations set request = '3', error = '3', verification = '3'`);
+  await db.query(`update ghost.migrations set request = '3', error = '3'`);
   await abort(options, 1);
   expect((await db.query('select phase from ghost.migrations')).rows).toEqual([{ phase: 'aborted' }]);
 });

@@ -9,10 +9,10 @@ import { readBlocks, readSizes } from '../../catalog/sizes.js';
 import { emptyShadowStatement } from '../../ddl/settle-sql.js';
 import {
   chunkDoneSql,
-  findMigration,
+  findTableRecord,
   readChunks,
   setCopyStart,
-  type MigrationRecord,
+  type TableRecord,
   type SourceMark,
 } from '../../state/migrations.js';
 import { forgetTruncationsStatement } from '../../stream/log-sql.js';
@@ -22,6 +22,9 @@ import { runCrew, throttled } from '../run-crew.js';
 import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow-source.js';
 import { SourceAltered, sourceCheck, SourceMoved } from '../source-check.js';
+
+/** A plain table is one heap. */
+const unit = 1;
 
 export async function copy(context: TableContext): Promise<Transition> {
   for (;;) {
@@ -43,8 +46,8 @@ export async function copy(context: TableContext): Promise<Transition> {
 }
 
 async function copyBlocks(context: TableContext, mark: SourceMark, totalBlocks: number): Promise<void> {
-  const { control, id, plan, schemas, emit, at, signal } = context;
-  const chunks = await readChunks(control, id);
+  const { control, id, no, plan, schemas, emit, at, signal } = context;
+  const chunks = await readChunks(control, context);
   const source = sourceCheck(context, mark);
   await runCopy({
     plan: {
@@ -62,7 +65,7 @@ async function copyBlocks(context: TableContext, mark: SourceMark, totalBlocks: 
     done: chunks.map(({ from, to }) => ({ from, to })),
     rowsDone: chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
     chunkTimeMs: () => context.settings.chunkTimeMs,
-    checkpoint: ({ blocks, rows }) => chunkDoneSql(id, blocks.from, blocks.to, rows),
+    checkpoint: ({ blocks, rows }) => chunkDoneSql({ id, no, unit }, blocks.from, blocks.to, rows),
     checkSource: (session) => source.check(session),
     onProgress: (progress) => emit('copy:progress', progress),
     ...throttled(context),
@@ -89,7 +92,7 @@ async function restart(context: TableContext): Promise<void> {
 }
 
 async function beginAnew(context: TableContext): Promise<void> {
-  const { control, id, plan, schemas, capture } = context;
+  const { control, plan, schemas, capture } = context;
   const { mark: before } = await stored(context);
   if (before === null) throw new Error('the copy was never started');
   await control.transaction(async () => {
@@ -97,13 +100,13 @@ async function beginAnew(context: TableContext): Promise<void> {
     // The chunks to come see the table as these left it; one that comes later moves the file again.
     await control.execute(forgetTruncationsStatement(capture.log));
     const mark = await sourceCheck(context, before).renewed(control);
-    await setCopyStart(control, id, mark, await readBlocks(control, plan.source.oid));
+    await setCopyStart(control, context, mark, await readBlocks(control, plan.source.oid));
   });
 }
 
-async function stored({ control, id }: TableContext): Promise<MigrationRecord> {
-  const record = await findMigration(control, id);
-  if (record === null) throw new Error(`migration ${id} is gone`);
+async function stored(context: TableContext): Promise<TableRecord> {
+  const record = await findTableRecord(context.control, context);
+  if (record === null) throw new Error(`migration ${context.id} is gone`);
   return record;
 }
 

@@ -11,7 +11,7 @@ import { underLock } from '../../locks/locked-transaction.js';
 import { buildShadow } from '../../shadow/build-shadow.js';
 import type { Session } from '../../db/session.js';
 import { displayName, qualified, sql } from '../../sql/quote.js';
-import { findMigration, forgetShadow, setCopyStart, setShadow, setTarget } from '../../state/migrations.js';
+import { findMigration, forgetShadows, setCopyStart, setShadow, setTarget } from '../../state/migrations.js';
 import { readOwnObjects } from '../../state/own-objects.js';
 import { removeMigration } from '../cleanup.js';
 import { killing, shortLockLimits, type RunContext, type TableContext } from '../context.js';
@@ -27,7 +27,7 @@ export async function prepare(context: RunContext): Promise<Transition> {
 /** False when a table was altered between the plan and the lock under which its capture was to begin: the plan has followed. */
 async function prepareAll(context: RunContext): Promise<boolean> {
   // What an earlier attempt left half done.
-  await undoPrepare(context, (session) => forgetShadow(session, context.id));
+  await undoPrepare(context, (session) => forgetShadows(session, context.id));
   for (const table of context.tables) {
     try {
       await prepareTable(table);
@@ -41,12 +41,12 @@ async function prepareAll(context: RunContext): Promise<boolean> {
 }
 
 async function prepareTable(context: TableContext): Promise<void> {
-  const { control, id } = context;
+  const { control } = context;
   const before = await readSource(control, context);
   await refuseAltered(control, context);
   const target = await build(context);
   await context.at('shadow-built');
-  await setTarget(control, id, target);
+  await setTarget(control, context, target);
   await context.at('target-stored');
   await switchCaptureOn(context, before?.fingerprint ?? null);
   await context.at('capture-on');
@@ -85,20 +85,22 @@ export async function undoPrepare(
 /** Nothing was made for it yet, as far as both the state and the marks in the database say: the usual beginning. */
 async function isUntouched(session: Session, id: number): Promise<boolean> {
   const record = await findMigration(session, id);
-  if (record === null || record.stored.target !== null || record.shadowOid !== null) return false;
+  if (record === null) return false;
+  if (record.tables.some(({ stored, shadowOid }) => stored.target !== null || shadowOid !== null))
+    return false;
   const { schemas, functions, tables, types, triggers } = await readOwnObjects(
     session,
     record,
-    record.schemaOids,
+    record.tables,
   );
   return [schemas, functions, tables, types, triggers].every((objects) => objects.length === 0);
 }
 
 async function build(context: TableContext): Promise<TableShape> {
-  const { control, id, plan, schemas, capture } = context;
+  const { control, plan, schemas, capture } = context;
   return control.transaction(async () => {
     const target = await buildShadow(control, { plan, schemas, owner: context });
-    await setShadow(control, id, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
+    await setShadow(control, context, { shadow: target.oid, ...(await schemaOids(control, schemas)) });
     await capture.create(control);
     if (plan.request.allowPublicationAll === true) await control.batch(publishable(context));
     return target;
@@ -128,7 +130,7 @@ function publishable({ plan, schemas, capture }: TableContext): string[] {
 }
 
 async function switchCaptureOn(context: TableContext, expected: string | null): Promise<void> {
-  const { sessions, id, plan, capture, emit, signal } = context;
+  const { sessions, plan, capture, emit, signal } = context;
   const session = await sessions.open('prepare');
   const what = 'switching capture on';
   try {
@@ -150,7 +152,7 @@ async function switchCaptureOn(context: TableContext, expected: string | null): 
         await session.batch(capture.beginStatements());
         await setCopyStart(
           session,
-          id,
+          context,
           await readMark(session, context),
           await readBlocks(session, plan.source.oid),
         );

@@ -11,8 +11,8 @@ import type { TableContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 
 export async function purgePhase(context: TableContext): Promise<Transition> {
-  const { control, sessions, id, plan, schemas, capture, emit, signal } = context;
-  await settleChunks(control, id);
+  const { control, sessions, plan, schemas, capture, emit, signal } = context;
+  await settleChunks(control, context);
   await context.at('copied');
   const apply = await applyPlanOf(context);
   await sessions.use(

@@ -22,12 +22,12 @@ export async function validate(context: RunContext): Promise<Transition> {
     });
   }
   await at('leftovers-removed');
-  for (const { plan } of context.tables) {
+  for (const { no, plan } of context.tables) {
     await onAnySession(context, async (session) =>
       completeSwap({
         session,
         plan,
-        newTable: record.shadowOid,
+        newTable: record.tables.find((table) => table.no === no)?.shadowOid ?? null,
         lockTimeoutMs: settings.lockTimeoutMs,
         deadlineMs: settings.cutoverDeadlineMs,
         ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),

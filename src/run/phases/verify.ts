@@ -11,7 +11,7 @@ import { expectedTarget, type TableContext } from '../context.js';
 import { runCrew, throttled } from '../run-crew.js';
 import type { Transition } from '../../model/phase.js';
 import { differencesFound, verifyPlanOf } from '../verify-facts.js';
-import { findMigration } from '../../state/migrations.js';
+import { findTableRecord } from '../../state/migrations.js';
 
 /** Rows that were lost to keys that collided for a while are brought back, and everything is compared again. */
 const maxLost = 5;
@@ -54,12 +54,12 @@ async function compareAll(context: TableContext, applier: Applying): Promise<voi
       code: 'not-verified',
       message: 'the rows of the two tables are not compared: --verify off',
     });
-    await setVerification(control, id, { mode, rows: 0, differences: 0 });
+    await setVerification(control, context, { mode, rows: 0, differences: 0 });
     return;
   }
   const started = performance.now();
   const plan = await verifyPlanOf(control, forwardStream(context, await expectedTarget(context)));
-  const rowsExpected = (await findMigration(control, id))?.rowsCopied ?? null;
+  const rowsExpected = (await findTableRecord(control, context))?.rowsCopied ?? null;
   await capture.upTo('verify', signal);
   const result = await whileApplying(context, applier, async (applying) =>
     compareRows({
@@ -82,7 +82,7 @@ async function compareAll(context: TableContext, applier: Applying): Promise<voi
     leftOut: plan.leftOut,
     seconds: (performance.now() - started) / 1000,
   });
-  await setVerification(control, id, { mode, rows, differences: differences.length });
+  await setVerification(control, context, { mode, rows, differences: differences.length });
   if (differences.length > 0) {
     throw differencesFound(
       id,

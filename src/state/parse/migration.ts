@@ -10,7 +10,7 @@ export const storedVerification = looseNoun<StoredVerification>({
   mode: z.enum(['full', 'sample', 'off']),
   rows: figure,
   differences: figure,
-  at: text,
+  at: text.refine((at) => !Number.isNaN(Date.parse(at)), 'no time'),
 });
 
 export const serverIdentity = looseNoun<ServerIdentity>({
