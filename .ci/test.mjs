@@ -11,7 +11,7 @@ import './prepare.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-const checks = ['typecheck', 'lint', 'format:check', 'imports'];
+const checks = ['typecheck', 'lint', 'format:check', 'imports', 'unused'];
 
 if (await checksPass()) process.exitCode = await runTests(process.argv.slice(2));
 else process.exitCode = 1;

@@ -6,7 +6,7 @@ import { searchByHalves } from '../pieces/halving.js';
 import { blocksRange, halves, tid, type RowRange } from '../pieces/row-range.js';
 import { maxMisfits, type Misfit } from '../stream/misfit.js';
 import { copyRowsSql, copySettings, keyAtSql, lockSourceSql } from './copy-sql.js';
-import type { BlockRange, CopyPlan } from './copy-plan.js';
+import type { BlockRange, CopyStream } from './copy-plan.js';
 
 /**
  * Inserts halves of the chunk again in a transaction that is rolled back, in one snapshot.
@@ -15,7 +15,7 @@ import type { BlockRange, CopyPlan } from './copy-plan.js';
  */
 export async function findBadRows(
   session: Session,
-  plan: CopyPlan,
+  plan: CopyStream,
   blocks: BlockRange,
   signal?: AbortSignal,
 ): Promise<{ readonly rows: Misfit[]; readonly timedOut: boolean }> {

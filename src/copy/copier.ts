@@ -26,7 +26,7 @@ import { findBadRows } from './bad-rows.js';
 import { countBlocks, remainingRanges, takeChunk } from './block-chunks.js';
 import { copyRowsSql, copySettings, lockSourceSql } from './copy-sql.js';
 import { chunkBlocksNow, chunkLimits, startChunkBlocks } from './chunk-size.js';
-import type { BlockRange, CopiedChunk, CopyPlan } from './copy-plan.js';
+import type { BlockRange, CopiedChunk, CopyStream } from './copy-plan.js';
 
 export type CopyProgress = EventMap['copy:progress'];
 
@@ -34,7 +34,7 @@ export type CopyProgress = EventMap['copy:progress'];
 export type CopyPoint = 'chunk-read' | 'chunk-copied';
 
 export interface CopyOptions {
-  readonly plan: CopyPlan;
+  readonly plan: CopyStream;
   /** Pinned (invariant 13). */
   readonly crew: Crew<Session>;
   /** Of the source's heap, read once after capture was on. */

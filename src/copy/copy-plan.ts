@@ -2,7 +2,7 @@
 import type { Stream } from '../stream/stream.js';
 
 /** Its key is there to name rows that do not fit. */
-export type CopyPlan = Pick<Stream, 'id' | 'from' | 'to' | 'projection' | 'settings' | 'key' | 'told'>;
+export type CopyStream = Pick<Stream, 'id' | 'from' | 'to' | 'projection' | 'settings' | 'key' | 'told'>;
 
 /** A chunk that is about to be committed. */
 export interface CopiedChunk {

@@ -4,7 +4,7 @@ import { withinRows } from '../pieces/row-range-sql.js';
 import { fragment, param, toQuery } from '../sql/fragment.js';
 import { projectedColumns, projectionFragment } from '../sql/projection-sql.js';
 import { ident, identList, qualified, type SqlQuery } from '../sql/quote.js';
-import type { CopyPlan } from './copy-plan.js';
+import type { CopyStream } from './copy-plan.js';
 
 /**
  * For a chunk's transaction: JIT would compile the projection anew for every chunk, and a role that has TID scans turned
@@ -13,7 +13,7 @@ import type { CopyPlan } from './copy-plan.js';
 export const copySettings: Readonly<Record<string, string>> = { jit: 'off', enable_tidscan: 'on' };
 
 /** Rows in a range of the source into the shadow; one statement is one snapshot. */
-export function copyRowsSql(plan: CopyPlan, range: RowRange): SqlQuery {
+export function copyRowsSql(plan: CopyStream, range: RowRange): SqlQuery {
   const rows = projectionFragment(plan.projection, {
     from: `only ${qualified(plan.from)}`,
     where: withinRows('ctid', range, '\nand '),
@@ -26,12 +26,12 @@ export function copyRowsSql(plan: CopyPlan, range: RowRange): SqlQuery {
 }
 
 /** Before the check of the source: what was checked stays so until the chunk is committed (invariant 12). */
-export function lockSourceSql(plan: CopyPlan): string {
+export function lockSourceSql(plan: CopyStream): string {
   return `lock table only ${qualified(plan.from)} in access share mode`;
 }
 
 /** The key of the row at a position, as text; no row when there is none. */
-export function keyAtSql(plan: CopyPlan, position: string): SqlQuery {
+export function keyAtSql(plan: CopyStream, position: string): SqlQuery {
   const columns = plan.key.columns.map((column, index) => `${ident(column.name)}::text as k${index + 1}`);
   return toQuery(fragment`
     select ${columns.join(', ')}

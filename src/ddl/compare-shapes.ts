@@ -18,7 +18,7 @@ import { isUnvalidated } from './constraint-sql.js';
 import { splitOption } from './option-sql.js';
 
 /** What of a table differs. */
-export type Part = 'table' | 'column' | 'constraint' | 'index' | 'statistics' | 'sequence';
+type Part = 'table' | 'column' | 'constraint' | 'index' | 'statistics' | 'sequence';
 
 export interface Difference {
   readonly part: Part;

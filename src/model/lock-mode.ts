@@ -46,16 +46,7 @@ const excluded: Readonly<Record<LockMode, readonly LockMode[]>> = {
     'EXCLUSIVE',
     'ACCESS EXCLUSIVE',
   ],
-  'ACCESS EXCLUSIVE': [
-    'ACCESS SHARE',
-    'ROW SHARE',
-    'ROW EXCLUSIVE',
-    'SHARE UPDATE EXCLUSIVE',
-    'SHARE',
-    'SHARE ROW EXCLUSIVE',
-    'EXCLUSIVE',
-    'ACCESS EXCLUSIVE',
-  ],
+  'ACCESS EXCLUSIVE': lockModes,
 };
 
 /** Must one who asks for `asked` wait while another holds `held`? What is no lock mode (`SI READ`) excludes nobody. */

@@ -15,7 +15,7 @@ export interface ReadyFacts {
   readonly tables: readonly ReadyTable[];
 }
 
-export interface ReadyTable {
+interface ReadyTable {
   readonly apply: ApplyPlan;
   /** The table that is in use, and what hangs on it. */
   readonly source: TableShape;

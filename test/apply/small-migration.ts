@@ -21,7 +21,7 @@ import { captureStatements } from '../../src/capture/triggers/trigger-sql.js';
 import { readTableShape } from '../../src/catalog/shape.js';
 import type { TableShape } from '../../src/model/table-shape.js';
 import { runCopy, type CopyOptions } from '../../src/copy/copier.js';
-import type { CopyPlan } from '../../src/copy/copy-plan.js';
+import type { CopyStream } from '../../src/copy/copy-plan.js';
 import { Session } from '../../src/db/session.js';
 import type { Key } from '../../src/model/key.js';
 import { crewOf } from '../../src/pieces/crew.js';
@@ -123,7 +123,7 @@ export class SmallMigration implements AsyncDisposable {
     return await this.db.query(text);
   }
 
-  get copyPlan(): CopyPlan {
+  get copyPlan(): CopyStream {
     return {
       id,
       from: source,

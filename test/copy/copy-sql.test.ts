@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import { copyRowsSql, keyAtSql, lockSourceSql } from '../../src/copy/copy-sql.js';
 import { blocksRange } from '../../src/pieces/row-range.js';
-import type { CopyPlan } from '../../src/copy/copy-plan.js';
+import type { CopyStream } from '../../src/copy/copy-plan.js';
 import { toldForward } from '../../src/stream/stream.js';
 import { sql } from '../../src/sql/quote.js';
 
-const plan: CopyPlan = {
+const plan: CopyStream = {
   id: 1,
   from: { schema: 'public', name: 'orders' },
   to: { schema: 'ghost_new_1', name: 'orders' },

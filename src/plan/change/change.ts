@@ -40,7 +40,7 @@ export function readChange(request: ChangeRequest): Change {
 }
 
 /** `[SCHEMA.]NAME`, as in SQL. @throws UsageError `bad-name` */
-export function tableReference(text: string): RelationReference {
+function tableReference(text: string): RelationReference {
   const parts = parseName(text);
   const [name, schema] = parts.toReversed();
   if (name === undefined || parts.length > 2) {

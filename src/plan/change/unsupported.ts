@@ -105,7 +105,7 @@ export const renameTable = (label: string): Refusal => ({
 });
 
 /** The leading keywords: `CREATE TABLE`, `INSERT INTO`, `SELECT`. */
-export function statementName(text: string): string {
+function statementName(text: string): string {
   const all = tokens(text);
   const end = all.findIndex((token) => !token.isKeyword);
   return all

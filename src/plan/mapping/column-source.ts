@@ -4,7 +4,7 @@ import type { Refusal } from '../../errors.js';
 import type { UserExpression } from '../change/types.js';
 import type { ColumnMapping } from '../../model/column-mapping.js';
 
-export type ColumnValue =
+type ColumnValue =
   /** The source column as it is. */
   | { readonly kind: 'pass' }
   /** `USING`: over the columns as they were before that statement (its index). */

@@ -2,7 +2,7 @@
 import { ident } from '../../sql/quote.js';
 import type { Projection } from '../../model/projection.js';
 
-export type LayerValue =
+type LayerValue =
   /** A column of the layer before, or of the source row. */
   | { readonly kind: 'reference'; readonly name: string }
   /** SQL over the columns of the layer before. */

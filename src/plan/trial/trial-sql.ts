@@ -37,7 +37,7 @@ export function trialStepSql(oid: number): SqlQuery {
 }
 
 /** A column of the trial's own, for asking what PostgreSQL makes of an expression. */
-export const probeColumn = 'ghost_probe';
+const probeColumn = 'ghost_probe';
 
 export function addProbeSql(table: string, type: string, defaultText: string | null): string {
   const value = defaultText === null ? '' : ` default (${defaultText}\n)`;

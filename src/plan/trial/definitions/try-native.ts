@@ -24,7 +24,7 @@ import { inStoredForm } from '../../../sql/stored-form.js';
 import { takenOff, takenViews } from './taken-off.js';
 import { cloneTarget, type DefinitionsTrial, type TriedDefinitions } from './try-definitions.js';
 
-export interface NativeStatement {
+interface NativeStatement {
   /** The user's text. */
   readonly label: string;
   /** On the clone. */
