@@ -31,7 +31,7 @@ export async function appendEvents(session: Session, id: number, events: readonl
 }
 
 /** @param now by the clock that `at` is of */
-export function appendEventsSql(id: number, events: readonly NewEvent[], now: Date): SqlQuery {
+function appendEventsSql(id: number, events: readonly NewEvent[], now: Date): SqlQuery {
   return {
     text: sql`
       insert into ghost.events (migration_id, at, event, body)

@@ -158,7 +158,7 @@ const stateTables = [
 
 export type StateTableName = (typeof stateTables)[number]['name'];
 
-export const stateTableNames: readonly StateTableName[] = stateTables.map(({ name }) => name);
+const stateTableNames: readonly StateTableName[] = stateTables.map(({ name }) => name);
 
 export function tablesOfLayout(layout: number): StateTableName[] {
   return stateTables.filter(({ since }) => since <= layout).map(({ name }) => name);

@@ -87,7 +87,7 @@ export const formerLayouts: readonly (readonly [number, string])[] = [
 ];
 
 /** A request that every version took. */
-export const formerRequest = `{"table": "t", "alter": ["ADD COLUMN c int"], "statements": [], "set": [], "rewrite": false}`;
+const formerRequest = `{"table": "t", "alter": ["ADD COLUMN c int"], "statements": [], "set": [], "rewrite": false}`;
 
 /** @param more columns and their values as SQL, of the layout */
 export function insertFormer(phase: string, more: Readonly<Record<string, string>> = {}): string {
