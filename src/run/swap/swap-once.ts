@@ -37,7 +37,7 @@ export async function swapOnce(
   const { table } = firstTable(context).plan;
   let unlocked = '';
   try {
-    return await exchange(ready.pairs, {
+    return await exchange([ready[0].pair, ...ready.slice(1).map(({ pair }) => pair)], {
       session,
       look: control,
       mark: markSwappedStatement,
@@ -71,13 +71,16 @@ export async function swapOnce(
         await context.at('cutover-locked');
         await allLogged(context);
         let entries = 0;
-        for (const [index, swapped] of tables.entries()) {
-          const looks = [lookStatement(swapped.context), ...(index === 0 ? [readUnlockedStatement] : [])];
-          const drained = await drain(session, swapped.apply, looks);
-          const [look, seen] = drained.first;
-          if (seen !== undefined) unlocked = String(seen[0]?.['unlocked']);
-          const now = toMark(swapped.context, (look?.[0] as Fingerprint | undefined) ?? null);
-          await ready.checks[index]?.check(session, { fileMayMove: true, now });
+        for (const { swapped, check } of ready) {
+          // Once, and before all looks: what no lock keeps still and changes after it, the swap's message finds changed.
+          const isFirst = swapped === tables[0];
+          const drained = await drain(session, swapped.apply, [
+            ...(isFirst ? [readUnlockedStatement] : []),
+            lookStatement(swapped.context),
+          ]);
+          if (isFirst) unlocked = String(drained.first[0]?.[0]?.['unlocked']);
+          const look = drained.first.at(-1)?.[0] as Fingerprint | undefined;
+          await check.check(session, { fileMayMove: true, now: toMark(swapped.context, look ?? null) });
           if (!swapped.applier.isComplete(drained)) throw new RowsLost(swapped);
           entries += drained.entries;
         }
@@ -94,32 +97,30 @@ export async function swapOnce(
   }
 }
 
-interface ReadySwap {
-  readonly pairs: readonly [ExchangedTables, ...ExchangedTables[]];
-  /** Of each source, in the order of the tables. */
-  readonly checks: readonly SourceCheck[];
+interface Passed {
+  readonly swapped: SwappedTable;
+  readonly pair: ExchangedTables;
+  /** Of its source, under the lock. */
+  readonly check: SourceCheck;
 }
 
-async function passGate(control: Session, [table, ...others]: SwapWork['tables']): Promise<ReadySwap> {
-  const first = await passOne(control, table);
-  const rest: { pair: ExchangedTables; check: SourceCheck }[] = [];
-  for (const other of others) rest.push(await passOne(control, other));
-  return {
-    pairs: [first.pair, ...rest.map(({ pair }) => pair)],
-    checks: [first, ...rest].map(({ check }) => check),
-  };
-}
-
-async function passOne(
+async function passGate(
   control: Session,
-  { context, target }: SwappedTable,
-): Promise<{ readonly pair: ExchangedTables; readonly check: SourceCheck }> {
+  [table, ...others]: SwapWork['tables'],
+): Promise<readonly [Passed, ...Passed[]]> {
+  const passed: [Passed, ...Passed[]] = [await passOne(control, table)];
+  for (const other of others) passed.push(await passOne(control, other));
+  return passed;
+}
+
+async function passOne(control: Session, swapped: SwappedTable): Promise<Passed> {
+  const { context, target } = swapped;
   const { id, plan, schemas, capture } = context;
   const check = await recordedCheck(context);
   const sourceUnaltered = (): Promise<void> => refuseAltered(control, context);
   const shadowOid = await gate(control, { id, plan, schemas, target, sourceUnaltered });
   const pair = forward({ id, plan, schemas, target, shadowOid, capture: capture.endStatements() });
-  return { pair, check };
+  return { swapped, pair, check };
 }
 
 /** Whatever was committed before now is in the logs. */
