@@ -5,6 +5,7 @@
 import type { Session } from '../db/session.js';
 import type { EventMap, EventName } from '../model/event.js';
 import { appendEvents, type NewEvent } from '../state/events.js';
+import { Unsaved } from './unsaved.js';
 
 type Kept = {
   readonly [Name in EventName]?: {
@@ -59,7 +60,7 @@ const kept: Kept = {
 };
 
 export class EventBook {
-  #unsaved: NewEvent[] = [];
+  readonly #unsaved = new Unsaved<NewEvent>();
   readonly #noted = new Map<EventName, number>();
 
   note<Name extends EventName>(event: Name, payload: EventMap[Name]): void {
@@ -68,18 +69,10 @@ export class EventBook {
     const noted = this.#noted.get(event) ?? 0;
     if (noted >= how.most) return;
     this.#noted.set(event, noted + 1);
-    this.#unsaved.push({ at: new Date(), event, body: how.body(payload) });
+    this.#unsaved.add({ at: new Date(), event, body: how.body(payload) });
   }
 
   async save(session: Session, id: number): Promise<void> {
-    const events = this.#unsaved;
-    this.#unsaved = [];
-    try {
-      await appendEvents(session, id, events);
-    } catch (error) {
-      // For the next time.
-      this.#unsaved.unshift(...events);
-      throw error;
-    }
+    await this.#unsaved.save((events) => appendEvents(session, id, events));
   }
 }

@@ -3,29 +3,22 @@ import type { Session } from '../db/session.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 import { storeLocks } from '../state/lock-entries.js';
+import { Unsaved } from './unsaved.js';
 
 export class LedgerBook {
-  #unsaved: LedgerEntry[] = [];
+  readonly #unsaved = new Unsaved<LedgerEntry>();
 
   constructor(private readonly emit: Emit) {}
 
   readonly add = (entry: LedgerEntry): void => {
-    this.#unsaved.push(entry);
+    this.#unsaved.add(entry);
     const { oid: _, ...told } = entry;
     this.emit('lock:taken', told);
   };
 
   /** Not while a lock is held: a write of ours has no business there. */
   async save(session: Session, id: number): Promise<void> {
-    const entries = this.#unsaved;
-    this.#unsaved = [];
-    try {
-      await storeLocks(session, id, entries);
-    } catch (error) {
-      // For the next time.
-      this.#unsaved.unshift(...entries);
-      throw error;
-    }
+    await this.#unsaved.save((entries) => storeLocks(session, id, entries));
   }
 }
 
