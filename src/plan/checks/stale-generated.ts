@@ -4,16 +4,12 @@
  * them when the tables are compared.
  */
 import type { TableShape } from '../../model/table-shape.js';
-import { isServerError } from '../../db/sqlstate.js';
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
 import { onAnyPath } from '../../sql/any-path.js';
 import { displayName, ident, qualified, sql, type SqlQuery } from '../../sql/quote.js';
 import type { ColumnMapping } from '../../model/column-mapping.js';
-
-/** At the beginning, where the oldest rows are, and as many at the end. */
-const sampleBlocks = 64;
-const timeoutMs = 3_000;
+import { isSampledSql, sampleEnds, tryLook } from './sample.js';
 
 /** Names of the source's stored generated columns in which a row holds something else than its expression gives now. */
 export async function findStaleGenerated(
@@ -30,16 +26,9 @@ export async function findStaleGenerated(
 }
 
 async function isStale(session: Session, query: SqlQuery): Promise<boolean> {
-  try {
-    return await session.transaction(
-      async () => (await session.asUser(() => session.rows(query))).length > 0,
-      { settings: { statement_timeout: String(timeoutMs) } },
-    );
-  } catch (error) {
-    // Too slow, forbidden, or the expression fails: what the copy and the comparison will say is more than this.
-    if (!isServerError(error)) throw error;
-    return false;
-  }
+  // Where the look fails, what the copy and the comparison will say is more than this.
+  const rows = await tryLook(session, () => session.asUser(() => session.rows(query)));
+  return rows !== null && rows.length > 0;
 }
 
 function staleRowSql(
@@ -53,11 +42,11 @@ function staleRowSql(
       from (
         select ${ident(name)}::pg_catalog.text as stored, (${onAnyPath(expression)})::pg_catalog.text as computed
         from only ${qualified(source.name)}
-        where ctid operator(pg_catalog.<) $1::pg_catalog.tid or ctid operator(pg_catalog.>=) $2::pg_catalog.tid
+        where ${isSampledSql}
       ) as sample
       where not coalesce(stored operator(pg_catalog.=) computed, stored is null and computed is null)
       limit 1`,
-    values: [`(${sampleBlocks},0)`, `(${Math.max(sampleBlocks, blocks - sampleBlocks)},0)`],
+    values: sampleEnds(blocks),
   };
 }
 

@@ -4,15 +4,11 @@
  * others hold nobody knows, and the user is told so.
  */
 import type { Refusal } from '../../errors.js';
-import { isServerError } from '../../db/sqlstate.js';
 import type { Session } from '../../db/session.js';
 import type { ColumnMapping } from '../../model/column-mapping.js';
 import type { TableShape } from '../../model/table-shape.js';
 import { displayName, ident, qualified, sql, type SqlQuery } from '../../sql/quote.js';
-
-/** At the beginning, and as many at the end. */
-const sampleBlocks = 64;
-const timeoutMs = 3_000;
+import { isSampledSql, sampleEnds, tryLook } from './sample.js';
 
 /** Of these it is looked at; a number that is called `oid` means something of the catalog less often than the others. */
 const oidTypes: ReadonlySet<string> = new Set([
@@ -39,27 +35,18 @@ export async function findStoredOids(
       : `array[${ident(name)}::pg_catalog.oid]`;
     return `pg_catalog.bool_or(${oids} operator(pg_catalog.&&) $3::pg_catalog.oid[]) as c${index}`;
   });
-  const ends = [`(${sampleBlocks},0)`, `(${Math.max(sampleBlocks, blocks - sampleBlocks)},0)`] as const;
-  try {
-    return await session.transaction(
-      async () => {
-        const { oids } = await session.row<{ oids: string }>(ownOidsSql(source.oid));
-        const found = await session.row<Readonly<Record<string, boolean | null>>>({
-          text: sql`
-            select ${looks.join(', ')}
-            from only ${qualified(source.name)}
-            where ctid operator(pg_catalog.<) $1::pg_catalog.tid or ctid operator(pg_catalog.>=) $2::pg_catalog.tid`,
-          values: [...ends, oids],
-        });
-        return columns.flatMap(({ name }, index) => (found[`c${index}`] === true ? [name] : []));
-      },
-      { settings: { statement_timeout: String(timeoutMs) } },
-    );
-  } catch (error) {
-    // Too slow, or forbidden: the warning says that not all was looked at.
-    if (!isServerError(error)) throw error;
-    return [];
-  }
+  const found = await tryLook(session, async () => {
+    const { oids } = await session.row<{ oids: string }>(ownOidsSql(source.oid));
+    return await session.row<Readonly<Record<string, boolean | null>>>({
+      text: sql`
+        select ${looks.join(', ')}
+        from only ${qualified(source.name)}
+        where ${isSampledSql}`,
+      values: [...sampleEnds(blocks), oids],
+    });
+  });
+  // Where the look fails, the warning says that not all was looked at.
+  return columns.flatMap(({ name }, index) => (found?.[`c${index}`] === true ? [name] : []));
 }
 
 /** What has another OID after a swap: the table, its row type, its indexes, its identity columns' sequences. */
