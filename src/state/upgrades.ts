@@ -17,6 +17,23 @@ export interface Upgrade {
   readonly stages: readonly (readonly string[])[];
 }
 
+/** Of a row `m` of a former layout: where its new table is now, by its name. */
+const newTableOidSql = sql`(
+      select new.oid
+      from pg_class as new
+      join pg_namespace as home on home.oid = new.relnamespace
+      where home.nspname = m.schema_name and new.relname = m.table_name
+    )`;
+
+/** Its old table (`old`), when it is swapped and the table is still in our schema. */
+const oldTableSql = sql`
+      from pg_class as old
+      join pg_namespace as n on n.oid = old.relnamespace
+      where m.phase = 'swapped'
+        and old.oid = m.source_oid
+        and n.nspname = 'ghost_old_' || m.id
+        and obj_description(n.oid, 'pg_namespace') = 'pg-ghost'`;
+
 const upgrades: readonly Upgrade[] = [
   {
     number: 2,
@@ -56,18 +73,8 @@ const upgrades: readonly Upgrade[] = [
         // What is kept of swapped ones is recognised by the OID of the old table in it, the last time by names.
         sql`
           update ghost.migrations as m
-          set old_schema_oid = old.relnamespace, shadow_oid = (
-            select new.oid
-            from pg_class as new
-            join pg_namespace as home on home.oid = new.relnamespace
-            where home.nspname = m.schema_name and new.relname = m.table_name
-          )
-          from pg_class as old
-          join pg_namespace as n on n.oid = old.relnamespace
-          where m.phase = 'swapped'
-            and old.oid = m.source_oid
-            and n.nspname = 'ghost_old_' || m.id
-            and obj_description(n.oid, 'pg_namespace') = 'pg-ghost'`,
+          set old_schema_oid = old.relnamespace, shadow_oid = ${newTableOidSql}
+          ${oldTableSql}`,
         // And gets the marks that it would have now.
         sql`
           do $marks$
@@ -158,18 +165,8 @@ const upgrades: readonly Upgrade[] = [
 
 /** What the third layout would record of a row `m` of one before it, as JSON: for whoever reads it as it is. */
 export const oidsOfFormerLayoutSql = sql`coalesce((
-      select jsonb_build_object('old_schema_oid', old.relnamespace, 'shadow_oid', (
-        select new.oid
-        from pg_class as new
-        join pg_namespace as home on home.oid = new.relnamespace
-        where home.nspname = m.schema_name and new.relname = m.table_name
-      ))
-      from pg_class as old
-      join pg_namespace as n on n.oid = old.relnamespace
-      where m.phase = 'swapped'
-        and old.oid = m.source_oid
-        and n.nspname = 'ghost_old_' || m.id
-        and obj_description(n.oid, 'pg_namespace') = 'pg-ghost'
+      select jsonb_build_object('old_schema_oid', old.relnamespace, 'shadow_oid', ${newTableOidSql})
+      ${oldTableSql}
     ), '{}')`;
 
 /** In their order. */

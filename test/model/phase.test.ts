@@ -123,6 +123,5 @@ test('nobody knows a phase by its name but for what is shown of that one', () =>
     "report/metrics.ts: phase === 'verify'",
     // Statements of versions of the state, which stay as they were made.
     "state/upgrades.ts: phase = 'swapped'",
-    "state/upgrades.ts: phase = 'swapped'",
   ]);
 });
