@@ -5,7 +5,7 @@ import { Session } from '../../src/db/session.js';
 import { EventBook } from '../../src/run/event-book.js';
 import { readEvents, type StoredEvent } from '../../src/state/events.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { failure, runChange } from '../support/migration.js';
+import { runChange, stopAfterCopy, stopAtPoint } from '../support/migration.js';
 
 const setup = `
   create table t (id int primary key, v text);
@@ -20,15 +20,7 @@ async function stored(db: TestDatabase, id = 1): Promise<StoredEvent[]> {
 
 test('a run that was stopped, continued and finalized has all of it on record, and no row', async () => {
   await using db = await createDatabase(setup);
-  const stop = new AbortController();
-  await failure(
-    runChange(db, change, {
-      signal: stop.signal,
-      onPoint: async (point) => {
-        if (point === 'purged') stop.abort();
-      },
-    }),
-  );
+  await stopAtPoint(db, change, 'purged');
   await runChange(db, change);
   await finalize({ connection: { url: db.url } }, 1);
   const events = await stored(db);
@@ -72,15 +64,7 @@ test('a run that was stopped, continued and finalized has all of it on record, a
 
 test('an abort is the last of them', async () => {
   await using db = await createDatabase(setup);
-  const stop = new AbortController();
-  await failure(
-    runChange(db, change, {
-      signal: stop.signal,
-      onPoint: async (point) => {
-        if (point === 'copied') stop.abort();
-      },
-    }),
-  );
+  await stopAfterCopy(db, change);
   await abort({ connection: { url: db.url } }, 1);
   expect((await stored(db)).at(-1)).toMatchObject({ event: 'migration:aborted', body: {} });
 });

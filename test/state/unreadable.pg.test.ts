@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { abort, pause, status } from '../../src/index.js';
 import { createDatabase, until } from '../support/database.js';
-import { failure, runChange } from '../support/migration.js';
+import { failure, runChange, stopAfterCopy } from '../support/migration.js';
 
 const setup = `create table t (id int primary key, v text); insert into t select i, 'v' || i from generate_series(1, 500) as i`;
 const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
@@ -10,15 +10,7 @@ const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
 test('status names what it cannot read; abort needs none of it', async () => {
   await using db = await createDatabase(setup);
   const options = { connection: { url: db.url } };
-  const stop = new AbortController();
-  await failure(
-    runChange(db, change, {
-      signal: stop.signal,
-      onPoint: async (point) => {
-        if (point === 'copied') stop.abort();
-      },
-    }),
-  );
+  await stopAfterCopy(db, change);
   const faults: readonly (readonly [string, string, string])[] = [
     ['migrations', 'request', `request || '{"backwards": true}'`],
     ['migrations', 'error', `'"no"'`],

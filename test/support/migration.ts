@@ -1,4 +1,5 @@
 /** Running the tool in tests: through the library, with fast settings, and with PostgreSQL's own ALTER as the oracle. */
+import type { Point } from '../../src/run/points.js';
 import {
   finalize,
   migrate,
@@ -71,12 +72,21 @@ export async function completeChange(
 
 /** A migration that has copied and waits to be continued. */
 export async function stopAfterCopy(db: Pick<TestDatabase, 'url'>, change: ChangeInput): Promise<void> {
+  await stopAtPoint(db, change, 'copied');
+}
+
+/** A migration that was stopped there. */
+export async function stopAtPoint(
+  db: Pick<TestDatabase, 'url'>,
+  change: ChangeInput,
+  at: Point,
+): Promise<void> {
   const stop = new AbortController();
   await failure(
     runChange(db, change, {
       signal: stop.signal,
       onPoint: (point) => {
-        if (point === 'copied') stop.abort();
+        if (point === at) stop.abort();
       },
     }),
   );

@@ -3,31 +3,19 @@ import { describe, expect, test } from 'vitest';
 import { abort, finalize, verify, type VerifyReport } from '../../src/index.js';
 import { differences } from '../../src/lab/proof.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { failure, runChange } from '../support/migration.js';
+import { failure, runChange, stopAtPoint } from '../support/migration.js';
 import { fillStatement, runWriter, workloadSetup } from '../support/workload.js';
 
 const setup = `create table t (id int primary key, v text, n numeric);
   insert into t select i, 'v' || i, i from generate_series(1, 5000) as i`;
 const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
 
-async function stopAt(db: TestDatabase, at: string): Promise<void> {
-  const stop = new AbortController();
-  await failure(
-    runChange(db, change, {
-      signal: stop.signal,
-      onPoint: (point) => {
-        if (point === at) stop.abort();
-      },
-    }),
-  );
-}
-
 test('a migration that nobody runs: what is in the log is left out, what is wrong is found', async () => {
   await using db = await createDatabase(setup);
   const connection = { url: db.url };
-  await stopAt(db, 'copied');
+  await stopAtPoint(db, change, 'copied');
   expect(await failure(verify({ connection }, 1))).toMatchObject({ code: 'not-comparable', exitCode: 3 });
-  await stopAt(db, 'settled');
+  await stopAtPoint(db, change, 'settled');
   await db.query(
     `update t set v = 'later' where id < 100; delete from t where id = 200; insert into t values (9999, 'new', 1)`,
   );
@@ -126,15 +114,7 @@ describe('what happens to the tables meanwhile', () => {
 
   test('aborted', async () => {
     await using db = await createDatabase(setupSlow);
-    const stop = new AbortController();
-    await failure(
-      runChange(db, slow, {
-        signal: stop.signal,
-        onPoint: (point) => {
-          if (point === 'settled') stop.abort();
-        },
-      }),
-    );
+    await stopAtPoint(db, slow, 'settled');
     const { report } = await begin(db);
     await abort({ connection: { url: db.url } }, 1);
     expect(await failure(report)).toMatchObject({ code: 'not-comparable' });
