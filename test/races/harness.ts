@@ -255,10 +255,11 @@ export async function expectMirrored(
     `select tgname from pg_trigger where tgrelid = 'public.t'::regclass and tgname like 'ghost%'`,
   );
   expect(left).toEqual([]);
-  const { rows: types } = await client.query(
-    `select 1 from pg_class where relname = 't' and relnamespace = 'ghost_old_1'::regnamespace`,
+  // Under whatever number: of two that begin at the same moment the one that takes the table may have the second.
+  const { rows: kept } = await client.query(
+    `select from pg_class where relname = 't' and starts_with(relnamespace::regnamespace::text, 'ghost_old_')`,
   );
-  expect(types).toHaveLength(1);
+  expect(kept).toHaveLength(1);
   await client.end();
 }
 
