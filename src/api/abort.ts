@@ -107,12 +107,13 @@ async function mayAbort(
   const record = await resolveMigration(session, id);
   const phase = next(record.phase, 'abort');
   if (phase !== null) return { record, phase };
-  const old = (await whereabouts(session, record)).old;
+  const { tables } = await whereabouts(session, record);
+  const old = tables.flatMap((table) => (table.old === null ? [] : [displayName(table.old)]));
   throw new RefusedError([
     isSwapped(record.phase)
       ? {
           code: 'already-swapped',
-          message: `migration ${id} has already swapped its tables; the old one is ${old === null ? 'gone' : displayName(old)}`,
+          message: `migration ${id} has already swapped its tables; the old one is ${old.length === 0 ? 'gone' : old.join(', ')}`,
           hint: advice`${doing('finalize', id)} drops the old table`,
         }
       : { code: 'already-ended', message: `migration ${id} is already ${record.phase}` },

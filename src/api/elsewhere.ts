@@ -8,7 +8,7 @@ import { RefusedError } from '../errors.js';
 import { displayName } from '../sql/quote.js';
 import { listMigrations, type MigrationRecord, type TableRecord } from '../state/migrations.js';
 import type { Relation } from '../state/own-objects.js';
-import { whereabouts, type Origin, type Whereabouts } from '../state/whereabouts.js';
+import { whereabouts, type Origin, type TablePlaces } from '../state/whereabouts.js';
 import { isEnded, isOver, isSwapped } from '../model/phase.js';
 
 export function elsewhere(
@@ -35,9 +35,9 @@ export function elsewhere(
 
 export interface MigrationOfTable {
   readonly record: MigrationRecord;
+  readonly origin: Origin;
   /** The one of its tables that was meant. */
-  readonly table: TableRecord;
-  readonly found: Whereabouts;
+  readonly table: TablePlaces;
 }
 
 export interface MigrationsOfTable {
@@ -52,21 +52,20 @@ export async function migrationsOf(session: Session, table: Relation): Promise<M
   let swapped: MigrationOfTable | null = null;
   for (const record of await listMigrations(session)) {
     if (isOver(record.phase)) continue;
-    for (const each of record.tables) {
-      const found = await whereabouts(session, record, each);
-      if (!isOf(table, each, found)) continue;
-      if (isSwapped(record.phase)) swapped = { record, table: each, found };
-      else active ??= { record, table: each, found };
-    }
+    const { origin, tables } = await whereabouts(session, record);
+    const found = tables.find((each) => isOf(table, each, origin));
+    if (found === undefined) continue;
+    if (isSwapped(record.phase)) swapped = { record, origin, table: found };
+    else active ??= { record, origin, table: found };
   }
   return { active, swapped };
 }
 
 /** Of one that came with a dump before its capture was on nothing is left but the name. */
-function isOf(table: Relation, record: TableRecord, found: Whereabouts): boolean {
+function isOf(table: Relation, found: TablePlaces, origin: Origin): boolean {
   if (found.table !== null) return found.table.oid === table.oid;
-  const { schema, name } = record.table;
-  return found.origin === 'restored' && schema === table.schema && name === table.name;
+  const { schema, name } = found.record.table;
+  return origin === 'restored' && schema === table.schema && name === table.name;
 }
 
 /** The active migration that a table of this name was in when it began, wherever that table is now. */
@@ -76,10 +75,12 @@ export async function activeUnderName(
 ): Promise<MigrationOfTable | null> {
   for (const record of await listMigrations(session)) {
     if (isEnded(record.phase)) continue;
-    const table = record.tables.find(
-      ({ table: { schema, name } }) => name === wanted.name && (wanted.schema ?? schema) === schema,
-    );
-    if (table !== undefined) return { record, table, found: await whereabouts(session, record, table) };
+    const isMeant = ({ table: { schema, name } }: TableRecord): boolean =>
+      name === wanted.name && (wanted.schema ?? schema) === schema;
+    if (!record.tables.some(isMeant)) continue;
+    const { origin, tables } = await whereabouts(session, record);
+    const table = tables.find((each) => isMeant(each.record));
+    if (table !== undefined) return { record, origin, table };
   }
   return null;
 }

@@ -9,11 +9,10 @@ import type { Emit } from '../model/event.js';
 import { lockThenRun } from '../locks/lock-then-run.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { endMigration, type MigrationRecord } from '../state/migrations.js';
-import { dropSchemaStatements, findRelation } from '../state/own-objects.js';
-import { onlyTable } from '../state/only-table.js';
+import { dropSchemaStatements, dropTablesStatements, findRelation } from '../state/own-objects.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
-import { whereabouts } from '../state/whereabouts.js';
+import { whereabouts, type TablePlaces } from '../state/whereabouts.js';
 import { byName } from '../run/by-name.js';
 import { dropLeftovers } from '../run/cleanup.js';
 import { resolveMigration } from '../run/find-table.js';
@@ -62,17 +61,19 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
   });
   const emit = createEmitter([options.onEvent]).withId(id);
   await withLedger(session, id, async (onLock) => {
-    await completeSwap({
-      session,
-      watcher,
-      plan: planOf(record),
-      newTable: onlyTable(record).shadowOid,
-      lockTimeoutMs,
-      deadlineMs: cutoverDeadlineMs,
-      onLock,
-      emit,
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+    for (const table of record.tables) {
+      await completeSwap({
+        session,
+        watcher,
+        plan: planOf(record, table),
+        newTable: table.shadowOid,
+        lockTimeoutMs,
+        deadlineMs: cutoverDeadlineMs,
+        onLock,
+        emit,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      });
+    }
     await options.onPoint?.('finalize-completed');
     await removeOld({ options, session, watcher, record, phase, emit, onLock });
   });
@@ -91,64 +92,71 @@ interface DropWork {
 }
 
 /**
- * The old table, our schemas, what the swap has left, and the phase, in one transaction. A table that somebody has taken out of
- * our schema is not ours any more.
+ * The old tables, our schemas, what the swap has left, and the phase, in one transaction. A table that somebody has taken out
+ * of our schema is not ours any more.
  */
 async function removeOld(work: DropWork): Promise<void> {
   const { options, session, record, phase, emit } = work;
   const { id } = record;
-  const table = onlyTable(record);
-  const { old } = await whereabouts(session, record);
-  const name = displayName(old ?? { schema: schemasOf(table).old, name: table.table.name });
+  const { tables } = await whereabouts(session, record);
+  const names = tables.map(nameOfOld);
+  const ours = tables.flatMap(({ old }) => (old?.isOutside === false ? [old.oid] : []));
+  const kept = tables.flatMap(({ old }) => (old?.isOutside === true ? [displayName(old)] : []));
   const rest = async (): Promise<void> => {
     await dropLeftovers(session, record);
     const { own } = await whereabouts(session, record);
     await session.batch(dropSchemaStatements(own.schemas));
-    await endMigration(session, id, phase, {
-      old: name,
-      kept: old?.isOutside === true,
-    });
+    await endMigration(session, id, phase, { old: names, kept });
     await options.onPoint?.('finalize-uncommitted');
   };
   try {
-    if (old === null || old.isOutside) {
-      await session.transaction(rest);
-    } else {
-      await dropTable(work, old.oid, rest);
-      return;
-    }
+    if (ours.length === 0) await session.transaction(rest);
+    else await dropTables(work, ours, rest);
   } catch (error) {
-    throw notDropped(error, name, id);
+    throw notDropped(error, names.join(', '), id);
   }
-  if (old === null) return;
-  emit('warning', {
-    code: 'old-table-kept',
-    message: `the old table was moved to ${name}: it is yours now, and was not dropped`,
-  });
+  for (const name of kept) {
+    emit('warning', {
+      code: 'old-table-kept',
+      message: `the old table was moved to ${name}: it is yours now, and was not dropped`,
+    });
+  }
 }
 
-/** Somebody may look at the old table: they are waited for, but nobody is made to wait behind us for long. */
-async function dropTable(
+function nameOfOld({ old, record }: TablePlaces): string {
+  return displayName(old ?? { schema: schemasOf(record).old, name: record.table.name });
+}
+
+/** Somebody may look at an old table: they are waited for, but nobody is made to wait behind us for long. */
+async function dropTables(
   { options: { signal }, session, watcher, record, emit, onLock }: DropWork,
-  oid: number,
+  oids: readonly number[],
   rest: () => Promise<void>,
 ): Promise<void> {
   const { lockTimeoutMs, harmPerTryMs, harmPerRunMs } = defaultRunSettings;
   let dropped = false;
-  await byName(session, oid, async (table, stillThere) => {
-    const what = `dropping ${displayName(table)}`;
+  await byName(session, oids, async (tables, stillThere) => {
+    const what = `dropping ${tables.map(displayName).join(', ')}`;
     await lockThenRun({
       session,
       watcher,
       what,
-      locks: [{ kind: 'table', oid, table: qualified(table), mode: 'ACCESS EXCLUSIVE' }],
+      locks: tables.map((table) => ({
+        kind: 'table',
+        oid: table.oid,
+        table: qualified(table),
+        mode: 'ACCESS EXCLUSIVE',
+      })),
       limits: { lockTimeoutMs, deadlineMs: patienceMs, harmPerTryMs, harmPerRunMs },
       run: async () => {
         await stillThere();
         // Taken out of our schema while we waited.
-        if ((await whereabouts(session, record)).old?.isOutside !== false) throw movedMeanwhile(record.id);
-        await session.batch([`drop table ${qualified(table)}`]);
-        if ((await findRelation(session, oid)) !== null) throw movedMeanwhile(record.id);
+        const { tables: now } = await whereabouts(session, record);
+        const ours = now.flatMap(({ old }) => (old?.isOutside === false ? [old.oid] : []));
+        if (!tables.every(({ oid }) => ours.includes(oid))) throw movedMeanwhile(record.id);
+        await session.batch(dropTablesStatements(tables));
+        for (const { oid } of tables)
+          if ((await findRelation(session, oid)) !== null) throw movedMeanwhile(record.id);
         await rest();
       },
       onMiss: tellMisses(emit, what),
@@ -157,7 +165,7 @@ async function dropTable(
     });
     dropped = true;
   });
-  // Somebody else has dropped it meanwhile.
+  // Somebody else has dropped them meanwhile.
   if (!dropped) await session.transaction(rest);
 }
 

@@ -133,8 +133,8 @@ async function requestOf(
   }
   if (asked !== undefined && !isSameRequest(record.request, asked)) throw anotherChange(record, asked);
   // By its own name: the search path may be another one now, and so may the name.
-  const found = await whereabouts(control, record);
-  return { ...record.request, table: qualified(found.table ?? onlyTable(record).table) };
+  const { table, record: recorded } = onlyTable(await whereabouts(control, record));
+  return { ...record.request, table: qualified(table ?? recorded.table) };
 }
 
 interface Earlier {
@@ -151,22 +151,22 @@ async function findEarlier(control: Session, request: ChangeRequest): Promise<Ea
   if (!(await openState(control, watchState))) return { unfinished: null, swapped: null, stale: null };
   const table = await findSource(control, request.table);
   const { active, swapped } = await migrationsOf(control, table);
-  if (swapped !== null && active === null && swapped.found.origin !== 'here')
-    throw elsewhere(swapped.record, swapped.found.origin);
+  if (swapped !== null && active === null && swapped.origin !== 'here')
+    throw elsewhere(swapped.record, swapped.origin);
   if (active === null) return { unfinished: null, swapped: swapped?.record ?? null, stale: null };
-  if (active.found.origin !== 'here') {
+  if (active.origin !== 'here') {
     const { id, server } = active.record;
     // Every OID as it was, on a server of another identity: a copy of all of its files, or pg_upgrade.
-    if (active.found.origin === 'copied' && server !== null) {
+    if (active.origin === 'copied' && server !== null) {
       const { systemIdentifier, timeline } = await readServerIdentity(control);
       refuseAnotherServer(id, server, { systemIdentifier, timeline });
     }
-    throw elsewhere(active.record, active.found.origin);
+    throw elsewhere(active.record, active.origin);
   }
   const unfinished = active.record;
-  refuseRenamed(unfinished.id, active.table.table, table);
+  refuseRenamed(unfinished.id, active.table.record.table, table);
   const { runner } = await runPids(control, unfinished.id);
-  const name = displayName(active.table.table);
+  const name = displayName(active.table.record.table);
   if (runner !== null) {
     const progress = await readProgress(control, unfinished.id);
     if (progress === null || progress.ageSeconds < staleSeconds)
@@ -182,7 +182,8 @@ async function findSource(control: Session, name: string): Promise<FoundTable> {
   if (table !== null) return table;
   const [own = '', schema = null] = parseName(name).toReversed();
   const active = await activeUnderName(control, { schema, name: own });
-  if (active?.found.table != null) refuseRenamed(active.record.id, active.table.table, active.found.table);
+  if (active?.table.table != null)
+    refuseRenamed(active.record.id, active.table.record.table, active.table.table);
   return await resolveTable(control, name);
 }
 
@@ -227,33 +228,34 @@ async function alreadySwapped(
   },
 ): Promise<MigrationResult> {
   const { id } = record;
-  const table = onlyTable(record);
-  const plan = planOf(record);
   await removeLeftovers(control, record);
   await using watcher = await Session.open({
     own: true,
     connection,
     applicationName: `pg-ghost ${id} watch`,
   });
-  await withLedger(control, id, (onLock) =>
-    completeSwap({
-      session: control,
-      watcher,
-      plan,
-      newTable: table.shadowOid,
-      lockTimeoutMs: settings.lockTimeoutMs,
-      deadlineMs: settings.cutoverDeadlineMs,
-      onLock,
-      emit: emitter.withId(id),
-      signal,
-    }),
-  );
+  await withLedger(control, id, async (onLock) => {
+    for (const table of record.tables) {
+      await completeSwap({
+        session: control,
+        watcher,
+        plan: planOf(record, table),
+        newTable: table.shadowOid,
+        lockTimeoutMs: settings.lockTimeoutMs,
+        deadlineMs: settings.cutoverDeadlineMs,
+        onLock,
+        emit: emitter.withId(id),
+        signal,
+      });
+    }
+  });
   emitter.withId(id)('warning', {
     code: 'already-swapped',
     message: `migration ${id} has made this change already`,
     hint: advice`${doing('finalize', id)} drops the old table`,
   });
-  const { old: kept } = await whereabouts(control, record);
+  const { old: kept, record: table } = onlyTable(await whereabouts(control, record));
+  const plan = planOf(record);
   const old = displayName(kept ?? { schema: schemasOf(table).old, name: plan.table.name });
   return report(emitter, id, plan, {
     old,

@@ -15,7 +15,7 @@ import { readLocks } from '../state/lock-entries.js';
 import { onlyTable } from '../state/only-table.js';
 import { nameSuffix } from '../state/schema-sql.js';
 import { readProgress } from '../state/stored-progress.js';
-import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
+import { whereabouts, type TablePlaces, type Whereabouts } from '../state/whereabouts.js';
 import { captureMode } from '../run/capture-of.js';
 import { lookUpMigrations } from '../run/find-table.js';
 import { isEnded, isOver, isSwapped, phaseTable, type Phase } from '../model/phase.js';
@@ -103,7 +103,8 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
   const { id, phase } = record;
   const table = onlyTable(record);
   const { verification } = table;
-  const found = await whereabouts(session, record);
+  const { origin, tables } = await whereabouts(session, record);
+  const found = onlyTable({ tables });
   const { copied, beside } = phaseTable[phase];
   const chunks = copied === 'chunks' ? await readChunks(session, table, layout) : [];
   const blocksCopied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
@@ -114,7 +115,7 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     phase,
     table: displayName(table.table),
     renamedTo: renamedTo(record, found),
-    origin: found.origin,
+    origin,
     shadow: beside === 'shadow' && found.shadow !== null ? displayName(found.shadow) : null,
     old: beside === 'old table' && found.old?.isOutside === false ? displayName(found.old) : null,
     capture: captureMode(record),
@@ -131,7 +132,7 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
-    next: whatNext(record, found, runner, layout),
+    next: whatNext(record, { ...found, origin }, runner, layout),
   };
 }
 
@@ -162,9 +163,11 @@ function heldUp(
 }
 
 /** null where it is not known, and where nothing is to be told: an ended migration is none of the table's business. */
-function renamedTo(record: MigrationRecord, { table: now }: Whereabouts): string | null {
-  if (now === null || isOver(record.phase)) return null;
-  const { table } = onlyTable(record);
+function renamedTo(
+  { phase }: MigrationRecord,
+  { table: now, record: { table } }: TablePlaces,
+): string | null {
+  if (now === null || isOver(phase)) return null;
   return now.schema === table.schema && now.name === table.name ? null : displayName(now);
 }
 
@@ -181,7 +184,12 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
   }
 }
 
-function whatNext(record: MigrationRecord, found: Whereabouts, runner: number | null, layout: number): Text {
+function whatNext(
+  record: MigrationRecord,
+  found: TablePlaces & Pick<Whereabouts, 'origin'>,
+  runner: number | null,
+  layout: number,
+): Text {
   const { id, phase } = record;
   const renamed = renamedTo(record, found);
   if (isSwapped(phase) && found.old?.isOutside === true)

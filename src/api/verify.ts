@@ -176,8 +176,9 @@ async function waitForApply(
  * that they have now.
  */
 async function streamBetween(session: Session, record: MigrationRecord, way: Way): Promise<StreamFacts> {
-  const found = await whereabouts(session, record);
-  if (found.origin !== 'here') throw elsewhere(record, found.origin);
+  const { origin, tables } = await whereabouts(session, record);
+  if (origin !== 'here') throw elsewhere(record, origin);
+  const found = onlyTable({ tables });
   const { id, swap } = record;
   const [from, to] = isSwapped(record.phase) ? [found.old, found.table] : [found.table, found.shadow];
   if (from !== null && to !== null) {

@@ -2,6 +2,7 @@
  * Statements name tables, and we mean OIDs. So whoever locks a user's table looks up what it is called, locks that, and looks
  * again under the lock: if it has another name by then, it begins anew.
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Session } from '../db/session.js';
 import { isUnknownName } from '../db/sqlstate.js';
 import { findRelation, type Relation } from '../state/own-objects.js';
@@ -11,27 +12,36 @@ const maxTries = 10;
 class HasMoved extends Error {}
 
 /**
- * Nothing is done when the table is gone.
+ * Nothing is done when none of the tables is there any more.
  *
- * @param work is given the name, and what must be called under the lock on it
+ * @param work is given the names of those that are there, and what must be called under the lock on them
  */
 export async function byName(
   session: Session,
-  oid: number,
-  work: (table: Relation, stillThere: () => Promise<void>) => Promise<void>,
+  oids: readonly number[],
+  work: (tables: readonly [Relation, ...Relation[]], stillThere: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
   for (let tries = 1; ; tries += 1) {
-    const table = await findRelation(session, oid);
-    if (table === null) return;
+    const tables = await findRelations(session, oids);
+    const [first, ...others] = tables;
+    if (first === undefined) return;
     const stillThere = async (): Promise<void> => {
-      const now = await findRelation(session, oid);
-      if (now?.schema !== table.schema || now.name !== table.name) throw new HasMoved();
+      if (!isDeepStrictEqual(await findRelations(session, oids), tables)) throw new HasMoved();
     };
     try {
-      await work(table, stillThere);
+      await work([first, ...others], stillThere);
       return;
     } catch (error) {
       if (tries >= maxTries || !(error instanceof HasMoved || isUnknownName(error))) throw error;
     }
   }
+}
+
+async function findRelations(session: Session, oids: readonly number[]): Promise<Relation[]> {
+  const found: Relation[] = [];
+  for (const oid of oids) {
+    const table = await findRelation(session, oid);
+    if (table !== null) found.push(table);
+  }
+  return found;
 }

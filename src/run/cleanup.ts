@@ -15,14 +15,16 @@ import type { Emit } from '../model/event.js';
 import { displayName, qualified } from '../sql/quote.js';
 import {
   dropSchemaStatements,
+  dropTablesStatements,
   readOwnObjects,
   tablesIn,
   type OwnObjects,
   type Relation,
+  type Removable,
 } from '../state/own-objects.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import type { MigrationRecord } from '../state/migrations.js';
-import { whereabouts, type Whereabouts } from '../state/whereabouts.js';
+import { whereabouts } from '../state/whereabouts.js';
 import { byName } from './by-name.js';
 import { givenAway } from './given-away.js';
 
@@ -46,7 +48,11 @@ export async function removeMigration(
   record: MigrationRecord,
   written: () => Promise<void>,
 ): Promise<void> {
-  await removeObjects(work, record.id, () => whereabouts(work.session, record), written);
+  const look = async (): Promise<Removable> => {
+    const { own, tables } = await whereabouts(work.session, record);
+    return { own, shadows: tables.flatMap(({ shadow }) => (shadow === null ? [] : [shadow])) };
+  };
+  await removeObjects(work, record.id, look, written);
 }
 
 /** The same for what the state knows nothing of: only what the marks say. */
@@ -56,25 +62,26 @@ export async function removeMarked(work: CleanupWork, marked: MigrationIdentity)
     marked.id,
     async () => {
       const own = await readOwnObjects(work.session, marked);
-      return { own, shadow: await onlyTableIn(work.session, own) };
+      return { own, shadows: await shadowsIn(work.session, own) };
     },
     async () => {},
   );
 }
 
-/** Nobody knows what the shadow is called; our schema for it holds no other table. */
-async function onlyTableIn(session: Session, { schemas }: OwnObjects): Promise<Relation | null> {
-  const tables = await tablesIn(
-    session,
-    schemas.filter(({ role }) => role === 'shadow'),
-  );
-  return tables.length === 1 ? (tables[0] ?? null) : null;
+/** Nobody knows what a shadow is called; each of our schemas for one holds no other table. */
+async function shadowsIn(session: Session, { schemas }: OwnObjects): Promise<Relation[]> {
+  const shadows: Relation[] = [];
+  for (const schema of schemas.filter(({ role }) => role === 'shadow')) {
+    const [table, ...others] = await tablesIn(session, [schema]);
+    if (table !== undefined && others.length === 0) shadows.push(table);
+  }
+  return shadows;
 }
 
 async function removeObjects(
   work: CleanupWork,
   id: number,
-  look: () => Promise<Pick<Whereabouts, 'own' | 'shadow'>>,
+  look: () => Promise<Removable>,
   written: () => Promise<void>,
 ): Promise<void> {
   const { session } = work;
@@ -86,7 +93,7 @@ async function removeObjects(
     await session.transaction(async () => {
       const now = await look();
       await session.batch([
-        ...(now.shadow === null ? [] : [`drop table ${qualified(now.shadow)}`]),
+        ...dropTablesStatements(now.shadows),
         ...dropSchemaStatements(now.own.schemas),
         ...removeCaptureStatements(now.own),
       ]);
@@ -128,7 +135,7 @@ async function switchCaptureOff(
   look: () => Promise<{ readonly own: OwnObjects }>,
 ): Promise<void> {
   const what = 'switching capture off';
-  await byName(work.session, oid, async (table, stillThere) => {
+  await byName(work.session, [oid], async ([table], stillThere) => {
     try {
       await underLock({
         session: work.session,

@@ -3,7 +3,7 @@ import { advice, toDo } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import { FailedError } from '../errors.js';
-import type { Whereabouts } from '../state/whereabouts.js';
+import type { Removable } from '../state/own-objects.js';
 
 /**
  * @param session in no transaction
@@ -11,12 +11,12 @@ import type { Whereabouts } from '../state/whereabouts.js';
  */
 export async function givenAway(
   session: Session,
-  { own, shadow }: Pick<Whereabouts, 'own' | 'shadow'>,
+  { own, shadows }: Removable,
   id: number,
   cause: unknown,
 ): Promise<FailedError | null> {
   if (sqlState(cause) !== SqlState.insufficientPrivilege) return null;
-  const names = [...own.tables, ...(shadow === null ? [] : [shadow])];
+  const names = [...own.tables, ...shadows];
   const rows = await session.rows<{ statement: string }>({
     // By the catalog: names are not looked up in a schema that is closed to this role.
     text: `

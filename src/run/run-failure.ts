@@ -1,5 +1,5 @@
 /** Turns whatever ended a run into one of our errors, and keeps it where `status` finds it. */
-import { advice, doing, toDo } from '../advice.js';
+import { advice, doing, toDo, type Text } from '../advice.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
@@ -16,8 +16,9 @@ import { undoPrepare } from './phases/prepare.js';
 import { readMark } from './source-check.js';
 
 /** @returns the error to throw */
-export async function failed(context: RunContext, phase: Phase, error: unknown): Promise<unknown> {
+export async function failed(context: RunContext, at: Phase, error: unknown): Promise<unknown> {
   const { control, id } = context;
+  const phase = await standing(context, at);
   const known = await named(
     context,
     (await sourceIsGone(context, phase, error)) ?? describe(context, phase, error),
@@ -39,6 +40,13 @@ export async function failed(context: RunContext, phase: Phase, error: unknown):
     () => undefined,
   );
   return known;
+}
+
+/** What the state says where it can be asked: the swap may have been the last that was done, and what came right behind it has failed. */
+async function standing({ control, id }: RunContext, at: Phase): Promise<Phase> {
+  if (control.lost.aborted) return at;
+  const record = await findMigration(control, id).catch(() => null);
+  return record !== null && isSwapped(record.phase) ? record.phase : at;
 }
 
 /** Nothing has been captured or copied yet: all of it is undone. */
@@ -72,7 +80,7 @@ function renamedBeforeCapture({ code, message, details }: PgGhostError): FailedE
 
 /** Whichever statement was the first to miss it. */
 async function sourceIsGone(context: RunContext, phase: Phase, error: unknown): Promise<PgGhostError | null> {
-  if (error instanceof PgGhostError || context.control.lost.aborted) return null;
+  if (error instanceof PgGhostError || context.control.lost.aborted || isSwapped(phase)) return null;
   for (const table of context.tables) {
     const found = await isGone(table, phase);
     if (found !== null) return found;
@@ -94,7 +102,7 @@ async function isGone(context: TableContext, phase: Phase): Promise<PgGhostError
 /** Dropped, renamed or moved: no statement of ours would find it. */
 async function shadowIsGone({ control, id, no, plan, schemas }: TableContext): Promise<PgGhostError | null> {
   const record = await findMigration(control, id);
-  if (record === null || isSwapped(record.phase)) return null;
+  if (record === null) return null;
   const table = record.tables.find((each) => each.no === no);
   const shadow = await findRelation(control, table?.shadowOid ?? null);
   if (shadow !== null && shadow.schema === schemas.shadow && shadow.name === plan.table.name) return null;
@@ -112,26 +120,38 @@ function describe(context: RunContext, phase: Phase, error: unknown): unknown {
   // Cancelled statements, closed sessions: all of it is what the interruption looks like from below.
   if (signal.reason instanceof PgGhostError) return signal.reason;
   if (error instanceof PgGhostError) return error;
-  const kept = {
-    state: nothingIsKept(phase)
-      ? 'nothing was changed'
-      : `the source is untouched; migration ${id} keeps its state (phase ${phase})`,
-    hint: nothingIsKept(phase)
-      ? 'remove the cause and run the same command again'
-      : advice`remove the cause and run the same command again, or ${toDo('abort', id)} to undo`,
-    cause: error,
-  };
+  const kept = isSwapped(phase)
+    ? keptAfterSwap(id)
+    : {
+        state: nothingIsKept(phase)
+          ? 'nothing was changed'
+          : `the source is untouched; migration ${id} keeps its state (phase ${phase})`,
+        hint: nothingIsKept(phase)
+          ? 'remove the cause and run the same command again'
+          : advice`remove the cause and run the same command again, or ${toDo('abort', id)} to undo`,
+      };
   if (isConnectionLost(error) || error instanceof SessionLost) {
     const message = messageOf(error instanceof SessionLost ? error.cause : error);
     return new FailedError('connection-lost', `the connection to the server was lost: ${message}`, {
       ...kept,
+      cause: error,
       hint: 'run the same command again to continue, as soon as the server can be reached',
     });
   }
   if (isServerError(error)) {
-    return new FailedError('server-error', `PostgreSQL: ${error.message} (SQLSTATE ${error.code})`, kept);
+    return new FailedError('server-error', `PostgreSQL: ${error.message} (SQLSTATE ${error.code})`, {
+      ...kept,
+      cause: error,
+    });
   }
   return error;
+}
+
+function keptAfterSwap(id: number): { readonly state: string; readonly hint: Text } {
+  return {
+    state: 'the tables are swapped, and the new one is in use; what follows the swap may not be complete',
+    hint: advice`remove the cause and run the same command again, or ${toDo('finalize', id)} when nobody needs the old table`,
+  };
 }
 
 export function takenOver(id: number): FailedError {

@@ -3,7 +3,7 @@
  * something of ours asks here, and drops what this says.
  */
 import type { Session } from '../db/session.js';
-import { ident } from '../sql/quote.js';
+import { ident, qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import { capturesOfSql, markedMigrationsSql, ownObjectsSql } from './own-objects-sql.js';
@@ -31,6 +31,12 @@ export interface OwnObjects {
   readonly types: readonly QualifiedName[];
   /** By the function that they run. Usually on the source; wherever they are, the functions cannot go without them. */
   readonly triggers: readonly OwnTrigger[];
+}
+
+/** What there is to remove of a migration. The shadows carry no mark. */
+export interface Removable {
+  readonly own: OwnObjects;
+  readonly shadows: readonly Relation[];
 }
 
 interface TableSchemas {
@@ -81,6 +87,11 @@ export async function readOwnObjects(
 /** Without CASCADE: what somebody else has put there is not ours to drop. */
 export function dropSchemaStatements(schemas: readonly OwnSchema[]): string[] {
   return schemas.map(({ name }) => `drop schema ${ident(name)}`);
+}
+
+/** In one statement: foreign keys between them go with them. */
+export function dropTablesStatements(tables: readonly QualifiedName[]): string[] {
+  return tables.length === 0 ? [] : [`drop table ${tables.map(qualified).join(', ')}`];
 }
 
 /** What a table of this OID is called now; null when there is none. */

@@ -6,7 +6,6 @@
 import type { Session } from '../db/session.js';
 import { isOver, isSwapped } from '../model/phase.js';
 import type { MigrationRecord, TableRecord } from './migrations.js';
-import { onlyTable } from './only-table.js';
 import {
   findRelation,
   findRelationNamed,
@@ -24,6 +23,13 @@ export type Origin = 'here' | 'copied' | 'restored';
 export interface Whereabouts {
   readonly origin: Origin;
   readonly own: OwnObjects;
+  /** In the order of the record's. */
+  readonly tables: readonly [TablePlaces, ...TablePlaces[]];
+}
+
+/** Of one table of the migration. */
+export interface TablePlaces {
+  readonly record: TableRecord;
   /** The user's: the source, or the new table after the swap. null when it is gone, or cannot be told. */
   readonly table: Relation | null;
   /** null after the swap, and when it is gone. */
@@ -32,38 +38,50 @@ export interface Whereabouts {
   readonly old: (Relation & { readonly isOutside: boolean }) | null;
 }
 
-/** @param table of the migration; the one that it has, where it is not given */
-export async function whereabouts(
-  session: Session,
-  record: MigrationRecord,
-  table: TableRecord = onlyTable(record),
-): Promise<Whereabouts> {
+export async function whereabouts(session: Session, record: MigrationRecord): Promise<Whereabouts> {
   const isHome = record.server === null || isSameDatabase(record.server, await readHome(session));
   // Another database gives the same numbers to other schemas.
   const own = await readOwnObjects(session, record, isHome ? record.tables : []);
-  const schemaFor = (role: OwnSchema['role']): OwnSchema | null => schemaOf(own, record, table, role);
-  const fits = await oidsFit(session, { record, table, own, isHome, schemaFor });
-  if (isOver(record.phase)) return { origin: 'here', own, table: null, shadow: null, old: null };
-  const origin = !fits ? 'restored' : isHome ? 'here' : 'copied';
+  const fits = await oidsFit(session, record, own, isHome);
+  const isEnded = isOver(record.phase);
+  const places = async (table: TableRecord): Promise<TablePlaces> => {
+    const found = isEnded ? nowhere : await placesOf(session, { migration: record, table, own, fits });
+    return { record: table, ...found };
+  };
+  const [first, ...others] = record.tables;
+  const tables: [TablePlaces, ...TablePlaces[]] = [await places(first)];
+  for (const table of others) tables.push(await places(table));
+  return { origin: isEnded || (fits && isHome) ? 'here' : fits ? 'copied' : 'restored', own, tables };
+}
+
+type Places = Omit<TablePlaces, 'record'>;
+
+const nowhere: Places = { table: null, shadow: null, old: null };
+
+interface Search {
+  readonly migration: MigrationRecord;
+  readonly table: TableRecord;
+  readonly own: OwnObjects;
+  /** The recorded OIDs are those of this database. */
+  readonly fits: boolean;
+}
+
+async function placesOf(session: Session, { migration, table, own, fits }: Search): Promise<Places> {
   const inSchema = async (role: OwnSchema['role']): Promise<Relation | null> => {
-    const schema = schemaFor(role);
+    const schema = schemaOf(own, migration, table, role);
     return schema === null
       ? null
       : await findRelationNamed(session, { schema: schema.name, name: table.table.name });
   };
-  if (!isSwapped(record.phase)) {
+  if (!isSwapped(migration.phase)) {
     return {
-      origin,
-      own,
-      table: fits ? await findRelation(session, table.sourceOid) : carrier(own, record, table),
+      table: fits ? await findRelation(session, table.sourceOid) : carrier(own, migration, table),
       shadow: fits ? await findRelation(session, table.shadowOid) : await inSchema('shadow'),
       old: null,
     };
   }
   const old = fits ? await findRelation(session, table.sourceOid) : await inSchema('old table');
   return {
-    origin,
-    own,
     table:
       fits && table.shadowOid !== null
         ? await findRelation(session, table.shadowOid)
@@ -91,39 +109,38 @@ function schemaOf(
   );
 }
 
-interface Evidence {
-  readonly record: MigrationRecord;
-  readonly table: TableRecord;
-  readonly own: OwnObjects;
-  readonly isHome: boolean;
-  readonly schemaFor: (role: OwnSchema['role']) => OwnSchema | null;
-}
-
 /**
  * Are the recorded OIDs those of this database? Each thing that the marks lead to is evidence, for or against: what capture is
  * on, and what lies in our schemas. Without any evidence the identity of the database decides.
  */
 async function oidsFit(
   session: Session,
-  { record: { phase }, table, own, isHome, schemaFor }: Evidence,
+  record: MigrationRecord,
+  own: OwnObjects,
+  isHome: boolean,
 ): Promise<boolean> {
-  const { sourceOid, shadowOid, schemaOids } = table;
   const evidence: boolean[] = [];
   const captured = own.triggers.map((trigger) => trigger.table.oid);
-  if (captured.length > 0) evidence.push(captured.includes(sourceOid));
-  const expected = isSwapped(phase) ? sourceOid : shadowOid;
-  const role = isSwapped(phase) ? 'old table' : 'shadow';
-  for (const schema of [schemaFor('shadow'), schemaFor('old table')]) {
-    if (schema === null) continue;
-    const recorded = schema.role === 'shadow' ? schemaOids.shadow : schemaOids.old;
-    // pg_upgrade keeps the OIDs of tables, and not those of schemas.
-    if (recorded !== null && (isHome || recorded === schema.oid)) evidence.push(recorded === schema.oid);
-    if (schema.role !== role || expected === null) continue;
-    const kept = await findRelation(session, expected);
-    // Renamed in there it is still ours.
-    if (kept?.schema === schema.name) evidence.push(true);
-    else if ((await findRelationNamed(session, { schema: schema.name, name: table.table.name })) !== null)
-      evidence.push(false);
+  if (captured.length > 0) evidence.push(record.tables.some(({ sourceOid }) => captured.includes(sourceOid)));
+  const role = isSwapped(record.phase) ? 'old table' : 'shadow';
+  for (const table of record.tables) {
+    const { sourceOid, shadowOid, schemaOids } = table;
+    const expected = isSwapped(record.phase) ? sourceOid : shadowOid;
+    for (const schema of [
+      schemaOf(own, record, table, 'shadow'),
+      schemaOf(own, record, table, 'old table'),
+    ]) {
+      if (schema === null) continue;
+      const recorded = schema.role === 'shadow' ? schemaOids.shadow : schemaOids.old;
+      // pg_upgrade keeps the OIDs of tables, and not those of schemas.
+      if (recorded !== null && (isHome || recorded === schema.oid)) evidence.push(recorded === schema.oid);
+      if (schema.role !== role || expected === null) continue;
+      const kept = await findRelation(session, expected);
+      // Renamed in there it is still ours.
+      if (kept?.schema === schema.name) evidence.push(true);
+      else if ((await findRelationNamed(session, { schema: schema.name, name: table.table.name })) !== null)
+        evidence.push(false);
+    }
   }
   return evidence.length === 0 ? isHome : evidence.includes(true);
 }

@@ -55,7 +55,7 @@ test('a run that was stopped, continued and finalized has all of it on record, a
     rows: 500,
     differences: 0,
   });
-  expect(events.at(-1)?.body).toEqual({ old: 'ghost_old_1.t', kept: false });
+  expect(events.at(-1)?.body).toEqual({ old: ['ghost_old_1.t'], kept: [] });
   expect(JSON.stringify(events)).not.toContain('secret');
   // One time for all: each is not before the one before it.
   const times = events.map(({ at }) => at);
