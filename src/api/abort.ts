@@ -12,13 +12,13 @@ import { openState } from '../state/schema.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { claimRun } from '../run/claim.js';
 import { removeMarked, removeMigration } from '../run/cleanup.js';
-import { limitsOf } from '../run/context.js';
+import { limitsOf } from '../settings/lock-limits.js';
 import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
 import { isSwapped, next, type Phase } from '../model/phase.js';
 import { connectingSignal, explained } from './server-errors.js';
 import type { CommonOptions } from '../run/run-options.js';
-import { watchState } from '../run/watch-state.js';
+import { watchState } from '../state/watch-state.js';
 import { defaultRunSettings } from '../settings/table.js';
 
 /**
@@ -43,7 +43,7 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
   const work = {
     session,
     watcher,
-    limits: limitsOf({ settings: defaultRunSettings }),
+    limits: limitsOf(defaultRunSettings),
     emit: createEmitter([options.onEvent]).withId(id),
     onCaptureOff: async () => onPoint?.('capture-off'),
     ...(signal === undefined ? {} : { signal }),

@@ -23,7 +23,7 @@ import { planOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { completeSwap } from '../swap/after-swap.js';
 import { removeLeftovers } from '../run/cleanup.js';
-import { limitsOf } from '../run/context.js';
+import { limitsOf } from '../settings/lock-limits.js';
 import { activeUnderName, elsewhere, migrationsOf } from './elsewhere.js';
 import { resolveMigration, resolveTable } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
@@ -40,7 +40,7 @@ import { userSignal } from '../run/interrupt.js';
 import { staleSeconds } from '../run/pulse.js';
 import { refuseAnotherServer } from '../run/reconnect.js';
 import { explained } from './server-errors.js';
-import { watchState } from '../run/watch-state.js';
+import { watchState } from '../state/watch-state.js';
 import { isEnded, isOver } from '../model/phase.js';
 import { refuseRenamed } from '../run/source-check.js';
 
@@ -350,7 +350,7 @@ async function native(
     tableOid: plan.source.oid,
     session,
     watcher: control,
-    limits: limitsOf({ settings }),
+    limits: limitsOf(settings),
     settings,
     emit: emitter.emit,
     signal,

@@ -8,8 +8,8 @@ import { refusalOfCopy, requestUnder } from '../settings/native.js';
 import type { RunSettings } from '../settings/run-settings.js';
 import { buildClone } from '../shadow/build-clone.js';
 import { rebindStatements } from '../ddl/rebind-sql.js';
-import { rehearseObjects } from '../run/rehearse-objects.js';
-import { rehearsePlan } from '../run/rehearse-plan.js';
+import { rehearseObjects } from '../shadow/rehearse-objects.js';
+import { rehearsePlan } from '../swap/rehearse-plan.js';
 import type { CommonOptions } from '../run/run-options.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 
@@ -40,7 +40,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
     const refusal = refusalOfCopy(made, settings);
     const plan = refusal === null ? made : refusedFor(made, [refusal]);
     if (options.rehearse !== true || plan.verdict !== 'copy') return plan;
-    return { ...plan, rehearsal: await rehearsePlan(options, plan) };
+    return { ...plan, rehearsal: await rehearsePlan(options.connection, plan) };
   });
 }
 

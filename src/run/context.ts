@@ -8,7 +8,6 @@ import { ownSettings } from '../db/settings.js';
 import type { CopyPlan } from '../model/plan.js';
 import type { Emit } from '../model/event.js';
 import type { Killed } from '../locks/kill-blockers.js';
-import type { LockLimits } from '../locks/lock-request.js';
 import type { HelperIndexFacts } from '../ddl/helper-index-sql.js';
 import { joinRun } from '../state/fence.js';
 import type { MigrationIdentity } from '../sql/marks.js';
@@ -18,7 +17,6 @@ import type { AtPoint } from './points.js';
 import type { LedgerBook } from './ledger-book.js';
 import type { Steering } from './steering.js';
 import type { MigrateOptions } from './run-options.js';
-import { defaultRunSettings } from '../settings/table.js';
 import type { RunSettings } from '../settings/run-settings.js';
 
 export interface RunContext extends MigrationIdentity {
@@ -164,26 +162,6 @@ export async function onAnySession<T>(
     applicationName: `pg-ghost ${context.id} afterwards`,
   });
   return await work(session);
-}
-
-/** For the swap. */
-export function limitsOf({ settings }: Pick<RunContext, 'settings'>): LockLimits {
-  const { lockTimeoutMs, maxHoldMs, cutoverDeadlineMs, oldTransactionMs, harmPerTryMs, harmPerRunMs } =
-    settings;
-  return {
-    lockTimeoutMs,
-    maxHoldMs,
-    deadlineMs: cutoverDeadlineMs,
-    oldTransactionMs,
-    harmPerTryMs,
-    harmPerRunMs,
-  };
-}
-
-/** For the other locks on the source: a tight budget for the swap must not make these impossible. */
-export function shortLockLimits(context: Pick<RunContext, 'settings'>): LockLimits {
-  const limits = limitsOf(context);
-  return { ...limits, maxHoldMs: Math.max(limits.maxHoldMs, defaultRunSettings.maxHoldMs) };
 }
 
 export function helperIndexFacts(context: TableContext): HelperIndexFacts {

@@ -6,7 +6,7 @@ import { RefusedError } from '../errors.js';
 import { stateVersion } from '../state/layout.js';
 import { findState, openState } from '../state/schema.js';
 import { findMigration, listMigrations, type MigrationRecord } from '../state/migrations.js';
-import { watchState } from './watch-state.js';
+import { watchState } from '../state/watch-state.js';
 
 /** @throws RefusedError when there is no such table in the search path. */
 export async function resolveTable(session: Session, name: string): Promise<FoundTable> {

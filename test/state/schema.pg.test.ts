@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
 import { listMigrations } from '../../src/state/migrations.js';
 import { ensureState, findState, openState } from '../../src/state/schema.js';
-import { watchState } from '../../src/run/watch-state.js';
+import { watchState } from '../../src/state/watch-state.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { formerLayouts, insertFormer, versionOne, versionThree, versionTwo } from './former-layouts.js';
 

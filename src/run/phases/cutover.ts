@@ -16,9 +16,9 @@ import { checkNewForeignKeys } from '../new-foreign-keys.js';
 import { awaitCutover } from '../postponement.js';
 import { SourceAltered, warmUp } from '../source-check.js';
 import { prepareSwap } from '../../swap/ready.js';
-import { rehearse, rehearsed } from '../swap/rehearsal.js';
-import { swapOrExplain } from '../swap/tries.js';
-import { catchUpAll, SwappedTables, type Patience, type SwapWork } from '../swap/work.js';
+import { rehearse, rehearsed } from '../cutover/rehearsal.js';
+import { swapOrExplain } from '../cutover/tries.js';
+import { catchUpAll, SwappedTables, type Patience, type SwapWork } from '../cutover/work.js';
 import { verifyWith } from './verify.js';
 
 /** DDL that came before the swap is followed, and the swap tried again: whatever was prepared for it may be another one then. */

@@ -14,7 +14,8 @@ import { displayName, qualified, sql } from '../../sql/quote.js';
 import { findMigration, forgetShadows, setCopyStart, setShadow, setTarget } from '../../state/migrations.js';
 import { readOwnObjects } from '../../state/own-objects.js';
 import { removeMigration } from '../cleanup.js';
-import { killing, shortLockLimits, type RunContext, type TableContext } from '../context.js';
+import { killing, type RunContext, type TableContext } from '../context.js';
+import { shortLockLimits } from '../../settings/lock-limits.js';
 import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow-source.js';
 import { refuseAltered, readMark, readSource, SourceAltered, warmUp } from '../source-check.js';
@@ -70,7 +71,7 @@ export async function undoPrepare(
       {
         session,
         watcher: context.watcher,
-        limits: shortLockLimits(context),
+        limits: shortLockLimits(context.settings),
         emit: context.emit,
         onLock: context.ledger.add,
       },
@@ -143,7 +144,7 @@ async function switchCaptureOn(context: TableContext, expected: string | null): 
         tableOid: plan.source.oid,
         mode: capture.nature.lock.mode,
       },
-      limits: shortLockLimits(context),
+      limits: shortLockLimits(context.settings),
       prepare: (attempt) => (attempt === 1 ? warmUp(context, session) : Promise.resolve()),
       work: async (hold) => {
         const now = await readSource(session, context);

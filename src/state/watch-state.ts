@@ -3,7 +3,7 @@ import { addedByEventTrigger } from '../catalog/event-trigger-errors.js';
 import { firingAt, readEventTriggers } from '../catalog/event-triggers.js';
 import { readIntruders, removeIntruders, type Intruder } from '../catalog/intruders.js';
 import type { Session } from '../db/session.js';
-import { stateTableNamesSql } from '../state/layout.js';
+import { stateTableNamesSql } from './layout.js';
 
 interface StateTable {
   readonly oid: number;

@@ -17,7 +17,8 @@ import { notObtained } from '../../swap/not-obtained.js';
 import { awaitOldSnapshots } from '../../swap/old-snapshots.js';
 import { markSwappedStatement, planReady } from '../../swap/ready.js';
 import { readUnlockedStatement, refuseAlteredStatement } from '../../swap/unlocked-sql.js';
-import { firstTable, killing, limitsOf, type RunContext } from '../context.js';
+import { limitsOf } from '../../settings/lock-limits.js';
+import { firstTable, killing, type RunContext } from '../context.js';
 import { cutoverPatienceMs, notReady } from '../postponement.js';
 import { lookStatement, recordedCheck, refuseAltered, toMark, type SourceCheck } from '../source-check.js';
 import { catchUpAll, type SwappedTable, type SwapWork } from './work.js';
@@ -33,7 +34,7 @@ export async function swapOnce(
   const patienceMs =
     (isRehearsal ? settings.cutoverDeadlineMs : cutoverPatienceMs(context)) - patience.spentMs;
   const snapshotsUntil = performance.now() + patienceMs;
-  const limits = { ...limitsOf(context), deadlineMs: patienceMs };
+  const limits = { ...limitsOf(settings), deadlineMs: patienceMs };
   const { table } = firstTable(context).plan;
   let unlocked = '';
   try {

@@ -7,8 +7,8 @@ import { attachStatements, indexBuilds } from '../ddl/index-build-sql.js';
 import { helperIndexBuilds } from '../ddl/helper-index-sql.js';
 import { FailedError } from '../errors.js';
 import { buildShadow } from '../shadow/build-shadow.js';
-import { exchange } from '../swap/exchange.js';
-import { forward } from '../swap/forward.js';
+import { exchange } from './exchange.js';
+import { forward } from './forward.js';
 import type { TableShape } from '../model/table-shape.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
@@ -24,8 +24,8 @@ import {
   tablesIn,
 } from '../state/own-objects.js';
 import { schemasOf } from '../state/schema-sql.js';
-import { limitsOf } from './context.js';
-import type { CommonOptions } from './run-options.js';
+import { limitsOf } from '../settings/lock-limits.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { defaultRunSettings } from '../settings/table.js';
 
 /** No migration has this number. */
@@ -36,7 +36,7 @@ const longestHoldMs = 10_000;
 const deadlineMs = 60_000;
 
 /** What came of it; an error of the server is a result, too: the swap would fail with it. */
-export async function rehearsePlan({ connection }: CommonOptions, plan: CopyPlan): Promise<Rehearsal> {
+export async function rehearsePlan(connection: ConnectionOptions, plan: CopyPlan): Promise<Rehearsal> {
   const applicationName = 'pg-ghost rehearsal';
   await using session = await Session.open({
     own: true,
@@ -119,7 +119,7 @@ async function swapAndTakeBack(
     watcher,
     // It is there to measure a hold that is longer than the default budget, too.
     limits: {
-      ...limitsOf({ settings: defaultRunSettings }),
+      ...limitsOf(defaultRunSettings),
       maxHoldMs: Math.max(defaultRunSettings.maxHoldMs, longestHoldMs),
       deadlineMs,
     },

@@ -17,10 +17,10 @@ import { RefusedError, type Refusal } from '../errors.js';
 import type { RehearsedTable } from '../plan/trial/trial.js';
 import type { Key } from '../model/key.js';
 import { autovacuumRestoreStatements, bareHeapStatements } from '../ddl/bare-heap-sql.js';
-import { shapeIntruders } from '../shadow/shape-intruders.js';
+import { shapeIntruders } from './shape-intruders.js';
 import { displayName, ident, qualified } from '../sql/quote.js';
 import { createState, dropState } from '../state/schema.js';
-import { watchState } from './watch-state.js';
+import { watchState } from '../state/watch-state.js';
 
 /** In the trial's transaction, which it may leave failed. Empty where there are no event triggers. */
 export async function rehearseObjects(session: Session, table: RehearsedTable): Promise<Refusal[]> {
