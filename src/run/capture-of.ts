@@ -2,12 +2,8 @@
 import type { Capture } from '../capture/capture.js';
 import { openCapture } from '../capture/open-capture.js';
 import { defaultCaptureMode, type CaptureMode } from '../model/capture-mode.js';
-import {
-  activeSegmentSql,
-  findTableRecord,
-  type MigrationRecord,
-  type TableRecord,
-} from '../state/migrations.js';
+import { findTableRecord, type MigrationRecord } from '../state/migrations.js';
+import { activeSegmentSql, type TableRecord } from '../state/tables.js';
 import { nameSuffix } from '../state/schema-sql.js';
 import type { CopyPlan } from '../model/plan.js';
 

@@ -26,7 +26,7 @@ import { indexOnAnyPath } from '../sql/any-path.js';
 import { helperIndexBuilds, helperIndexName } from '../ddl/helper-index-sql.js';
 import { rebindStatements } from '../ddl/rebind-sql.js';
 import { displayName, qualified } from '../sql/quote.js';
-import { setFollowed } from '../state/migrations.js';
+import { setFollowed } from '../state/tables.js';
 import { forwardStream } from './apply-facts.js';
 import { expectedTarget, type TableContext } from './context.js';
 import { captureBroken, readSource, refuseRenamed, type SourceAltered } from './source-check.js';

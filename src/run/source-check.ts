@@ -15,7 +15,8 @@ import { compareShapes } from '../ddl/compare-shapes.js';
 import { displayName } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { withValidIndexes } from '../model/table-shape.js';
-import { findTableRecord, setFingerprint, type SourceMark } from '../state/migrations.js';
+import { findTableRecord } from '../state/migrations.js';
+import { setFingerprint, type SourceMark } from '../state/tables.js';
 import type { TableContext } from './context.js';
 
 /** The rows lie in another file now: TRUNCATE, VACUUM FULL, CLUSTER. Block numbers mean nothing any more. */

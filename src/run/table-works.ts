@@ -1,6 +1,7 @@
 /** The tables of a migration as its record has them, at the beginning of an attempt. */
 import { Balance } from '../apply/balance.js';
-import type { MigrationRecord, TableRecord } from '../state/migrations.js';
+import type { MigrationRecord } from '../state/migrations.js';
+import type { TableRecord } from '../state/tables.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
 import { captureOf } from './capture-of.js';

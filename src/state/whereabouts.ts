@@ -5,7 +5,8 @@
  */
 import type { Session } from '../db/session.js';
 import { isOver, isSwapped } from '../model/phase.js';
-import type { MigrationRecord, TableRecord } from './migrations.js';
+import type { MigrationRecord } from './migrations.js';
+import type { TableRecord } from './tables.js';
 import {
   findRelation,
   findRelationNamed,

@@ -3,27 +3,27 @@ import { expect, test } from 'vitest';
 import { Session } from '../../src/db/session.js';
 import type { CopyPlan } from '../../src/model/plan.js';
 import {
-  activeSegmentSql,
-  chunkDoneSql,
   deleteMigration,
   endMigration,
   findMigration,
   findTableRecord,
-  forgetShadows,
   insertMigration,
   listMigrations,
-  readChunks,
-  setCopyStart,
-  setFingerprint,
-  setFollowed,
   setPhase,
-  setShadow,
-  setTarget,
-  settleChunks,
-  setVerification,
   swappedSql,
   type MigrationRecord,
 } from '../../src/state/migrations.js';
+import {
+  activeSegmentSql,
+  forgetShadows,
+  setCopyStart,
+  setFingerprint,
+  setFollowed,
+  setShadow,
+  setTarget,
+  setVerification,
+} from '../../src/state/tables.js';
+import { chunkDoneSql, readChunks, settleChunks } from '../../src/state/chunks.js';
 import { ensureState } from '../../src/state/schema.js';
 import { onlyTable } from '../../src/state/only-table.js';
 import { readServerIdentity } from '../../src/state/server-identity.js';

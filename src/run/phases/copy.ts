@@ -7,14 +7,9 @@ import { runCopy } from '../../copy/copier.js';
 import { relaxedCommit } from '../../db/settings.js';
 import { readBlocks, readSizes } from '../../catalog/sizes.js';
 import { emptyShadowStatement } from '../../ddl/settle-sql.js';
-import {
-  chunkDoneSql,
-  findTableRecord,
-  readChunks,
-  setCopyStart,
-  type TableRecord,
-  type SourceMark,
-} from '../../state/migrations.js';
+import { findTableRecord } from '../../state/migrations.js';
+import { setCopyStart, type TableRecord, type SourceMark } from '../../state/tables.js';
+import { chunkDoneSql, readChunks } from '../../state/chunks.js';
 import { forgetTruncationsStatement } from '../../stream/log-sql.js';
 import { toldForward } from '../../stream/stream.js';
 import type { TableContext } from '../context.js';

@@ -5,7 +5,7 @@
 import { purge } from '../../apply/purge.js';
 import { relaxedCommit } from '../../db/settings.js';
 import { vacuumFreezeStatement } from '../../ddl/settle-sql.js';
-import { settleChunks } from '../../state/migrations.js';
+import { settleChunks } from '../../state/chunks.js';
 import { applyPlanOf } from '../apply-facts.js';
 import type { TableContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';

@@ -1,7 +1,7 @@
 /** verify: is every row of the shadow what the change makes of the source's row (invariant 10)? Apply goes on meanwhile. */
 import { relaxedCommit } from '../../db/settings.js';
 import { DifferentError } from '../../errors.js';
-import { setVerification } from '../../state/migrations.js';
+import { setVerification } from '../../state/tables.js';
 import { compareRows } from '../../verify/verifier.js';
 import { verifySettings } from '../../verify/compare-sql.js';
 import { LogApplier } from '../log-applier.js';
