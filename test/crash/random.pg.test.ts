@@ -46,7 +46,8 @@ describe('killed at random until it is through', () => {
       let result;
       while (result === undefined && story.length < maxKills) {
         await using runner = new Runner({ url: db.url, change, settings });
-        const aliveMs = Math.round(random.next() * durationMs);
+        // A little longer each time: the machine may be slower than it was when that was measured.
+        const aliveMs = Math.round(random.next() * durationMs * (1 + story.length / 10));
         const killer = new AbortController();
         const kill = sleep(aliveMs, undefined, { signal: killer.signal }).then(
           () => runner.kill('SIGKILL'),
