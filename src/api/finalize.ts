@@ -14,7 +14,7 @@ import { schemasOf } from '../state/schema-sql.js';
 import { planOf } from '../state/stored-plan.js';
 import { whereabouts, type TablePlaces } from '../state/whereabouts.js';
 import { byName } from '../run/by-name.js';
-import { dropLeftovers } from '../run/cleanup.js';
+import { dropLeftovers, dropSlotsOf } from '../run/cleanup.js';
 import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
 import { isOver, next, type Phase } from '../model/phase.js';
@@ -110,6 +110,7 @@ async function removeOld(work: DropWork): Promise<void> {
     await options.onPoint?.('finalize-uncommitted');
   };
   try {
+    await dropSlotsOf(session, record);
     if (ours.length === 0) await session.transaction(rest);
     else await dropTables(work, ours, rest);
   } catch (error) {

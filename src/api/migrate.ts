@@ -80,7 +80,9 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   if (swapped !== null && isSameRequest(swapped.request, request)) {
     return await alreadySwapped(control, emitter, swapped, { options, seconds, settings, signal });
   }
-  const plan = unfinished === null ? await planOn(control, request, settings) : planOf(unfinished);
+  const plan =
+    unfinished === null ? await planOn(control, request, settings, options.connection) : planOf(unfinished);
+  if (unfinished !== null) refuseAnotherCapture(unfinished.id, plan, options.settings?.capture);
   if (unfinished === null) emitter.emit('plan:ready', { plan });
   refuseUnless(plan, settings, swapped);
 
@@ -185,6 +187,18 @@ async function findSource(control: Session, name: string): Promise<FoundTable> {
   if (active?.table.table != null)
     refuseRenamed(active.record.id, active.table.record.table, active.table.table);
   return await resolveTable(control, name);
+}
+
+/** Keys that came the one way would be missing in the other. What is not said, or left to us, is as it was begun. */
+function refuseAnotherCapture(id: number, plan: Plan, asked: RunSettings['capture'] = 'auto'): void {
+  if (plan.verdict !== 'copy' || asked === 'auto' || asked === plan.capture) return;
+  throw new RefusedError([
+    {
+      code: 'another-capture',
+      message: `migration ${id} was begun with --capture ${plan.capture}: what was written since is there alone`,
+      hint: advice`leave out --capture to continue it; or ${toDo('abort', id)}, and begin anew with --capture ${asked}`,
+    },
+  ]);
 }
 
 function anotherChange(record: MigrationRecord, asked: ChangeRequest): RefusedError {

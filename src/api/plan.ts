@@ -1,5 +1,7 @@
 /** `plan`: what a run would do. */
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { Session } from '../db/session.js';
+import { chooseCapture } from '../plan/choose-capture.js';
 import { makePlan } from '../plan/plan.js';
 import { refusedFor, type Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
@@ -36,7 +38,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
       ...connectingSignal(options),
     });
     breakOffWhenAsked(options, session);
-    const made = await planOn(session, requestUnder(options.request, settings), settings);
+    const made = await planOn(session, requestUnder(options.request, settings), settings, options.connection);
     const refusal = refusalOfCopy(made, settings);
     const plan = refusal === null ? made : refusedFor(made, [refusal]);
     if (options.rehearse !== true || plan.verdict !== 'copy') return plan;
@@ -47,12 +49,14 @@ export async function plan(options: PlanOptions): Promise<Plan> {
 export async function planOn(
   session: Session,
   request: ChangeRequest,
-  { maxHoldMs }: Pick<RunSettings, 'maxHoldMs'>,
+  { maxHoldMs, capture }: Pick<RunSettings, 'maxHoldMs' | 'capture'>,
+  connection: ConnectionOptions,
 ): Promise<Plan> {
-  return makePlan(session, request, {
+  const plan = await makePlan(session, request, {
     maxHoldMs,
     buildClone,
     rebindClone: rebindStatements,
     rehearse: rehearseObjects,
   });
+  return await chooseCapture(session, plan, capture, connection);
 }

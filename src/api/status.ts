@@ -5,7 +5,7 @@ import { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import type { CaptureMode } from '../model/capture-mode.js';
+import { defaultCaptureMode, type CaptureMode } from '../model/capture-mode.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
@@ -14,10 +14,11 @@ import type { MigrationRecord } from '../state/migrations.js';
 import { readChunks } from '../state/chunks.js';
 import { readLocks } from '../state/lock-entries.js';
 import { onlyTable } from '../state/only-table.js';
+import { planOf } from '../state/stored-plan.js';
+import type { TableRecord } from '../state/tables.js';
 import { nameSuffix } from '../state/schema-sql.js';
 import { readProgress } from '../state/stored-progress.js';
 import { whereabouts, type TablePlaces, type Whereabouts } from '../state/whereabouts.js';
-import { captureMode } from '../run/capture-of.js';
 import { lookUpMigrations } from '../run/find-table.js';
 import { isEnded, isOver, isSwapped, phaseTable, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
@@ -109,6 +110,7 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
   const { copied, beside } = phaseTable[phase];
   const chunks = copied === 'chunks' ? await readChunks(session, table, layout) : [];
   const blocksCopied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
+  const capture = captureOf(record, table);
   const { runner } = isEnded(phase) ? { runner: null } : await runPids(session, id);
   const heard = await heardOf(session, id, layout);
   return {
@@ -119,7 +121,7 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     origin,
     shadow: beside === 'shadow' && found.shadow !== null ? displayName(found.shadow) : null,
     old: beside === 'old table' && found.old?.isOutside === false ? displayName(found.old) : null,
-    capture: captureMode(record),
+    capture,
     percent: percent(record, blocksCopied),
     rowsCopied: table.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
     backlog: beside === 'shadow' ? await readBacklog(session, nameSuffix(table)) : 0,
@@ -133,8 +135,17 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
-    next: whatNext(record, { ...found, origin }, runner, layout),
+    next: whatNext(record, { ...found, origin, capture }, runner, layout),
   };
+}
+
+/** As long as there is a plan that can be read: an ended one may be older than that. */
+function captureOf(record: MigrationRecord, table: TableRecord): CaptureMode {
+  try {
+    return planOf(record, table).capture;
+  } catch {
+    return defaultCaptureMode;
+  }
 }
 
 interface Heard {
@@ -187,11 +198,12 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
 
 function whatNext(
   record: MigrationRecord,
-  found: TablePlaces & Pick<Whereabouts, 'origin'>,
+  found: TablePlaces & Pick<Whereabouts, 'origin'> & { readonly capture: CaptureMode },
   runner: number | null,
   layout: number,
 ): Text {
   const { id, phase } = record;
+  const { capture } = found;
   const renamed = renamedTo(record, found);
   if (isSwapped(phase) && found.old?.isOutside === true)
     return advice`the old table was moved to ${displayName(found.old)} and is yours now; ${doing('finalize', id)} removes the rest`;
@@ -206,5 +218,6 @@ function whatNext(
   if (runner !== null) return `runs now, in backend ${runner}`;
   if (renamed !== null)
     return advice`the table was renamed to ${renamed}: rename it back and ${toDo('resume', id)}, or ${toDo('abort', id)}`;
-  return advice`${doing('resume', id)} continues it, as the same run command does; ${doing('abort', id)} undoes it`;
+  const kept = capture === 'logical' ? '; until then the server keeps its WAL for it' : '';
+  return advice`${doing('resume', id)} continues it, as the same run command does; ${doing('abort', id)} undoes it${kept}`;
 }

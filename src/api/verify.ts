@@ -106,6 +106,7 @@ async function compareTables(
   await control.set({ ...migrationPlan.settings, ...ownSettings });
   const plan = await verifyPlanOf(control, stream, record.swap);
   if (record.swap !== null && migrationPlan.key.needsHelperIndex) throw notComparable(record);
+  if (stream.log?.lags === true && (await runPids(control, id)).runner === null) throw nobodyReads(id);
   const signal = userSignal(options);
   const emit = createEmitter([options.onEvent]).withId(id);
   const result = await compareRows({
@@ -188,7 +189,7 @@ async function streamBetween(session: Session, record: MigrationRecord, way: Way
       way,
       from,
       to,
-      log: swap === null ? keyLogOf(nameSuffix(onlyTable(record)), way.key) : null,
+      log: swap === null ? keyLogOf(nameSuffix(onlyTable(record)), planOf(record)) : null,
       told: swap === null ? toldForward : toldAfterSwap,
     };
   }
@@ -210,6 +211,16 @@ function notComparable({ id, phase, swap }: MigrationRecord): RefusedError {
         ? `the new table has no unique index over the key by which its rows are found`
         : `migration ${id} is in phase ${phase}: the shadow is not complete yet`;
   return new RefusedError([{ code: 'not-comparable', message: why, hint: advice`${toDo('status', id)}` }]);
+}
+
+function nobodyReads(id: number): RefusedError {
+  return new RefusedError([
+    {
+      code: 'not-comparable',
+      message: `nobody runs migration ${id}: what was written since is in its slot, and cannot be told from a difference`,
+      hint: advice`${toDo('resume', id)}`,
+    },
+  ]);
 }
 
 function stateOf({ id, phase }: MigrationRecord): string {

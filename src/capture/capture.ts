@@ -3,7 +3,9 @@
  * implementation's; everybody else knows only this. One for each table, and for each direction, of a migration.
  */
 import type { OwnOnTable } from '../catalog/fingerprint.js';
+import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import type { Session } from '../db/session.js';
+import type { Blocker } from '../model/blocker.js';
 import type { CaptureMode, CaptureNature } from '../model/capture-mode.js';
 import type { Key } from '../model/key.js';
 import type { KeyLog } from '../model/key-log.js';
@@ -21,7 +23,31 @@ export interface CaptureFacts extends MigrationIdentity {
 }
 
 /** Why somebody wants to know that the log is complete; the moment itself is when he asks. */
-type Moment = 'purge' | 'verify' | 'swap';
+type Moment = 'copy' | 'purge' | 'verify' | 'swap';
+
+export interface OpenWork {
+  /** In no transaction. */
+  readonly session: Session;
+  /** Runs them in a transaction that has the lock which `nature` names. */
+  readonly locked: (statements: readonly string[]) => Promise<void>;
+  readonly watcher: Session;
+  /** How long to wait for what is in the way. */
+  readonly patienceMs: number;
+  readonly onWaiting: (blockers: readonly Blocker[], waitedMs: number) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface FollowedRun {
+  readonly connection: ConnectionOptions;
+  readonly open: (purpose: string, settings?: Readonly<Record<string, string>>) => Promise<Session>;
+  /** OID of the table. */
+  readonly table: number;
+}
+
+export interface Following extends AsyncDisposable {
+  /** Aborts when it has come to its end; its reason says why. */
+  readonly ended: AbortSignal;
+}
 
 export interface Capture {
   readonly mode: CaptureMode;
@@ -33,6 +59,9 @@ export interface Capture {
   readonly tables: readonly QualifiedName[];
   /** What it puts on the table: for whoever looks at the table and is to leave it out. */
   readonly own: OwnOnTable;
+
+  /** What has to be there before everything else, and may have to be waited for; undone by the marks (removal.ts). */
+  open(work: OpenWork): Promise<void>;
 
   /** Makes, and marks, what takes no lock on the table; in the caller's transaction. */
   create(session: Session): Promise<void>;
@@ -52,6 +81,9 @@ export interface Capture {
 
   /** The message for when it is not. */
   interruption(): string;
+
+  /** Once it has begun, for as long as a run is under way: brings keys into the log, where writes do not do it themselves. */
+  follow(run: FollowedRun): Promise<Following | null>;
 
   /**
    * Resolves when everything that was committed before the call is in the log. Awaited before the purge, before what is

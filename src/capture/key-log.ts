@@ -9,6 +9,7 @@
  */
 import type { Key } from '../model/key.js';
 import type { KeyLog } from '../model/key-log.js';
+import type { CopyPlan } from '../model/plan.js';
 import { ident, qualified, sql } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 
@@ -20,21 +21,22 @@ export interface SegmentedLog extends KeyLog {
   readonly segments: readonly [QualifiedName, QualifiedName];
 }
 
-export function segmentedLog(suffix: string, key: Key): SegmentedLog {
+export function segmentedLog(suffix: string, key: Key, lags = false): SegmentedLog {
   return {
     ...logTables(suffix),
     columns: key.columns.map((_, index) => `k${index + 1}`),
     step: key.mayCollide === true ? 'step' : null,
+    lags,
   };
 }
 
 /** The log as everybody else knows it. */
-export function keyLogOf(suffix: string, key: Key): KeyLog {
-  return segmentedLog(suffix, key);
+export function keyLogOf(suffix: string, { key, capture }: Pick<CopyPlan, 'key' | 'capture'>): KeyLog {
+  return segmentedLog(suffix, key, capture === 'logical');
 }
 
 /** The tables alone, for when nothing is known of the key. */
-export function logTables(suffix: string): Omit<SegmentedLog, 'columns' | 'step'> {
+export function logTables(suffix: string): Omit<SegmentedLog, 'columns' | 'step' | 'lags'> {
   const table = (name: string): QualifiedName => ({ schema: captureSchema, name: `${name}_${suffix}` });
   const segments = [table('log'), table('log_b')] as const;
   const pending = table('pending');

@@ -1,4 +1,5 @@
 import type { CaptureMode } from '../model/capture-mode.js';
+import { LogicalCapture } from './logical/logical-capture.js';
 import type { Capture, CaptureFacts } from './capture.js';
 import { TriggerCapture } from './triggers/trigger-capture.js';
 
@@ -7,5 +8,7 @@ export function openCapture(mode: CaptureMode, facts: CaptureFacts): Capture {
   switch (mode) {
     case 'triggers':
       return new TriggerCapture(facts);
+    case 'logical':
+      return new LogicalCapture(facts);
   }
 }

@@ -27,8 +27,10 @@ export function capturesOn({ triggers }: OwnObjects): CaptureOn[] {
 }
 
 /** Once it is off: the log, and what wrote to it. */
-export function removeCaptureStatements({ functions, tables, types }: OwnObjects): string[] {
+export function removeCaptureStatements({ functions, tables, types, publications }: OwnObjects): string[] {
   return [
+    // Locks no table.
+    ...new Set(publications.map(({ name }) => `drop publication ${ident(name)}`)),
     ...functions.map((name) => `drop function ${qualified(name)}()`),
     ...tables.map((name) => `drop table ${qualified(name)}`),
     ...types.map((name) => `drop type ${qualified(name)}`),

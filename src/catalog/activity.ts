@@ -70,6 +70,19 @@ export async function blockersOf(session: Session, pid: number): Promise<Blocker
   return rows.map((row) => frozen(withPlainModes(row)));
 }
 
+/** Transactions of any database that have an id, and are older. */
+export async function writingSince(session: Session, seconds: number): Promise<Blocker[]> {
+  const rows = await session.rows<BlockerRow>({
+    text: `${holdersSql}
+      and l.locktype = 'transactionid'
+      and l.mode = 'ExclusiveLock'
+      and coalesce(a.xact_start, p.prepared) < clock_timestamp() - $1 * interval '1 second'
+    ${oldestFirst}`,
+    values: [seconds],
+  });
+  return rows.map((row) => frozen({ ...withPlainModes({ ...row, lockModes: [] }) }));
+}
+
 /**
  * What could make a lock on the table wait: whoever holds one now, and every transaction of this database that is
  * older than the given age (it may touch the table next, and holds back old row versions).

@@ -25,6 +25,7 @@ export interface Fingerprint {
 /** What capture has put on the table, by name: not part of the fingerprint, but of `own`. */
 export interface OwnOnTable {
   readonly triggers: readonly string[];
+  readonly publications: readonly string[];
 }
 
 /** Null when the table is gone. */
@@ -67,7 +68,7 @@ const withoutLocations = (nodeTree: string): string =>
   `regexp_replace(${nodeTree}::text, ' :location -?\\d+', '', 'g')`;
 
 /** Each is a query for one text. `t` is the table's row in pg_class. */
-const parts = (ownTriggers: string): readonly string[] => [
+const parts = (ownTriggers: string, ownPublications: string): readonly string[] => [
   `select row(
      t.relname, t.relnamespace, t.relowner, t.relam, t.reltablespace, t.relpersistence, t.relkind, t.relreplident,
      t.relrowsecurity, t.relforcerowsecurity, t.reloftype, t.relispartition, t.relacl, t.reloptions,
@@ -124,7 +125,8 @@ const parts = (ownTriggers: string): readonly string[] => [
    from pg_statistic_ext as s where s.stxrelid = t.oid`,
   `select string_agg(row(p.oid, p.xmin)::text, '' order by p.oid)
    from pg_publication_rel as p
-   where p.prrelid = t.oid`,
+   join pg_publication as of on of.oid = p.prpubid
+   where p.prrelid = t.oid and of.pubname <> all (${ownPublications})`,
   // Views, and functions with an SQL body or the row type in their signature.
   `select string_agg(distinct row(d.classid, d.objid)::text, '')
    from pg_depend as d
@@ -192,10 +194,12 @@ const parts = (ownTriggers: string): readonly string[] => [
 ];
 
 function fingerprintText(oid: number, own: OwnOnTable): string {
-  const names = `array[${own.triggers.map(literal).join(', ')}]::name[]`;
+  const names = (of: readonly string[]): string => `array[${of.map(literal).join(', ')}]::name[]`;
+  const triggers = names(own.triggers);
+  const publications = names(own.publications);
   return `
   select
-    md5(concat_ws('|', ${parts(names)
+    md5(concat_ws('|', ${parts(triggers, publications)
       .map((part) => `coalesce((${part}), '')`)
       .join(',\n')})) as fingerprint,
     (select n.nspname::text from pg_namespace as n where n.oid = t.relnamespace) as schema,
@@ -206,7 +210,14 @@ function fingerprintText(oid: number, own: OwnOnTable): string {
         then coalesce(string_agg(row(tg.oid, tg.xmin, tg.tgenabled)::text, '' order by tg.tgname), '')
       end
       from pg_trigger as tg
-      where tg.tgrelid = t.oid and tg.tgname = any (${names})
+      where tg.tgrelid = t.oid and tg.tgname = any (${triggers})
+    ) || (
+      select case when count(*) = ${own.publications.length}
+        then coalesce(string_agg(row(pr.oid, pr.xmin, p.oid, p.xmin)::text, '' order by p.pubname), '')
+      end
+      from pg_publication_rel as pr
+      join pg_publication as p on p.oid = pr.prpubid
+      where pr.prrelid = t.oid and p.pubname = any (${publications})
     ) as own
   from pg_class as t
   where t.oid = ${oid}`;

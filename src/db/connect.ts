@@ -25,6 +25,8 @@ export interface ConnectOptions {
   readonly types: pg.CustomTypesConfig;
   /** Said when connecting, where that is known to leave it in nobody's session (`Connected.place`). */
   readonly nameAt?: (place: string) => string | null;
+  /** To a walsender of the database; it takes no parameters with its statements. */
+  readonly replication?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -126,7 +128,7 @@ const unreachable: ReadonlySet<string> = new Set([
 ]);
 
 async function connectOnce(
-  { types, nameAt, signal }: ConnectOptions,
+  { types, nameAt, replication = false, signal }: ConnectOptions,
   { target, host }: Place,
   { ssl, negotiation }: TlsAttempt,
 ): Promise<Connected> {
@@ -149,6 +151,7 @@ async function connectOnce(
     ssl,
     sslnegotiation: negotiation,
     types,
+    ...(replication ? { replication: 'database' } : {}),
     keepAlive,
     ...(keepAliveIdleMs === null ? {} : { keepAliveInitialDelayMillis: keepAliveIdleMs }),
     connectionTimeoutMillis: connectTimeoutMs ?? 0,

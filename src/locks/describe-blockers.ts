@@ -22,7 +22,7 @@ function describe(blocker: Blocker | CensusEntry): string {
     [user, isSession ? application : null].filter((part) => part !== null).join(', '),
     state ?? '',
     transactionSeconds === null ? '' : `open for ${Math.round(transactionSeconds)} s`,
-    `holds ${lockModes.join(', ')}`,
+    lockModes.length === 0 ? '' : `holds ${lockModes.join(', ')}`,
     ...('times' in blocker ? history(blocker) : []),
   ]
     .filter((part) => part !== '')

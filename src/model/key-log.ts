@@ -15,4 +15,6 @@ export interface KeyLog {
    * whose keys count as 0.
    */
   readonly step: string | null;
+  /** Keys come some time after the commit of the write, and not with it. */
+  readonly lags: boolean;
 }

@@ -51,6 +51,8 @@ export interface PlanWarningFacts {
   'index-only': Record<never, never>;
   identity: { readonly columns: readonly string[] };
   'synchronous-commit': Record<never, never>;
+  /** Capture from the WAL was wanted where it can be had. */
+  'capture-by-triggers': { readonly why: readonly string[] };
   /** A native change was tried without these. */
   'dependents-untried': { readonly table: QualifiedName; readonly dependents: readonly DependentName[] };
 }

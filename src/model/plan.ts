@@ -5,6 +5,7 @@
  */
 import type { Refusal } from '../errors.js';
 import type { Blocker } from './blocker.js';
+import type { CaptureMode } from './capture-mode.js';
 import type { ChangeRequest } from './change-request.js';
 import type { ColumnMapping, SerialFate } from './column-mapping.js';
 import type { Definitions, TakenOff, TargetDefinitions } from './definitions.js';
@@ -99,6 +100,7 @@ export interface CopyFacts {
   readonly lateChecks: readonly LateCheck[];
   /** Looked at before the swap, as ALTER TABLE looks at them. */
   readonly checkedForeignKeys: readonly CheckedForeignKey[];
+  readonly capture: CaptureMode;
   /** Every relation that the swap locks, in the order in which it does. */
   readonly lockSet: readonly LockTarget[];
 }

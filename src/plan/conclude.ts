@@ -9,6 +9,7 @@ import type { SerialFate } from '../model/column-mapping.js';
 import type { Dependent } from '../model/dependent.js';
 import type { Estimates } from '../model/estimates.js';
 import type { Key } from '../model/key.js';
+import { defaultCaptureMode } from '../model/capture-mode.js';
 import type { CopyFacts, NativeFacts, PinnedSettings, Plan, RefusedPlan } from '../model/plan.js';
 import type { TableShape } from '../model/table-shape.js';
 import { putBackStatements, takeOffStatements } from '../ddl/take-off-sql.js';
@@ -233,6 +234,8 @@ function copyFacts(
     serials,
     lateChecks: trial.lateChecks,
     checkedForeignKeys: trial.checkedForeignKeys,
+    // Whoever asks for another looks whether it can be had (choose-capture.ts).
+    capture: defaultCaptureMode,
     lockSet: lockSet({ oid: source.oid, name: source.name }, withDropped(target, definitions)),
   };
 }

@@ -41,6 +41,7 @@ export function follow(former: CopyPlan, now: Plan): Followed {
       key,
       settings: former.settings,
       request: former.request,
+      capture: former.capture,
     },
     reasons: null,
   };

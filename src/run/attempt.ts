@@ -14,6 +14,7 @@ import { allSignals } from '../throttle/signals.js';
 import { Throttle } from '../throttle/throttle.js';
 import { firstTable, onAnySession, onTable, RunSessions, type RunContext } from './context.js';
 import type { EventBook } from './event-book.js';
+import { Feeds } from './feeds.js';
 import { runSignal, SessionLost } from './interrupt.js';
 import { LedgerBook } from './ledger-book.js';
 import { workOf } from './phase-table.js';
@@ -92,9 +93,13 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     get watcher() {
       return watcher ?? control;
     },
+    get feeds() {
+      return feeds;
+    },
     beforeCutover: options.beforeCutover ?? null,
     at: async (point) => options.onPoint?.(point),
   };
+  const feeds = new Feeds(context);
   const tables = works.map((work) => onTable(context, work));
   const cancel = (): void => void sessions.cancelAll().catch(() => undefined);
   const { cancelSignal } = options;
@@ -131,11 +136,12 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
       events: attempt.events,
       emit,
     });
-    signal = runSignal(attempt.signal, [control, heart, eye]);
+    signal = AbortSignal.any([runSignal(attempt.signal, [control, heart, eye]), feeds.failed]);
     signalOrCritical = AbortSignal.any([signal, critical.signal]);
     cancelSignal?.addEventListener('abort', cancel, { once: true });
     control.lost.addEventListener('abort', cancel, { once: true });
     await context.at('claimed');
+    if (phaseTable[phase].beside === 'shadow') await feeds.start(tables);
     while (!isEnded(phase)) phase = await runPhase(context, phase);
     return await outcome(context);
   } catch (error) {
@@ -144,6 +150,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     cancelSignal?.removeEventListener('abort', cancel);
     control.lost.removeEventListener('abort', cancel);
     steering.throttle = null;
+    await feeds[Symbol.asyncDispose]();
     await throttle?.[Symbol.asyncDispose]();
     await pulse?.close();
     await sessions.releaseAll();
@@ -189,7 +196,10 @@ async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase
   const { control, id, emit, signal } = context;
   signal.throwIfAborted();
   if (phaseTable[phase].storedBy === 'run') await setPhase(control, id, phase);
-  if (isSwapped(phase)) context.steering.swap = 'done';
+  if (isSwapped(phase)) {
+    context.steering.swap = 'done';
+    await context.feeds[Symbol.asyncDispose]();
+  }
   emit('phase:started', { phase });
   const started = performance.now();
   const transition = await workOf(phase)(context);

@@ -1,24 +1,18 @@
 /** The capture of a migration, as its record says. */
 import type { Capture } from '../capture/capture.js';
 import { openCapture } from '../capture/open-capture.js';
-import { defaultCaptureMode, type CaptureMode } from '../model/capture-mode.js';
 import { findTableRecord, type MigrationRecord } from '../state/migrations.js';
 import { activeSegmentSql, type TableRecord } from '../state/tables.js';
 import { nameSuffix } from '../state/schema-sql.js';
 import type { CopyPlan } from '../model/plan.js';
 
-/** There is no other yet. */
-export function captureMode(_record: Pick<MigrationRecord, 'id'>): CaptureMode {
-  return defaultCaptureMode;
-}
-
 export function captureOf(
   record: MigrationRecord,
   { no, activeSegment }: TableRecord,
-  { table, key }: CopyPlan,
+  { table, key, capture: mode }: CopyPlan,
 ): Capture {
   const { id, identity } = record;
-  return openCapture(captureMode(record), {
+  return openCapture(mode, {
     id,
     identity,
     suffix: nameSuffix({ id, no }),

@@ -3,6 +3,7 @@
  * say (state/own-objects.ts); nothing is dropped by its name.
  */
 import { advice, toDo } from '../advice.js';
+import { dropSlots } from '../capture/logical/slot.js';
 import { capturesOn, removeCaptureStatements, type CaptureOn } from '../capture/removal.js';
 import { Session } from '../db/session.js';
 import { messageWithDetail, SqlState, sqlState } from '../db/sqlstate.js';
@@ -88,6 +89,7 @@ async function removeObjects(
   const { own } = await look();
   for (const capture of capturesOn(own)) await switchCaptureOff(work, id, capture, look);
   await work.onCaptureOff?.();
+  await dropSlots(session, (await look()).own.slots);
   try {
     // All or nothing: what cannot go now must be found by the next try as this one found it.
     await session.transaction(async () => {
@@ -116,7 +118,14 @@ function notRemoved(error: unknown, id: number): unknown {
 
 /** After the swap: the triggers went with it, the rest of the capture and the empty schema follow here. */
 export async function removeLeftovers(session: Session, record: MigrationRecord): Promise<void> {
+  await dropSlotsOf(session, record);
   await session.transaction(() => dropLeftovers(session, record));
+}
+
+/** In no transaction: it cannot be taken back. */
+export async function dropSlotsOf(session: Session, record: MigrationRecord): Promise<void> {
+  const { slots } = await readOwnObjects(session, record);
+  await dropSlots(session, slots);
 }
 
 /** In the caller's transaction. */

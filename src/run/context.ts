@@ -28,6 +28,8 @@ export interface RunContext extends MigrationIdentity {
   /** What may change while the run is under way. */
   readonly steering: Steering;
   readonly ledger: LedgerBook;
+  /** What brings keys into the logs, where writes do not do it themselves. */
+  readonly feeds: AsyncDisposable & { start(tables: readonly TableContext[]): Promise<void> };
   /** Sees and cancels what another session waits for. */
   readonly watcher: Session;
   /** As they are now: `set` changes them. */

@@ -40,6 +40,10 @@ export class Steering {
     return currentSettings(this.#settings);
   }
 
+  get swap(): 'ahead' | 'tried' | 'done' {
+    return this.#swap;
+  }
+
   /** While a try for the swap is under way nobody is told that it waits; after the swap nothing is left to steer. */
   set swap(state: 'ahead' | 'tried' | 'done') {
     const wasTried = this.#swap === 'tried';

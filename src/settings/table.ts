@@ -106,6 +106,18 @@ export const ofRun: { readonly [K in Exclude<keyof RunSettings, 'limits'>]: Sett
     part: 'run',
     help: 'how the tables are compared before the swap',
   },
+  capture: {
+    key: 'capture',
+    kind: choice({
+      triggers: 'by triggers on the table',
+      logical: 'from the WAL, by a replication slot',
+      auto: 'from the WAL where all that it needs is there',
+    }),
+    default: 'triggers',
+    part: 'run',
+    help: 'how the keys of rows that are written come into the log',
+    more: '. See [capture](capture.md)',
+  },
   oldSnapshot: {
     key: 'old-snapshot',
     kind: choice({

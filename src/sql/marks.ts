@@ -20,6 +20,24 @@ export function markOf({ id, identity }: MigrationIdentity, role: MarkedRole): s
   return `${prefix}${id}, ${role}, ${identity}`;
 }
 
+export interface SlotOwner {
+  readonly identity: string;
+  /** Of the names of what is of one table of the migration. */
+  readonly suffix: string;
+}
+
+/** A slot can have no comment: its name says all of it. */
+export function slotName({ suffix, identity }: SlotOwner): string {
+  return `${slotPrefix}${suffix}_${identity.replaceAll('-', '')}`;
+}
+
+const slotPrefix = 'ghost_';
+
+/** A condition: a name is that of a slot of this migration; both are expressions. */
+export function isSlotOfSql(name: string, identity: string): string {
+  return `${name} ~ ('^${slotPrefix}[0-9]{1,9}(_[0-9]+)?_' || replace(${identity}, '-', '') || '$')`;
+}
+
 /** For the statement that ends in `is`: `comment on schema "ghost_new_7" is ...`. */
 export function commentStatement(object: string, mark: string): string {
   return `comment on ${object} is ${literal(mark)}`;

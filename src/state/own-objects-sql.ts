@@ -1,6 +1,6 @@
 /** Queries for `readOwnObjects`. */
 import { sql, type SqlQuery } from '../sql/quote.js';
-import { isMarkSql, markPartsSql } from '../sql/marks.js';
+import { isMarkSql, isSlotOfSql, markPartsSql } from '../sql/marks.js';
 
 /**
  * Every object that carries a mark: what it is, the OID, and the parts of the mark. By the index those of PostgreSQL's own objects
@@ -14,7 +14,9 @@ const marked = sql`
   where d.objoid >= 16384
     and d.objsubid = 0
     and ${isMarkSql('d.description')}
-    and d.classoid in ('pg_namespace'::regclass, 'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass)
+    and d.classoid in (
+      'pg_namespace'::regclass, 'pg_class'::regclass, 'pg_type'::regclass, 'pg_proc'::regclass, 'pg_publication'::regclass
+    )
     and part is not null`;
 
 /**
@@ -62,6 +64,18 @@ export function ownObjectsSql(
       join pg_class as c on c.oid = tg.tgrelid
       join pg_namespace as n on n.oid = c.relnamespace
       where mark.identity = $1 and tg.tgparentid = 0
+      union all
+      select 'publication', p.oid, null, p.pubname, 'capture', c.oid, n.nspname, c.relname
+      from mark
+      join pg_publication as p on mark.classoid = 'pg_publication'::regclass and p.oid = mark.objoid
+      left join pg_publication_rel as pr on pr.prpubid = p.oid
+      left join pg_class as c on c.oid = pr.prrelid
+      left join pg_namespace as n on n.oid = c.relnamespace
+      where mark.identity = $1
+      union all
+      select 'slot', null, null, s.slot_name, 'capture', null, null, null
+      from pg_replication_slots as s
+      where s.database = current_database() and ${isSlotOfSql('s.slot_name::text', '$1')}
       order by kind, name`,
     values: [identity, schemaOids.shadow, schemaOids.old],
   };

@@ -23,6 +23,12 @@ interface OwnTrigger {
   readonly table: Relation;
 }
 
+interface OwnPublication {
+  readonly name: string;
+  /** null where it was taken out. */
+  readonly table: Relation | null;
+}
+
 export interface OwnObjects {
   readonly schemas: readonly OwnSchema[];
   readonly functions: readonly QualifiedName[];
@@ -31,6 +37,9 @@ export interface OwnObjects {
   readonly types: readonly QualifiedName[];
   /** By the function that they run. Usually on the source; wherever they are, the functions cannot go without them. */
   readonly triggers: readonly OwnTrigger[];
+  readonly publications: readonly OwnPublication[];
+  /** Of the whole server, by their names. */
+  readonly slots: readonly string[];
 }
 
 /** What there is to remove of a migration. The shadows carry no mark. */
@@ -44,7 +53,7 @@ interface TableSchemas {
 }
 
 interface Row {
-  readonly kind: 'schema' | 'function' | 'table' | 'type' | 'trigger';
+  readonly kind: 'schema' | 'function' | 'table' | 'type' | 'trigger' | 'publication' | 'slot';
   readonly oid: number;
   readonly schema: string | null;
   readonly name: string;
@@ -76,12 +85,26 @@ export async function readOwnObjects(
     functions: named('function'),
     tables: named('table'),
     types: named('type'),
-    triggers: rows.flatMap(({ kind, name, tableOid, tableSchema, tableName }) =>
-      kind === 'trigger' && tableOid !== null && tableSchema !== null && tableName !== null
-        ? [{ name, table: { oid: tableOid, schema: tableSchema, name: tableName } }]
-        : [],
+    slots: rows.flatMap(({ kind, name }) => (kind === 'slot' ? [name] : [])),
+    publications: rows.flatMap((row) =>
+      row.kind === 'publication' ? [{ name: row.name, table: tableOf(row) }] : [],
     ),
+    triggers: rows.flatMap((row) => {
+      const table = tableOf(row);
+      return row.kind === 'trigger' && table !== null ? [{ name: row.name, table }] : [];
+    }),
   };
+}
+
+function tableOf({ tableOid, tableSchema, tableName }: Row): Relation | null {
+  return tableOid === null || tableSchema === null || tableName === null
+    ? null
+    : { oid: tableOid, schema: tableSchema, name: tableName };
+}
+
+/** Tables that a capture is on, of whatever kind. */
+export function capturedTables({ triggers, publications }: OwnObjects): Relation[] {
+  return [...triggers, ...publications].flatMap(({ table }) => (table === null ? [] : [table]));
 }
 
 /** Without CASCADE: what somebody else has put there is not ours to drop. */

@@ -38,6 +38,8 @@ export const takenIdsSql = sql`
     union all
     select tgname::text from pg_trigger where not tgisinternal
     union all
+    select pubname::text from pg_publication
+    union all
     select 'ghost.' || relname from pg_class where relnamespace = 'ghost'::regnamespace
     union all
     select 'ghost.' || typname from pg_type where typnamespace = 'ghost'::regnamespace
@@ -47,7 +49,7 @@ export const takenIdsSql = sql`
   taken (id) as (
     select coalesce(
       substring(text from '^ghost_(?:new|old|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?$'),
-      substring(text from '^ghost\\.(?:log|log_b|pending|truncations|key|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?(?:_key)?$')
+      substring(text from '^ghost\\.(?:log|log_b|pending|truncations|key|feed|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?(?:_key)?$')
     )::int
     from name
   )

@@ -8,6 +8,7 @@ import { isOver, isSwapped } from '../model/phase.js';
 import type { MigrationRecord } from './migrations.js';
 import type { TableRecord } from './tables.js';
 import {
+  capturedTables,
   findRelation,
   findRelationNamed,
   readOwnObjects,
@@ -121,7 +122,7 @@ async function oidsFit(
   isHome: boolean,
 ): Promise<boolean> {
   const evidence: boolean[] = [];
-  const captured = own.triggers.map((trigger) => trigger.table.oid);
+  const captured = capturedTables(own).map(({ oid }) => oid);
   if (captured.length > 0) evidence.push(record.tables.some(({ sourceOid }) => captured.includes(sourceOid)));
   const role = isSwapped(record.phase) ? 'old table' : 'shadow';
   for (const table of record.tables) {
@@ -148,11 +149,11 @@ async function oidsFit(
 
 /** What capture is on; where that is several tables, the one of the recorded name first. */
 function carrier(
-  { triggers }: OwnObjects,
+  own: OwnObjects,
   { tables: ofMigration }: MigrationRecord,
   { table: { schema, name } }: TableRecord,
 ): Relation | null {
-  const tables = triggers.map((trigger) => trigger.table);
+  const tables = capturedTables(own);
   const found = tables.find((table) => table.schema === schema && table.name === name);
   return found ?? (ofMigration.length === 1 ? (tables[0] ?? null) : null);
 }

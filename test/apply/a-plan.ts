@@ -119,6 +119,7 @@ export function aPlan({ keyType = 'integer', conflicts = [] as readonly Index[] 
       truncations: { schema: 'ghost', name: 'truncations_1' },
       columns: ['k1'],
       step: null,
+      lags: false,
     },
   });
 }

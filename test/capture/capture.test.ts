@@ -58,6 +58,8 @@ test('a migration may have several captures, on one table too: they share no nam
 test('what takes it away goes by the marks, wherever capture is', () => {
   const own = {
     schemas: [],
+    publications: [{ name: 'ghost_capture_7', table: { oid: 1, ...table } }],
+    slots: ['ghost_7_x'],
     functions: [{ schema: 'ghost', name: 'capture_7' }],
     tables: [{ schema: 'ghost', name: 'log_7' }],
     types: [{ schema: 'ghost', name: 'key_7' }],
@@ -80,6 +82,7 @@ test('what takes it away goes by the marks, wherever capture is', () => {
     },
   ]);
   expect(removeCaptureStatements(own)).toEqual([
+    'drop publication "ghost_capture_7"',
     'drop function "ghost"."capture_7"()',
     'drop table "ghost"."log_7"',
     'drop type "ghost"."key_7"',

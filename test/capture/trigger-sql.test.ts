@@ -90,6 +90,7 @@ test('the log', () => {
     truncations: { schema: 'ghost', name: 'truncations_7' },
     columns: ['k1', 'k2'],
     step: null,
+    lags: false,
   });
   expect(segmentedLog('7', { ...key, mayCollide: true }).step).toBe('step');
   expect(forgetTruncationsStatement(segmentedLog('7', key))).toBe('delete from only "ghost"."truncations_7"');

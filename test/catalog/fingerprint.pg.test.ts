@@ -4,7 +4,7 @@ import { Session } from '../../src/db/session.js';
 import { createDatabase, until } from '../support/database.js';
 import { ddl, setup } from './ddl.js';
 
-const own = { triggers: ['ghost_capture_1_row', 'ghost_capture_1_truncate'] };
+const own = { triggers: ['ghost_capture_1_row', 'ghost_capture_1_truncate'], publications: [] };
 
 /** None changes the definition: maintenance, traffic, and DDL elsewhere. */
 const harmless: readonly string[] = [
@@ -118,7 +118,10 @@ test('capture is told by its triggers, which are not part of the fingerprint', a
     await session.rollback();
   }
   expect(await readFingerprint(session, oid, own)).toEqual(before);
-  expect((await readFingerprint(session, oid, { triggers: [] }))?.own, 'nothing of ours on it').toBe('');
+  expect(
+    (await readFingerprint(session, oid, { triggers: [], publications: [] }))?.own,
+    'nothing of ours on it',
+  ).toBe('');
 });
 
 test('a table that is gone has none', async () => {

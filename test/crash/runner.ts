@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { MigrationResult, RunSettings } from '../../src/index.js';
 import type { Point } from '../../src/run/points.js';
 import { until } from '../support/database.js';
-import { type ChangeInput, request } from '../support/migration.js';
+import { captureUnderTest, type ChangeInput, request } from '../support/migration.js';
 
 const program = fileURLToPath(new URL('./child.mjs', import.meta.url));
 
@@ -46,7 +46,7 @@ export class Runner implements AsyncDisposable {
     const work = {
       url,
       request: request(change),
-      settings: { cutoverDeadlineMs: 30_000, ...settings },
+      settings: { cutoverDeadlineMs: 30_000, capture: captureUnderTest, ...settings },
       actions: actions.map((action) => ({ nth: 1, ...action })),
     };
     this.#child = spawn(process.execPath, [program, JSON.stringify(work)], {

@@ -106,6 +106,8 @@ export async function leftovers(client: pg.Client): Promise<unknown[]> {
      select typname from pg_type where typnamespace = to_regnamespace('ghost') and typname ~ '^key_' union all
      select proname from pg_proc where pronamespace = to_regnamespace('ghost') union all
      select tgname from pg_trigger where tgname like 'ghost\\_%' union all
+     select pubname from pg_publication where pubname like 'ghost\\_%' union all
+     select slot_name from pg_replication_slots where database = current_database() and slot_name like 'ghost\\_%' union all
      select 'chunk ' || from_block from ghost.chunks`,
   );
   return rows;

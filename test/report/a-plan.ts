@@ -100,6 +100,7 @@ export const aPlan: CopyPlan = {
   serials: [],
   lateChecks: [],
   checkedForeignKeys: [],
+  capture: 'triggers',
   lockSet: [
     {
       oid: 200,

@@ -107,6 +107,7 @@ describe('one table', () => {
   test('the defaults are as they were told', () => {
     expect(defaultRunSettings).toEqual({
       workers: 2,
+      capture: 'triggers',
       chunkTimeMs: 500,
       lockTimeoutMs: 1000,
       maxHoldMs: 500,

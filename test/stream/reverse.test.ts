@@ -67,6 +67,7 @@ const log = {
   truncations: { schema: 'ghost', name: 'truncations_1_back' },
   columns: ['k1'],
   step: null,
+  lags: false,
 };
 
 const facts = {

@@ -1,4 +1,5 @@
 /** Running the tool in tests: through the library, with fast settings, and with PostgreSQL's own ALTER as the oracle. */
+import { inject } from 'vitest';
 import type { Point } from '../../src/run/points.js';
 import {
   finalize,
@@ -9,6 +10,9 @@ import {
   type MigrationResult,
 } from '../../src/index.js';
 import type { TestDatabase } from './database.js';
+
+/** How the migrations of the tests capture, where a test does not say it. */
+export const captureUnderTest = inject('capture');
 
 export interface ChangeInput {
   readonly table: string;
@@ -48,7 +52,7 @@ export async function runChange(
   const result = await migrate({
     connection: { url },
     request: request(change),
-    settings: { cutoverDeadlineMs: 30_000, ...settings },
+    settings: { cutoverDeadlineMs: 30_000, capture: captureUnderTest, ...settings },
     onEvent: (event) => {
       events.push(event);
       onEvent?.(event);
@@ -80,10 +84,12 @@ export async function stopAtPoint(
   db: Pick<TestDatabase, 'url'>,
   change: ChangeInput,
   at: Point,
+  options: Pick<MigrateOptions, 'settings'> = {},
 ): Promise<void> {
   const stop = new AbortController();
   await failure(
     runChange(db, change, {
+      ...options,
       signal: stop.signal,
       onPoint: (point) => {
         if (point === at) stop.abort();

@@ -37,7 +37,7 @@ export class TriggerCapture implements Capture {
       redirectStatements: (segment) => switchSegmentStatements({ suffix, key }, segment),
     });
     this.tables = [...log.parts, log.truncations];
-    this.own = { triggers: Object.values(captureTriggerNames(suffix)) };
+    this.own = { triggers: Object.values(captureTriggerNames(suffix)), publications: [] };
   }
 
   async create(session: Session): Promise<void> {
@@ -58,6 +58,14 @@ export class TriggerCapture implements Capture {
 
   interruption(): string {
     return `${this.nature.parts} on ${displayName(this.facts.table)} were dropped, disabled or replaced: writes may be missing from the log`;
+  }
+
+  /** Needs nothing that takes long. */
+  async open(): Promise<void> {}
+
+  /** The application's own sessions do it. */
+  async follow(): Promise<null> {
+    return null;
   }
 
   /** At once. */

@@ -1,5 +1,6 @@
-/** Publications that name the table. Column lists and row filters exist from 15 on. */
+/** Publications that name the table, but for those of a capture. Column lists and row filters exist from 15 on. */
 import type { Session } from '../../db/session.js';
+import { isMarkSql } from '../../sql/marks.js';
 import type { PublicationMember } from '../../model/definitions.js';
 import { catalogQuery } from '../catalog-query.js';
 
@@ -18,7 +19,7 @@ export async function readPublications(session: Session, tableOid: number): Prom
         ${detailed ? 'pg_get_expr(pr.prqual, pr.prrelid)' : 'null::text'} as filter
       from pg_publication_rel as pr
       join pg_publication as p on p.oid = pr.prpubid
-      where pr.prrelid = $1
+      where pr.prrelid = $1 and not ${isMarkSql(`obj_description(p.oid, 'pg_publication')`)}
       order by p.pubname collate "C"`,
       [tableOid],
     ),

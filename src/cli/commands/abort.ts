@@ -14,6 +14,11 @@ export function abortCommand(invocation: Invocation) {
   });
 }
 
-function abortRemoves({ shadow }: MigrationStatus): string[] {
-  return [...(shadow === null ? [] : [shadow]), 'its capture triggers', 'its change log'];
+function abortRemoves({ shadow, capture }: MigrationStatus): string[] {
+  return [...(shadow === null ? [] : [shadow]), ...parts[capture], 'its change log'];
 }
+
+const parts: Readonly<Record<MigrationStatus['capture'], readonly string[]>> = {
+  triggers: ['its capture triggers'],
+  logical: ['its publication', 'its replication slot'],
+};

@@ -53,7 +53,7 @@ function copyTexts(
     steps: copySteps(table, { ...found, key }),
     locks: copyLocks(table, { ...found, holdMs: estimates?.holdMs ?? null }),
     rollback: copyRollback(table),
-    endsTheRun: endsTheRun(key),
+    endsTheRun: endsTheRun(key, found.capture),
   };
 }
 

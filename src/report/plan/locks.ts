@@ -1,5 +1,5 @@
 /** Every lock that a change takes on a user's table, for people: why, for how long, and what it means for the application. */
-import { captureModes, defaultCaptureMode } from '../../model/capture-mode.js';
+import { captureModes } from '../../model/capture-mode.js';
 import { toValidate } from '../../model/definitions.js';
 import { blockedBy, type Blocked, type LockMode } from '../../model/lock-mode.js';
 import type { LockReason, LockRole, LockTarget } from '../../model/lock-set.js';
@@ -58,10 +58,11 @@ export function copyLocks(
     source,
     lockSet,
     definitions,
+    capture,
     holdMs,
-  }: Pick<CopyFacts, 'source' | 'lockSet' | 'definitions'> & { readonly holdMs: number | null },
+  }: Pick<CopyFacts, 'source' | 'lockSet' | 'definitions' | 'capture'> & { readonly holdMs: number | null },
 ): PlanLock[] {
-  const { lock: begin } = captureModes[defaultCaptureMode];
+  const { lock: begin } = captureModes[capture];
   const own = lockSet.findIndex(({ role }) => role === 'table');
   const onTable = (phase: string, mode: LockMode, why: string, duration: string): PlanLock =>
     lock({ phase, table, role: 'table', mode, why, duration });

@@ -1,5 +1,5 @@
 /** What would happen, in order, phase by phase, for people. */
-import { captureModes, defaultCaptureMode } from '../../model/capture-mode.js';
+import { captureModes } from '../../model/capture-mode.js';
 import { toValidate, type TakenOff, type TargetDefinitions } from '../../model/definitions.js';
 import type { CopyFacts, NativeFacts } from '../../model/plan.js';
 import type { Key } from '../../model/key.js';
@@ -39,10 +39,17 @@ export function takeOffText({ source }: TakenOff): Told {
 
 export function copySteps(
   table: QualifiedName,
-  { target, key, definitions }: Pick<CopyFacts, 'target' | 'definitions'> & { readonly key: Key },
+  {
+    target,
+    key,
+    definitions,
+    capture: mode,
+  }: Pick<CopyFacts, 'target' | 'definitions' | 'capture'> & {
+    readonly key: Key;
+  },
 ): PlanStep[] {
   const name = displayName(table);
-  const capture = captureModes[defaultCaptureMode];
+  const capture = captureModes[mode];
   const indexes = target.indexes.map((index) => index.name);
   const many = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 'es'}`;
   return [

@@ -92,6 +92,8 @@ const texts: {
     `identity column ${columns.join(', ')}: the values are copied as they are, and the sequence goes on where it stands at the swap`,
   'synchronous-commit': () =>
     'the server waits for a synchronous standby at commit, also in the swap: that wait is part of the hold',
+  'capture-by-triggers': ({ why }) =>
+    `keys are logged by triggers, since the WAL cannot be read for it: ${why.join('; ')}`,
   'dependents-untried': ({ table, dependents }) =>
     told(
       dependents.map(describeDependent),

@@ -1,7 +1,7 @@
 /** How to undo a change, and what undoes its run, for people. */
 import { advice, doing, type Text } from '../../advice.js';
 import { displayName, ident, qualified } from '../../sql/quote.js';
-import { captureModes, defaultCaptureMode } from '../../model/capture-mode.js';
+import { captureModes, type CaptureMode } from '../../model/capture-mode.js';
 import type { Key } from '../../model/key.js';
 import type { QualifiedName } from '../../model/name.js';
 
@@ -23,10 +23,10 @@ export function nativeRollback(table: QualifiedName): string[] {
 }
 
 /** What ends a run when somebody does it beside it; everything else is followed. */
-export function endsTheRun({ index, columns }: Key): string[] {
+export function endsTheRun({ index, columns }: Key, capture: CaptureMode): string[] {
   const key = columns.map(({ name }) => name).join(', ');
   return [
     'columns added, dropped, renamed or retyped; the table renamed, moved or dropped; inheritance; whatever else a plan refuses',
-    `the key ${index} (${key}) dropped; ${captureModes[defaultCaptureMode].parts} touched. All other DDL is followed`,
+    `the key ${index} (${key}) dropped; ${captureModes[capture].parts} touched. All other DDL is followed`,
   ];
 }

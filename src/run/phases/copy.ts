@@ -87,9 +87,11 @@ async function restart(context: TableContext): Promise<void> {
 }
 
 async function beginAnew(context: TableContext): Promise<void> {
-  const { control, plan, schemas, capture } = context;
+  const { control, plan, schemas, capture, signal } = context;
   const { mark: before } = await stored(context);
   if (before === null) throw new Error('the copy was never started');
+  // Markers of what was before are in the log, and go with it.
+  await capture.upTo('copy', signal);
   await control.transaction(async () => {
     await control.execute(emptyShadowStatement({ schema: schemas.shadow, name: plan.table.name }));
     // The chunks to come see the table as these left it; one that comes later moves the file again.

@@ -23,6 +23,7 @@ import { refuseAltered, readMark, readSource, SourceAltered, warmUp } from '../s
 
 export async function prepare(context: RunContext): Promise<Transition> {
   while (!(await prepareAll(context)));
+  await context.feeds.start(context.tables);
   return 'done';
 }
 
@@ -46,6 +47,7 @@ async function prepareTable(context: TableContext): Promise<void> {
   const { control } = context;
   const before = await readSource(control, context);
   await refuseAltered(control, context);
+  await openCapture(context);
   const target = await build(context);
   await context.at('shadow-built');
   await setTarget(control, context, target);
@@ -90,12 +92,61 @@ async function isUntouched(session: Session, id: number): Promise<boolean> {
   if (record === null) return false;
   if (record.tables.some(({ stored, shadowOid }) => stored.target !== null || shadowOid !== null))
     return false;
-  const { schemas, functions, tables, types, triggers } = await readOwnObjects(
-    session,
-    record,
-    record.tables,
-  );
-  return [schemas, functions, tables, types, triggers].every((objects) => objects.length === 0);
+  const own = await readOwnObjects(session, record, record.tables);
+  return Object.values(own).every((objects: readonly unknown[]) => objects.length === 0);
+}
+
+/** What capture has to have before everything else. */
+async function openCapture(context: TableContext): Promise<void> {
+  const { sessions, plan, capture, emit, signal } = context;
+  const what = 'making what capture needs';
+  const locked = async (statements: readonly string[]): Promise<void> => {
+    await sessions.use('prepare', async (session) => {
+      await underLock({
+        session,
+        watcher: context.watcher,
+        request: {
+          what,
+          table: qualified(plan.table),
+          tableOid: plan.source.oid,
+          mode: capture.nature.lock.mode,
+        },
+        limits: shortLockLimits(context.settings),
+        work: async () => {
+          await session.batch([...statements]);
+          return { last: [], value: undefined };
+        },
+        onMiss: tellMisses(emit, what),
+        onLock: context.ledger.add,
+        ...killing(context),
+        signal,
+      });
+    });
+  };
+  try {
+    await sessions.use('slot', (session) =>
+      capture.open({
+        session,
+        locked,
+        watcher: context.watcher,
+        patienceMs: context.settings.cutoverDeadlineMs,
+        onWaiting: (blockers, waitedMs) =>
+          emit('lock:missed', {
+            what: 'the replication slot',
+            attempt: 1,
+            waitedMs,
+            why: 'old-snapshot',
+            reason: 'it waits for transactions that have written',
+            tried: true,
+            blockers,
+            nextTryMs: 0,
+          }),
+        signal,
+      }),
+    );
+  } catch (error) {
+    throw captureNotOn(error, context);
+  }
 }
 
 async function build(context: TableContext): Promise<TableShape> {
@@ -166,12 +217,16 @@ async function switchCaptureOn(context: TableContext, expected: string | null): 
       signal,
     });
   } catch (error) {
-    throw lockNotObtained(error, {
-      what: `capture could not be switched on for ${displayName(plan.table)}`,
-      state: 'nothing was changed',
-      hint: 'run the same command again when the blockers are gone, or with a longer --cutover-deadline',
-    });
+    throw captureNotOn(error, context);
   } finally {
     await sessions.release(session);
   }
+}
+
+function captureNotOn(error: unknown, { plan }: TableContext): unknown {
+  return lockNotObtained(error, {
+    what: `capture could not be switched on for ${displayName(plan.table)}`,
+    state: 'nothing was changed',
+    hint: 'run the same command again when the blockers are gone, or with a longer --cutover-deadline',
+  });
 }

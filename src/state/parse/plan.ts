@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { captureModeNames, defaultCaptureMode } from '../../model/capture-mode.js';
 import type { Refusal } from '../../errors.js';
 import type { ColumnMapping, SerialFate } from '../../model/column-mapping.js';
 import { dependentKinds } from '../../catalog/dependent-kinds.js';
@@ -138,4 +139,6 @@ export const storedPlan = noun<StoredPlan>({
   checkedForeignKeys: listOf(checkedForeignKey),
   lockSet: listOf(lockTarget),
   estimates,
+  // Of what was begun when there was no other.
+  capture: z.enum(captureModeNames).default(defaultCaptureMode),
 });

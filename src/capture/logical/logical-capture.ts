@@ -1,0 +1,137 @@
+/** Capture from the WAL: nothing of ours in the application's transactions; a slot keeps what was not read yet. */
+import type { OwnOnTable } from '../../catalog/fingerprint.js';
+import { ReplicationStream } from '../../db/replication.js';
+import type { Session } from '../../db/session.js';
+import { SqlState, sqlState } from '../../db/sqlstate.js';
+import { advice, doing } from '../../advice.js';
+import { FailedError } from '../../errors.js';
+import { captureModes } from '../../model/capture-mode.js';
+import type { KeyLog } from '../../model/key-log.js';
+import type { QualifiedName } from '../../model/name.js';
+import { displayName } from '../../sql/quote.js';
+import { slotName } from '../../sql/marks.js';
+import type { Capture, CaptureFacts, FollowedRun, Following, OpenWork } from '../capture.js';
+import { segmentedLog } from '../key-log.js';
+import { LogKeeper } from '../log-keeper.js';
+import { Feed } from './feed.js';
+import {
+  createFeedStatements,
+  dropFeedStatements,
+  dropPublicationStatement,
+  markFeedStatements,
+  positionTable,
+  publishedColumns,
+  publicationName,
+  publicationStatements,
+} from './publication-sql.js';
+import { createSlot, releaseSlot } from './slot.js';
+
+export class LogicalCapture implements Capture {
+  readonly mode = 'logical';
+  readonly nature = captureModes.logical;
+  readonly log: KeyLog;
+  readonly keeper: LogKeeper;
+  readonly tables: readonly QualifiedName[];
+  readonly own: OwnOnTable;
+  #feed: Feed | null = null;
+
+  constructor(private readonly facts: CaptureFacts) {
+    const { suffix, key, active } = facts;
+    const log = segmentedLog(suffix, key, true);
+    this.log = log;
+    // The feed asks which segment it is with each write.
+    this.keeper = new LogKeeper({ log, active, redirectStatements: () => [] });
+    this.tables = [...log.parts, log.truncations, positionTable(suffix)];
+    this.own = { triggers: [], publications: [publicationName(suffix)] };
+  }
+
+  async open(work: OpenWork): Promise<void> {
+    const { session, locked } = work;
+    // Before the slot: what is decoded is decoded by the catalog of its moment, and that must have it.
+    const columns = await publishedColumns(session, this.facts);
+    await locked(publicationStatements(this.facts, columns));
+    await createSlot(work, this.facts);
+  }
+
+  async create(session: Session): Promise<void> {
+    const { suffix, key } = this.facts;
+    await session.batch([...createFeedStatements(suffix, key), ...markFeedStatements(this.facts, suffix)]);
+  }
+
+  /** The slot was there before. */
+  beginStatements(): readonly string[] {
+    return [];
+  }
+
+  /** All of it is published as long as these are the same rows of the catalog. That nothing is missing in the slot, the server sees to. */
+  isIntact(now: string | null, begun: string | null): boolean {
+    return now !== null && (begun === null || now === begun);
+  }
+
+  interruption(): string {
+    return `${this.nature.parts} of ${displayName(this.facts.table)} was dropped or altered: writes may be missing from the log`;
+  }
+
+  async follow(run: FollowedRun): Promise<Following> {
+    const { suffix, key, id } = this.facts;
+    // To stay on this server, whatever the role's default is; the slot is of this server, too.
+    const toStay = { synchronous_commit: 'local' };
+    const session = await run.open('feed', toStay);
+    const beacon = await run.open('beacon', toStay);
+    // A run that was not told that it is over may read it still.
+    await releaseSlot(session, slotName(this.facts));
+    const stream = await ReplicationStream.open({
+      connection: run.connection,
+      applicationName: `pg-ghost ${id} stream`,
+    });
+    try {
+      this.#feed = await Feed.start({
+        id,
+        stream,
+        session,
+        beacon,
+        slot: slotName(this.facts),
+        publication: publicationName(suffix),
+        table: run.table,
+        log: segmentedLog(suffix, key, true),
+        segment: () => this.keeper.active,
+        key,
+        position: positionTable(suffix),
+      });
+      return this.#feed;
+    } catch (error) {
+      await stream.close();
+      throw this.#slotLost(error);
+    }
+  }
+
+  async upTo(_moment: string, signal: AbortSignal = new AbortController().signal): Promise<void> {
+    if (this.#feed === null) throw new Error('nobody reads the slot');
+    await this.#feed.upTo(signal);
+  }
+
+  endStatements(): readonly string[] {
+    return [dropPublicationStatement(this.facts.suffix)];
+  }
+
+  async rehearse(): Promise<void> {}
+
+  dropStatements(): readonly string[] {
+    return dropFeedStatements(this.facts.suffix);
+  }
+
+  #slotLost(error: unknown): unknown {
+    const state = sqlState(error);
+    if (state !== SqlState.undefinedObject && state !== SqlState.notInPrerequisiteState) return error;
+    const { id } = this.facts;
+    return new FailedError(
+      'slot-lost',
+      `the slot of migration ${id} is gone, or the server does not keep its WAL any more: ${(error as Error).message}`,
+      {
+        state: 'writes may be missing in the log; the source is untouched',
+        hint: advice`${doing('abort', id)}, then run again; max_slot_wal_keep_size and idle_replication_slot_timeout end slots`,
+        cause: error,
+      },
+    );
+  }
+}

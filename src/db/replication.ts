@@ -1,0 +1,133 @@
+/**
+ * A connection to a walsender, as far as logical decoding needs it
+ * (https://www.postgresql.org/docs/current/protocol-replication.html). What is confirmed is what its user says and nothing else.
+ */
+import type pg from 'pg';
+import type { Socket } from 'node:net';
+import { literal } from '../sql/quote.js';
+import { connect } from './connect.js';
+import type { ConnectionOptions } from './conninfo/connection-options.js';
+import { ownSettings } from './settings.js';
+
+/** A position in the WAL. */
+export type Lsn = bigint;
+
+export interface StreamListener {
+  readonly decoded: (payload: Buffer) => void;
+  /** Everything before this position was sent. @param asked the server wants to hear of us now */
+  readonly alive: (sent: Lsn, asked: boolean) => void;
+  /** The stream has ended, and nobody has closed it. */
+  readonly ended: (error: Error) => void;
+}
+
+export interface StreamOptions {
+  readonly slot: string;
+  readonly publication: string;
+}
+
+/** What of pg has no public name. */
+interface Wire {
+  readonly stream: Socket;
+  on(event: 'copyData', listener: (message: { readonly chunk: Buffer }) => void): void;
+  once(event: 'replicationStart', listener: () => void): void;
+  sendCopyFromChunk(chunk: Buffer): void;
+}
+
+/** Microseconds from 1970 to 2000. */
+const postgresEpoch = 946_684_800_000_000n;
+const dataTag = 0x77;
+const keepaliveTag = 0x6b;
+const dataHeader = 25;
+
+export class ReplicationStream implements AsyncDisposable {
+  #closed = false;
+
+  private constructor(
+    private readonly client: pg.Client,
+    /** Of the walsender. */
+    readonly pid: number | null,
+  ) {}
+
+  static async open({
+    connection,
+    applicationName,
+  }: {
+    readonly connection: ConnectionOptions;
+    /** Shown in pg_stat_replication. */
+    readonly applicationName: string;
+  }): Promise<ReplicationStream> {
+    const { client, processId } = await connect({
+      connection,
+      replication: true,
+      types: { getTypeParser: () => (value: string) => value },
+    });
+    const stream = new ReplicationStream(client, processId);
+    try {
+      // Values are printed by the walsender, under its settings.
+      const settings = Object.entries({ ...ownSettings, application_name: applicationName });
+      const calls = settings.map(
+        ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`,
+      );
+      await client.query(`select ${calls.join(', ')}`);
+      return stream;
+    } catch (error) {
+      await stream.close();
+      throw error;
+    }
+  }
+
+  /** Goes on from where the slot was confirmed. Resolves when the server sends. @throws what it says against it */
+  async start({ slot, publication }: StreamOptions, listener: StreamListener): Promise<void> {
+    const wire = this.#wire;
+    wire.on('copyData', ({ chunk }) => {
+      if (chunk[0] === dataTag) listener.decoded(chunk.subarray(dataHeader));
+      else if (chunk[0] === keepaliveTag) listener.alive(chunk.readBigUInt64BE(1), chunk[17] === 1);
+    });
+    const options = `proto_version '1', publication_names ${literal(`"${publication}"`)}, messages 'true'`;
+    await new Promise<void>((resolve, reject) => {
+      const end = (error: Error): void => {
+        reject(error);
+        if (!this.#closed) listener.ended(error);
+      };
+      wire.once('replicationStart', resolve);
+      this.client.on('error', end);
+      this.client
+        .query(`START_REPLICATION SLOT "${slot}" LOGICAL 0/0 (${options})`)
+        .then(() => end(new Error('Connection terminated: the stream has ended')), end);
+    });
+  }
+
+  /** Everything before this position is kept: the server need not send it again, and may forget its WAL. */
+  confirm(position: Lsn): void {
+    if (this.#closed) return;
+    const message = Buffer.alloc(34);
+    message.write('r', 0, 'latin1');
+    for (const offset of [1, 9, 17]) message.writeBigUInt64BE(position, offset);
+    message.writeBigInt64BE(BigInt(Date.now()) * 1000n - postgresEpoch, 25);
+    this.#wire.sendCopyFromChunk(message);
+  }
+
+  /** The socket fills, and then the server waits. */
+  pause(): void {
+    this.#wire.stream.pause();
+  }
+
+  resume(): void {
+    this.#wire.stream.resume();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#wire.stream.resume();
+    await this.client.end().catch(() => undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  get #wire(): Wire {
+    return (this.client as unknown as { connection: Wire }).connection;
+  }
+}
