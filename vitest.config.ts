@@ -15,6 +15,14 @@ const oldestVersionTests = [
   'subscriber',
 ].map((name) => `test/e2e/${name}.pg.test.ts`);
 
+/** Cases that are the same whatever way keys come into the log: they run in both. */
+const bothCaptures = ['test/races/copy.pg.test.ts', 'test/races/keys.pg.test.ts'];
+const bothCapturesAtLength = [
+  ...bothCaptures,
+  'test/crash/points.pg.test.ts',
+  'test/crash/random.pg.test.ts',
+];
+
 /** Which tests run on which server; test/support/server.ts reads the same variables. */
 function serverProjects(): { name: string; include: string[] }[] {
   const {
@@ -25,9 +33,13 @@ function serverProjects(): { name: string; include: string[] }[] {
   if (url) return [{ name: 'pg', include: [serverTests] }];
   if (server === 'docker') return [{ name: 'pg', include: [endToEndTests] }];
   if (versions)
-    return versions.split(',').map((major) => ({ name: `pg-${major.trim()}`, include: [serverTests] }));
+    return versions.split(',').flatMap((major) => [
+      { name: `pg-${major.trim()}`, include: [serverTests] },
+      { name: `pg-${major.trim()}-logical`, include: bothCapturesAtLength },
+    ]);
   return [
     { name: 'pg-18', include: [serverTests] },
+    { name: 'pg-18-logical', include: bothCaptures },
     { name: 'pg-14', include: oldestVersionTests },
   ];
 }

@@ -1,0 +1,283 @@
+/** Capture from the WAL, as a run has it. */
+import { expect, test } from 'vitest';
+import { abort, finalize, plan, status, verify } from '../../src/index.js';
+import { createDatabase, until, type TestDatabase } from '../support/database.js';
+import { failure, request, runChange, stopAtPoint } from '../support/migration.js';
+
+const setup = `
+  create table t (id int primary key, v text);
+  insert into t select i, 'v' || i from generate_series(1, 3000) as i;
+  create table mirror (like t);
+  insert into mirror select * from t`;
+const change = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
+const settings = { capture: 'logical' } as const;
+
+async function left(db: TestDatabase): Promise<unknown> {
+  const { rows } = await db.query(`
+    select slot_name::text as name from pg_replication_slots where database = current_database()
+    union all select pubname from pg_publication
+    union all select tgname from pg_trigger where not tgisinternal
+    order by 1`);
+  return rows.map(({ name }) => String(name));
+}
+
+test('keys come from the WAL: no write is lost, nothing is on the table, and nothing is left', async () => {
+  await using db = await createDatabase(setup);
+  const client = await db.connect();
+  let number = 0;
+  const write = async (): Promise<void> => {
+    number += 1;
+    await client.query('begin');
+    for (const table of ['t', 'mirror']) {
+      await client.query(`
+        insert into ${table} select ${100_000 + number * 100} + i, 'new' from generate_series(1, 20) as i;
+        update ${table} set v = v || '!' where id % 97 = ${number};
+        update ${table} set id = -id where id % 211 = ${number};
+        delete from ${table} where id % 307 = ${number}`);
+    }
+    await client.query('commit');
+  };
+  let during: unknown = null;
+  const { result } = await runChange(db, change, {
+    settings,
+    onPoint: async (point) => {
+      if (point === 'copied') during = await left(db);
+      if (
+        [
+          'capture-on',
+          'chunk-read',
+          'chunk-copied',
+          'copied',
+          'purged',
+          'caught-up',
+          'verified',
+          'cutover-ready',
+        ].includes(point)
+      )
+        await write();
+    },
+  });
+  expect(result.id).toBe(1);
+  expect(during).toEqual([expect.stringMatching(/^ghost_1_[0-9a-f]{32}$/u), 'ghost_capture_1']);
+  await write();
+  const { rows } = await client.query(
+    'select * from t full join mirror as m on m.id = t.id and m.v = t.v where m.id is null or t.id is null',
+  );
+  expect(rows).toEqual([]);
+  expect(number).toBeGreaterThan(8);
+  expect(await left(db)).toEqual([]);
+  await client.end();
+  await finalize({ connection: { url: db.url } }, 1);
+});
+
+test('stopped, continued, stopped and aborted: the slot waits, and goes', async () => {
+  await using db = await createDatabase(setup);
+  await stopAtPoint(db, change, 'copied', { settings });
+  expect(await left(db)).toHaveLength(2);
+  await db.query(`update t set v = 'between'; update mirror set v = 'between'`);
+  await stopAtPoint(db, change, 'verified', { settings: { capture: 'auto' } });
+  expect(await status({ connection: { url: db.url } })).toMatchObject([
+    { capture: 'logical', phase: 'verify' },
+  ]);
+  await abort({ connection: { url: db.url } }, 1);
+  expect(await left(db)).toEqual([]);
+});
+
+/** Rows of the one that the other has not got. */
+async function differences(db: TestDatabase): Promise<unknown[]> {
+  await db.query('analyze t, mirror');
+  const { rows } = await db.query(
+    'select t.id, m.id as mirror from t full join mirror as m on m.id = t.id and m.v = t.v where m.id is null or t.id is null limit 5',
+  );
+  return rows;
+}
+
+async function both(db: TestDatabase, ...statements: string[]): Promise<void> {
+  const client = await db.connect();
+  await client.query('begin');
+  for (const table of ['t', 'mirror'])
+    for (const statement of statements) await client.query(statement.replaceAll('$T', table));
+  await client.query('commit');
+  await client.end();
+}
+
+test('transactions of all kinds: long ones, taken back in part, prepared, of replicas, with TRUNCATE', async () => {
+  await using db = await createDatabase(setup);
+  const writes = async (number: number): Promise<void> => {
+    const from = number * 1_000_000;
+    await both(db, `insert into $T select ${from} + i, 'long' from generate_series(1, 25000) as i`);
+    await both(
+      db,
+      `savepoint a`,
+      `insert into $T values (${from} + 50001, 'taken back')`,
+      `rollback to savepoint a`,
+      `savepoint b`,
+      `insert into $T values (${from} + 50002, 'kept')`,
+      `release savepoint b`,
+      `update $T set id = -id where id between ${from} + 10 and ${from} + 20`,
+    );
+    await both(db, `set local session_replication_role = replica`, `delete from $T where id = ${from} + 30`);
+    const client = await db.connect();
+    await client.query('begin');
+    for (const table of ['t', 'mirror'])
+      await client.query(`update ${table} set v = 'prepared' where id = ${from} + 40`);
+    await client.query(`prepare transaction '${db.name} ${number}'`);
+    await client.query(`commit prepared '${db.name} ${number}'`);
+    await client.end();
+  };
+  await runChange(db, change, {
+    settings,
+    onPoint: async (point) => {
+      if (point === 'chunk-copied') await writes(1);
+      if (point === 'caught-up') {
+        await both(db, 'truncate $T', `insert into $T select i, 'after' from generate_series(1, 500) as i`);
+        await writes(2);
+      }
+      if (point === 'cutover-ready') await writes(3);
+    },
+  });
+  expect(await differences(db)).toEqual([]);
+});
+
+test('a row that is written all the time is no false alarm', async () => {
+  await using db = await createDatabase(setup);
+  const stop = new AbortController();
+  const writing = (async () => {
+    const client = await db.connect();
+    for (let i = 0; !stop.signal.aborted; i += 1) {
+      await client.query('begin');
+      for (const table of ['t', 'mirror']) {
+        await client.query(`update ${table} set v = '${i}' where id = 7`);
+        await client.query(
+          i % 2 === 0 ? `delete from ${table} where id = 9` : `insert into ${table} values (9, '${i}')`,
+        );
+      }
+      await client.query('commit');
+    }
+    await client.end();
+  })();
+  const { result } = await runChange(db, change, { settings });
+  stop.abort();
+  await writing;
+  expect(result.id).toBe(1);
+  expect(await differences(db)).toEqual([]);
+});
+
+test('the stream is cut: it goes on from where the log stands', async () => {
+  await using db = await createDatabase(setup);
+  let cuts = 0;
+  await runChange(db, change, {
+    settings,
+    onPoint: async (point) => {
+      if (!['chunk-copied', 'caught-up'].includes(point) || (cuts += 1) > 4) return;
+      await both(db, `update $T set v = v || '${cuts}' where id % 3 = 0`);
+      const { rows } = await db.query(
+        'select pg_terminate_backend(active_pid) as cut from pg_replication_slots where active and database = current_database()',
+      );
+      expect(rows).toEqual([{ cut: true }]);
+    },
+  });
+  expect(cuts).toBeGreaterThan(1);
+  expect(await differences(db)).toEqual([]);
+});
+
+test('nothing is confirmed that is not in the log: a write of ours that hangs holds it up', async () => {
+  await using db = await createDatabase(setup);
+  const confirmed = async (): Promise<string> =>
+    String(
+      (
+        await db.query(
+          'select confirmed_flush_lsn - $$0/0$$::pg_lsn as lsn from pg_replication_slots where database = current_database()',
+        )
+      ).rows[0]?.lsn,
+    );
+  const seen: bigint[] = [];
+  await runChange(db, change, {
+    settings,
+    onPoint: async (point) => {
+      if (point !== 'caught-up') return;
+      const holder = await db.connect();
+      await holder.query('begin; lock table ghost.truncations_1 in exclusive mode');
+      await both(db, `update $T set v = 'held up'`);
+      const { rows } = await db.query(`select pg_current_wal_lsn() - '0/0'::pg_lsn as lsn`);
+      // It has come that far, and cannot write.
+      await until(
+        async () =>
+          (
+            await db.query(
+              `select from pg_stat_activity where application_name = 'pg-ghost 1 feed' and wait_event_type = 'Lock' and datname = current_database()`,
+            )
+          ).rows.length > 0,
+        { what: 'the write that hangs' },
+      );
+      seen.push(BigInt(String(rows[0]?.lsn)), BigInt(await confirmed()));
+      await holder.query('commit');
+      await holder.end();
+      await until(async () => BigInt(await confirmed()) >= (seen[0] ?? 0n), { what: 'the confirmation' });
+    },
+  });
+  const [written = 0n, confirmedWhenHeldUp = 0n] = seen;
+  expect(confirmedWhenHeldUp).toBeLessThan(written);
+  expect(await differences(db)).toEqual([]);
+});
+
+test('a replica identity that loses the key ends the run; the slot goes with abort', async () => {
+  await using db = await createDatabase(
+    `${setup}; create unique index other on t (v); alter table t alter v set not null`,
+  );
+  const error = await failure(
+    runChange(db, change, {
+      settings: { ...settings, retryForMs: 0 },
+      onPoint: async (point) => {
+        if (point !== 'copied') return;
+        await db.query('alter table t replica identity full; alter publication ghost_capture_1 set table t');
+        await db.query('alter table t replica identity using index other');
+        await db.query(`update t set id = -1 where id = 1`);
+      },
+    }),
+  );
+  expect(error).toMatchObject({ code: 'capture-interrupted' });
+  await abort({ connection: { url: db.url } }, 1);
+  expect(await left(db)).toEqual([]);
+});
+
+test('a slot that is gone ends the migration, and never in silence', async () => {
+  await using db = await createDatabase(setup);
+  await stopAtPoint(db, change, 'copied', { settings });
+  await db.query(
+    `select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()`,
+  );
+  await db.query(`update t set v = 'missed'`);
+  expect(await failure(runChange(db, change, { settings }))).toMatchObject({
+    code: 'slot-lost',
+    exitCode: 1,
+  });
+  await abort({ connection: { url: db.url } }, 1);
+  expect(await left(db)).toEqual([]);
+});
+
+test('what cannot be done is said before anything is', async () => {
+  await using db = await createDatabase(
+    `${setup}; create table bare (id int not null, v text); create unique index on bare (id)`,
+  );
+  const bare = { table: 'bare', alter: ['ALTER COLUMN id TYPE bigint'] };
+  const at = { connection: { url: db.url } };
+  expect(await failure(runChange(db, bare, { settings }))).toMatchObject({
+    exitCode: 3,
+    reasons: [{ code: 'replica-identity' }],
+  });
+  const planned = await plan({ ...at, request: request(bare), settings: { capture: 'auto' } });
+  expect(planned).toMatchObject({ verdict: 'copy', capture: 'triggers' });
+  expect(planned.warnings.map(({ code }) => code)).toContain('capture-by-triggers');
+  expect(await plan({ ...at, request: request(change), settings: { capture: 'auto' } })).toMatchObject({
+    capture: 'logical',
+  });
+
+  await stopAtPoint(db, change, 'indexes-attached', { settings });
+  expect(await failure(runChange(db, change, { settings: { capture: 'triggers' } }))).toMatchObject({
+    reasons: [{ code: 'another-capture' }],
+  });
+  expect(await failure(verify(at, 1))).toMatchObject({ reasons: [{ code: 'not-comparable' }] });
+  await runChange(db, change, { settings: { capture: 'auto' } });
+  expect(await left(db)).toEqual([]);
+});
