@@ -105,7 +105,8 @@ const dependentsText = `
         and ad.oid = f.objid
         and ${isMarkSql(`obj_description(ac.relnamespace, 'pg_namespace')`)}
     )
-    and not ${isMarkSql(`obj_description(tg.tgfoid, 'pg_proc')`)}`;
+    and not ${isMarkSql(`obj_description(tg.tgfoid, 'pg_proc')`)}
+    and not ${isMarkSql(`obj_description(pr.prpubid, 'pg_publication')`)}`;
 
 /** What the table is part of, and its own flags: not in pg_depend, or not as a dependency on the table. */
 export function membershipsSql(tableOid: number, serverVersion: number): SqlQuery {

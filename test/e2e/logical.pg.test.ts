@@ -38,7 +38,7 @@ test('keys come from the WAL: no write is lost, nothing is on the table, and not
     await client.query('commit');
   };
   let during: unknown = null;
-  const { result } = await runChange(db, change, {
+  const { result, events } = await runChange(db, change, {
     settings,
     onPoint: async (point) => {
       if (point === 'copied') during = await left(db);
@@ -58,6 +58,8 @@ test('keys come from the WAL: no write is lost, nothing is on the table, and not
     },
   });
   expect(result.id).toBe(1);
+  // What is ours is nobody's DDL.
+  expect(events.map(({ event }) => event)).not.toContain('source:followed');
   expect(during).toEqual([expect.stringMatching(/^ghost_1_[0-9a-f]{32}$/u), 'ghost_capture_1']);
   await write();
   const { rows } = await client.query(
