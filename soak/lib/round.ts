@@ -191,6 +191,8 @@ export class Round {
       ['--chunk-time', String(random.int(10, 200))],
       ['--retry-for', '60s', '--cutover-deadline', '60s'],
       random.chance(0.2) ? ['--verify', 'sample'] : [],
+      // From the WAL, where key and role allow it.
+      random.chance(0.5) ? ['--capture', 'auto'] : [],
     );
   }
 
