@@ -1,6 +1,6 @@
 /** Capture from the WAL, as a run has it. */
 import { expect, test } from 'vitest';
-import { abort, finalize, plan, status, verify } from '../../src/index.js';
+import { abort, finalize, plan, status, verify, type MigrationEvent } from '../../src/index.js';
 import { createDatabase, until, type TestDatabase } from '../support/database.js';
 import { failure, request, runChange, stopAtPoint } from '../support/migration.js';
 
@@ -282,4 +282,70 @@ test('what cannot be done is said before anything is', async () => {
   expect(await failure(verify(at, 1))).toMatchObject({ reasons: [{ code: 'not-comparable' }] });
   await runChange(db, change, { settings: { capture: 'auto' } });
   expect(await left(db)).toEqual([]);
+});
+
+test('a role that owns the table and has REPLICATION is enough, and one that has not is told so', async () => {
+  await using db = await createDatabase(setup);
+  const able = await db.createRole('replication');
+  const other = await db.createRole();
+  for (const { name } of [able, other]) {
+    await db.query(
+      `grant create on database ${db.name} to ${name}; grant usage, create on schema public to ${name}`,
+    );
+  }
+  await db.query(`alter table t owner to ${able.name}; grant ${able.name} to ${other.name}`);
+  expect(await failure(runChange(db, change, { url: other.url, settings }))).toMatchObject({
+    reasons: [{ code: 'replication-right' }],
+  });
+  await runChange(db, change, {
+    url: able.url,
+    settings,
+    onPoint: async (point) => {
+      if (point === 'chunk-copied') await both(db, `update $T set v = 'x' where id < 100`);
+    },
+  });
+  expect(await differences(db)).toEqual([]);
+  expect(await left(db)).toEqual([]);
+});
+
+test('the slot waits for who has written: told by name, broken off when asked, and nothing is left', async () => {
+  await using db = await createDatabase(setup);
+  const writer = await db.connect();
+  await writer.query(`begin; create table elsewhere ()`);
+  const told: unknown[] = [];
+  const onEvent = (event: MigrationEvent): void => {
+    if (event.event === 'lock:missed') told.push(event.blockers.map(({ pid }) => pid));
+  };
+  const pid = (await writer.query('select pg_backend_pid() as pid')).rows[0]?.pid as number;
+  const stop = new AbortController();
+  const stopped = await failure(
+    runChange(db, change, {
+      settings,
+      signal: stop.signal,
+      onEvent: (event) => {
+        onEvent(event);
+        if (told.length > 0) stop.abort();
+      },
+    }),
+  );
+  expect(stopped).toMatchObject({ code: 'interrupted-early' });
+  expect(told[0]).toContain(pid);
+  expect(await left(db)).toEqual([]);
+
+  const late = await failure(runChange(db, change, { settings: { ...settings, cutoverDeadlineMs: 1000 } }));
+  expect(late).toMatchObject({ code: 'slot-not-created', exitCode: 1 });
+  expect(late.message).toContain(`pid ${pid}`);
+  expect(await left(db)).toEqual([]);
+
+  told.length = 0;
+  const { result } = await runChange(db, change, {
+    settings,
+    onEvent: (event) => {
+      onEvent(event);
+      if (told.length === 1 && event.event === 'lock:missed') void writer.query('commit');
+    },
+  });
+  expect(result.id).not.toBeNull();
+  expect(await left(db)).toEqual([]);
+  await writer.end();
 });
