@@ -60,8 +60,8 @@ export interface Capture {
   /** What it puts on the table: for whoever looks at the table and is to leave it out. */
   readonly own: OwnOnTable;
 
-  /** What has to be there before everything else, and may have to be waited for; undone by the marks (removal.ts). */
-  open(work: OpenWork): Promise<void>;
+  /** What has to be there before everything else, and may have to be waited for; undone by the marks (removal.ts). null: nothing. */
+  readonly open: ((work: OpenWork) => Promise<void>) | null;
 
   /** Makes, and marks, what takes no lock on the table; in the caller's transaction. */
   create(session: Session): Promise<void>;

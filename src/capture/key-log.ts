@@ -35,6 +35,11 @@ export function keyLogOf(suffix: string, { key, capture }: Pick<CopyPlan, 'key' 
   return segmentedLog(suffix, key, capture === 'logical');
 }
 
+/** Names of the columns of any of its tables. */
+export function columnsOf({ columns, step }: KeyLog): string[] {
+  return [...columns, ...(step === null ? [] : [step]), 'at'];
+}
+
 /** The tables alone, for when nothing is known of the key. */
 export function logTables(suffix: string): Omit<SegmentedLog, 'columns' | 'step' | 'lags'> {
   const table = (name: string): QualifiedName => ({ schema: captureSchema, name: `${name}_${suffix}` });

@@ -11,13 +11,15 @@ import type { QualifiedName } from '../../model/name.js';
 import { displayName } from '../../sql/quote.js';
 import { slotName } from '../../sql/marks.js';
 import type { Capture, CaptureFacts, FollowedRun, Following, OpenWork } from '../capture.js';
-import { segmentedLog } from '../key-log.js';
+import { columnsOf, segmentedLog } from '../key-log.js';
 import { LogKeeper } from '../log-keeper.js';
+import { setRightCapture } from '../set-right.js';
 import { Feed } from './feed.js';
 import {
   createFeedStatements,
   dropFeedStatements,
   dropPublicationStatement,
+  firstPositionStatement,
   markFeedStatements,
   positionTable,
   publishedColumns,
@@ -45,17 +47,20 @@ export class LogicalCapture implements Capture {
     this.own = { triggers: [], publications: [publicationName(suffix)] };
   }
 
-  async open(work: OpenWork): Promise<void> {
+  readonly open = async (work: OpenWork): Promise<void> => {
     const { session, locked } = work;
     // Before the slot: what is decoded is decoded by the catalog of its moment, and that must have it.
     const columns = await publishedColumns(session, this.facts);
     await locked(publicationStatements(this.facts, columns));
     await createSlot(work, this.facts);
-  }
+  };
 
   async create(session: Session): Promise<void> {
     const { suffix, key } = this.facts;
     await session.batch([...createFeedStatements(suffix, key), ...markFeedStatements(this.facts, suffix)]);
+    const columns = [...columnsOf(this.log), 'lsn'];
+    await setRightCapture(session, { tables: this.tables, columns, functions: [] });
+    await session.batch([firstPositionStatement(suffix)]);
   }
 
   /** The slot was there before. */

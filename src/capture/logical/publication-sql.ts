@@ -66,9 +66,13 @@ export function createFeedStatements(suffix: string, key: Key): string[] {
   return [
     ...createLogStatements(suffix, key),
     `create table ${position} (lsn pg_lsn not null)`,
-    `insert into ${position} values ('0/0')`,
     `revoke all on ${position} from public`,
   ];
+}
+
+/** Once what event triggers do to new tables was undone. */
+export function firstPositionStatement(suffix: string): string {
+  return `insert into ${qualified(positionTable(suffix))} values ('0/0')`;
 }
 
 export function markFeedStatements(migration: MigrationIdentity, suffix: string): string[] {

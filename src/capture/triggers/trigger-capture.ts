@@ -6,10 +6,11 @@ import type { KeyLog } from '../../model/key-log.js';
 import type { QualifiedName } from '../../model/name.js';
 import { displayName } from '../../sql/quote.js';
 import type { Capture, CaptureFacts } from '../capture.js';
-import { segmentedLog } from '../key-log.js';
+import { columnsOf, segmentedLog } from '../key-log.js';
 import { LogKeeper } from '../log-keeper.js';
-import { setRightCapture } from './set-right.js';
+import { setRightCapture, type CaptureObjects } from '../set-right.js';
 import {
+  captureFunctionNames,
   captureObjectStatements,
   captureTriggerNames,
   captureTriggerStatements,
@@ -22,6 +23,7 @@ import {
 export class TriggerCapture implements Capture {
   readonly mode = 'triggers';
   readonly nature = captureModes.triggers;
+  readonly open = null;
   readonly log: KeyLog;
   readonly keeper: LogKeeper;
   readonly tables: readonly QualifiedName[];
@@ -44,7 +46,7 @@ export class TriggerCapture implements Capture {
     const { suffix } = this.facts;
     await session.batch(captureObjectStatements(this.facts));
     await session.batch(markCaptureStatements(this.facts, suffix));
-    await setRightCapture(session, suffix);
+    await setRightCapture(session, this.#objects);
   }
 
   beginStatements(): readonly string[] {
@@ -59,9 +61,6 @@ export class TriggerCapture implements Capture {
   interruption(): string {
     return `${this.nature.parts} on ${displayName(this.facts.table)} were dropped, disabled or replaced: writes may be missing from the log`;
   }
-
-  /** Needs nothing that takes long. */
-  async open(): Promise<void> {}
 
   /** The application's own sessions do it. */
   async follow(): Promise<null> {
@@ -78,7 +77,16 @@ export class TriggerCapture implements Capture {
   async rehearse(session: Session): Promise<void> {
     const { suffix, key } = this.facts;
     await session.batch(switchSegmentStatements({ suffix, key }, 1));
-    await setRightCapture(session, suffix);
+    await setRightCapture(session, this.#objects);
+  }
+
+  get #objects(): CaptureObjects {
+    const { suffix } = this.facts;
+    return {
+      tables: this.tables,
+      columns: columnsOf(this.log),
+      functions: Object.values(captureFunctionNames(suffix)),
+    };
   }
 
   dropStatements(): readonly string[] {

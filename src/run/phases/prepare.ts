@@ -98,34 +98,24 @@ async function isUntouched(session: Session, id: number): Promise<boolean> {
 
 /** What capture has to have before everything else. */
 async function openCapture(context: TableContext): Promise<void> {
-  const { sessions, plan, capture, emit, signal } = context;
+  const { sessions, capture, emit, signal } = context;
+  const { open } = capture;
+  if (open === null) return;
   const what = 'making what capture needs';
   const locked = async (statements: readonly string[]): Promise<void> => {
     await sessions.use('prepare', async (session) => {
       await underLock({
-        session,
-        watcher: context.watcher,
-        request: {
-          what,
-          table: qualified(plan.table),
-          tableOid: plan.source.oid,
-          mode: capture.nature.lock.mode,
-        },
-        limits: shortLockLimits(context.settings),
+        ...lockOfCapture(context, session, what),
         work: async () => {
           await session.batch([...statements]);
           return { last: [], value: undefined };
         },
-        onMiss: tellMisses(emit, what),
-        onLock: context.ledger.add,
-        ...killing(context),
-        signal,
       });
     });
   };
   try {
     await sessions.use('slot', (session) =>
-      capture.open({
+      open({
         session,
         locked,
         watcher: context.watcher,
@@ -183,20 +173,12 @@ function publishable({ plan, schemas, capture }: TableContext): string[] {
 }
 
 async function switchCaptureOn(context: TableContext, expected: string | null): Promise<void> {
-  const { sessions, plan, capture, emit, signal } = context;
+  const { sessions, plan, capture } = context;
   const session = await sessions.open('prepare');
   const what = 'switching capture on';
   try {
     await underLock({
-      session,
-      watcher: context.watcher,
-      request: {
-        what,
-        table: qualified(plan.table),
-        tableOid: plan.source.oid,
-        mode: capture.nature.lock.mode,
-      },
-      limits: shortLockLimits(context.settings),
+      ...lockOfCapture(context, session, what),
       prepare: (attempt) => (attempt === 1 ? warmUp(context, session) : Promise.resolve()),
       work: async (hold) => {
         const now = await readSource(session, context);
@@ -211,16 +193,32 @@ async function switchCaptureOn(context: TableContext, expected: string | null): 
         );
         return { last: [], value: undefined };
       },
-      onMiss: tellMisses(emit, what),
-      onLock: context.ledger.add,
-      ...killing(context),
-      signal,
     });
   } catch (error) {
     throw captureNotOn(error, context);
   } finally {
     await sessions.release(session);
   }
+}
+
+/** How the lock on the source is asked for under which capture begins. */
+function lockOfCapture(
+  context: TableContext,
+  session: Session,
+  what: string,
+): Omit<Parameters<typeof underLock>[0], 'work'> {
+  const { watcher, plan, capture, settings, ledger, emit, signal } = context;
+  const { mode } = capture.nature.lock;
+  return {
+    session,
+    watcher,
+    request: { what, table: qualified(plan.table), tableOid: plan.source.oid, mode },
+    limits: shortLockLimits(settings),
+    onMiss: tellMisses(emit, what),
+    onLock: ledger.add,
+    ...killing(context),
+    signal,
+  };
 }
 
 function captureNotOn(error: unknown, { plan }: TableContext): unknown {

@@ -2,23 +2,33 @@
  * The change log as capture needs it, whatever event triggers did to it: a trigger or a row security policy on it would
  * break the application's writes or lose keys, and a function of another owner may not write to it.
  */
-import { addedByEventTrigger } from '../../catalog/event-trigger-errors.js';
-import { firingAt, readEventTriggers } from '../../catalog/event-triggers.js';
-import { readIntruders, removeIntruders, type Intruder } from '../../catalog/intruders.js';
-import type { Session } from '../../db/session.js';
-import { captureSchema, logTables } from '../key-log.js';
-import { captureFunctionNames } from './trigger-sql.js';
+import { addedByEventTrigger } from '../catalog/event-trigger-errors.js';
+import { firingAt, readEventTriggers } from '../catalog/event-triggers.js';
+import { readIntruders, removeIntruders, type Intruder } from '../catalog/intruders.js';
+import type { Session } from '../db/session.js';
+import type { QualifiedName } from '../model/name.js';
+import { captureSchema } from './key-log.js';
+
+/** What a capture has made in its schema. */
+export interface CaptureObjects {
+  readonly tables: readonly QualifiedName[];
+  /** Of any of these tables. */
+  readonly columns: readonly string[];
+  readonly functions: readonly QualifiedName[];
+}
 
 /**
  * In the transaction that made it.
  *
  * @throws RefusedError `event-trigger` when something stays that must not be there
  */
-export async function setRightCapture(session: Session, suffix: string): Promise<void> {
+export async function setRightCapture(
+  session: Session,
+  { tables, columns, functions }: CaptureObjects,
+): Promise<void> {
   const triggers = await readEventTriggers(session);
   if (triggers.length === 0) return;
-  const { parts, truncations } = logTables(suffix);
-  const names = [...parts, truncations].map(({ name }) => name);
+  const names = tables.map(({ name }) => name);
   const { role, found } = await session.row<{ role: string; found: number[] }>({
     text: `
       select
@@ -35,10 +45,12 @@ export async function setRightCapture(session: Session, suffix: string): Promise
   const { left } = await removeIntruders(session, async () => {
     const intruders: Intruder[] = [];
     for (const oid of found) intruders.push(...(await readIntruders(session, { oid, owner: role })));
-    intruders.push(...(await session.rows<Intruder>({ text: logPartsSql, values: [found, names] })));
-    const functions = Object.values(captureFunctionNames(suffix)).map(({ name }) => name);
     intruders.push(
-      ...(await session.rows<Intruder>({ text: functionsSql, values: [captureSchema, functions, role] })),
+      ...(await session.rows<Intruder>({ text: logPartsSql, values: [found, names, columns] })),
+      ...(await session.rows<Intruder>({
+        text: functionsSql,
+        values: [captureSchema, functions.map(({ name }) => name), role],
+      })),
     );
     return intruders;
   });
@@ -49,7 +61,7 @@ export async function setRightCapture(session: Session, suffix: string): Promise
   throw addedByEventTrigger('the change log', [...gone, ...left], behind, session.serverVersion);
 }
 
-/** Each index would be paid for by the application's writes; and columns are `k1` ... or `at`. */
+/** Each index would be paid for by the application's writes. */
 const logPartsSql = `
   select 'index ' || i.indexrelid::regclass as what, array[format('drop index %s', i.indexrelid::regclass)] as remove
   from pg_index as i
@@ -63,7 +75,7 @@ const logPartsSql = `
   where a.attrelid = any ($1::oid[])
     and a.attnum > 0
     and not a.attisdropped
-    and a.attname !~ '^(k[0-9]+|at)$'`;
+    and a.attname <> all ($3::name[])`;
 
 /** Not given back: each switch of the log's segments replaces the function, and the event trigger would be there again. */
 const functionsSql = `
