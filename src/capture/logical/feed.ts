@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { advice, toDo } from '../../advice.js';
 import { FailedError } from '../../errors.js';
+import { inTime } from '../../db/wait.js';
 import type { Session } from '../../db/session.js';
 import type { Lsn, ReplicationStream } from '../../db/replication.js';
 import { KeyWriter, type KeyWriterOptions } from './key-writer.js';
@@ -25,6 +26,8 @@ export interface FeedOptions extends KeyWriterOptions {
 /** Of what the server has sent and nobody has looked at, in bytes of the stream: then it is to wait. */
 const mostWaiting = 8 * 1024 * 1024;
 const enoughWaiting = 1024 * 1024;
+/** So many small transactions are written at once; who waits for the log does not wait for this. */
+const togetherMs = 50;
 /** The server ends a stream that it does not hear of: for a minute, by default. */
 const sayEveryMs = 5_000;
 const prefix = 'pg-ghost';
@@ -69,6 +72,7 @@ export class Feed implements AsyncDisposable {
   #open: Open | null = null;
   #complete: Completed = { ...nothing, xids: [], tokens: [] };
   #confirmed: Lsn = 0n;
+  #storedAt = -Infinity;
   #isIdle = true;
   #timer: NodeJS.Timeout | null = null;
   #reading: Promise<void> = Promise.resolve();
@@ -162,9 +166,20 @@ export class Feed implements AsyncDisposable {
   /** Resolves when something was received, or it is over. */
   async #more(): Promise<void> {
     while (this.#received.length === 0 && !this.#stop.signal.aborted) {
-      this.#isIdle = this.#open === null && this.#complete.xids.length === 0 && this.#writer.isEmpty;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      const isComplete = this.#open === null;
+      if (isComplete && this.#isDue) await this.#store();
+      if (this.#received.length > 0) return;
+      const hasMore = this.#complete.xids.length > 0;
+      this.#isIdle = isComplete && !hasMore && this.#writer.isEmpty;
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      await (isComplete && hasMore ? inTime(woken, togetherMs) : woken);
     }
+  }
+
+  /** What was read to its end is written now: somebody waits for it, there is much of it, or it has waited long enough. */
+  get #isDue(): boolean {
+    const { tokens } = this.#complete;
+    return tokens.length > 0 || this.#writer.isLong || performance.now() - this.#storedAt >= togetherMs;
   }
 
   async #read(from: Lsn): Promise<void> {
@@ -213,7 +228,7 @@ export class Feed implements AsyncDisposable {
           this.#complete.xids.push(open.xid);
           this.#complete.commit = open.commit;
         }
-        if (this.#commits === 0 || this.#writer.isLong) await this.#store();
+        if (this.#writer.isLong || (this.#commits === 0 && this.#isDue)) await this.#store();
         return;
       }
       default: {
@@ -261,6 +276,7 @@ export class Feed implements AsyncDisposable {
     const { xids, commit, end, tokens } = this.#complete;
     if (xids.length > 0) await this.#writer.complete({ xids, commit }, this.#stop.signal);
     this.#complete = { ...nothing, xids: [], tokens: [] };
+    this.#storedAt = performance.now();
     if (end > this.#confirmed) {
       this.#confirmed = end;
       this.#say();
