@@ -11,7 +11,7 @@ import { displayName, qualified } from '../sql/quote.js';
 import { endMigration, type MigrationRecord } from '../state/migrations.js';
 import { dropSchemaStatements, dropTablesStatements, findRelation } from '../state/own-objects.js';
 import { schemasOf } from '../state/schema-sql.js';
-import { planOf } from '../state/stored-plan.js';
+import { swappedTables } from '../state/stored-plan.js';
 import { whereabouts, type TablePlaces } from '../state/whereabouts.js';
 import { byName } from '../run/by-name.js';
 import { dropLeftovers, dropSlotsOf } from '../run/cleanup.js';
@@ -61,19 +61,16 @@ async function drop(options: CommonOptions, id: number): Promise<void> {
   });
   const emit = createEmitter([options.onEvent]).withId(id);
   await withLedger(session, id, async (onLock) => {
-    for (const table of record.tables) {
-      await completeSwap({
-        session,
-        watcher,
-        plan: planOf(record, table),
-        newTable: table.shadowOid,
-        lockTimeoutMs,
-        deadlineMs: cutoverDeadlineMs,
-        onLock,
-        emit,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      });
-    }
+    await completeSwap({
+      session,
+      watcher,
+      tables: swappedTables(record),
+      lockTimeoutMs,
+      deadlineMs: cutoverDeadlineMs,
+      onLock,
+      emit,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
     await options.onPoint?.('finalize-completed');
     await removeOld({ options, session, watcher, record, phase, emit, onLock });
   });
@@ -100,7 +97,7 @@ async function removeOld(work: DropWork): Promise<void> {
   const { id } = record;
   const { tables } = await whereabouts(session, record);
   const names = tables.map(nameOfOld);
-  const ours = tables.flatMap(({ old }) => (old?.isOutside === false ? [old.oid] : []));
+  const ours = ownOldTables(tables);
   const kept = tables.flatMap(({ old }) => (old?.isOutside === true ? [displayName(old)] : []));
   const rest = async (): Promise<void> => {
     await dropLeftovers(session, record);
@@ -122,6 +119,11 @@ async function removeOld(work: DropWork): Promise<void> {
       message: `the old table was moved to ${name}: it is yours now, and was not dropped`,
     });
   }
+}
+
+/** Those that nobody has taken out of our schemas, by their OIDs. */
+function ownOldTables(tables: readonly TablePlaces[]): number[] {
+  return tables.flatMap(({ old }) => (old?.isOutside === false ? [old.oid] : []));
 }
 
 function nameOfOld({ old, record }: TablePlaces): string {
@@ -153,7 +155,7 @@ async function dropTables(
         await stillThere();
         // Taken out of our schema while we waited.
         const { tables: now } = await whereabouts(session, record);
-        const ours = now.flatMap(({ old }) => (old?.isOutside === false ? [old.oid] : []));
+        const ours = ownOldTables(now);
         if (!tables.every(({ oid }) => ours.includes(oid))) throw movedMeanwhile(record.id);
         await session.batch(dropTablesStatements(tables));
         for (const { oid } of tables)

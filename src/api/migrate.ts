@@ -19,7 +19,7 @@ import { readServerIdentity, type ServerIdentity } from '../state/server-identit
 import { dropEmptyState, ensureState, openState } from '../state/schema.js';
 import { onlyTable } from '../state/only-table.js';
 import { schemasOf } from '../state/schema-sql.js';
-import { planOf } from '../state/stored-plan.js';
+import { planOf, swappedTables } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { completeSwap } from '../swap/after-swap.js';
 import { removeLeftovers } from '../run/cleanup.js';
@@ -248,21 +248,18 @@ async function alreadySwapped(
     connection,
     applicationName: `pg-ghost ${id} watch`,
   });
-  await withLedger(control, id, async (onLock) => {
-    for (const table of record.tables) {
-      await completeSwap({
-        session: control,
-        watcher,
-        plan: planOf(record, table),
-        newTable: table.shadowOid,
-        lockTimeoutMs: settings.lockTimeoutMs,
-        deadlineMs: settings.cutoverDeadlineMs,
-        onLock,
-        emit: emitter.withId(id),
-        signal,
-      });
-    }
-  });
+  await withLedger(control, id, (onLock) =>
+    completeSwap({
+      session: control,
+      watcher,
+      tables: swappedTables(record),
+      lockTimeoutMs: settings.lockTimeoutMs,
+      deadlineMs: settings.cutoverDeadlineMs,
+      onLock,
+      emit: emitter.withId(id),
+      signal,
+    }),
+  );
   emitter.withId(id)('warning', {
     code: 'already-swapped',
     message: `migration ${id} has made this change already`,

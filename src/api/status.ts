@@ -5,7 +5,7 @@ import { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import { defaultCaptureMode, type CaptureMode } from '../model/capture-mode.js';
+import type { CaptureMode } from '../model/capture-mode.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
@@ -14,8 +14,7 @@ import type { MigrationRecord } from '../state/migrations.js';
 import { readChunks } from '../state/chunks.js';
 import { readLocks } from '../state/lock-entries.js';
 import { onlyTable } from '../state/only-table.js';
-import { planOf } from '../state/stored-plan.js';
-import type { TableRecord } from '../state/tables.js';
+import { captureModeOf } from '../state/stored-plan.js';
 import { nameSuffix } from '../state/schema-sql.js';
 import { readProgress } from '../state/stored-progress.js';
 import { whereabouts, type TablePlaces, type Whereabouts } from '../state/whereabouts.js';
@@ -110,7 +109,7 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
   const { copied, beside } = phaseTable[phase];
   const chunks = copied === 'chunks' ? await readChunks(session, table, layout) : [];
   const blocksCopied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
-  const capture = captureOf(record, table);
+  const capture = captureModeOf(table);
   const { runner } = isEnded(phase) ? { runner: null } : await runPids(session, id);
   const heard = await heardOf(session, id, layout);
   return {
@@ -137,15 +136,6 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     updatedAt: record.updatedAt,
     next: whatNext(record, { ...found, origin, capture }, runner, layout),
   };
-}
-
-/** As long as there is a plan that can be read: an ended one may be older than that. */
-function captureOf(record: MigrationRecord, table: TableRecord): CaptureMode {
-  try {
-    return planOf(record, table).capture;
-  } catch {
-    return defaultCaptureMode;
-  }
 }
 
 interface Heard {

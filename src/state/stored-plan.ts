@@ -1,18 +1,19 @@
 /** The plan of a migration as it is stored: facts only, parsed when somebody needs them. */
+import { defaultCaptureMode, type CaptureMode } from '../model/capture-mode.js';
 import type { Phase } from '../model/phase.js';
 import type { CopyPlan } from '../model/plan.js';
 import type { TableShape } from '../model/table-shape.js';
 import { fromFormerVersion, isOfFormerVersion } from './former-plan.js';
-import { storedPlan, type StoredPlan } from './parse/plan.js';
+import { planCapture, storedPlan, type StoredPlan } from './parse/plan.js';
 import { tableShape } from './parse/table-shape.js';
 import { onlyTable } from './only-table.js';
 import { readStored, readStoredIfAny, wasSwapped } from './unreadable.js';
 
 /** As far as a record is looked at here. */
-export interface PlanRecord {
+export interface PlanRecord<Table extends StoredTable = StoredTable> {
   readonly id: number;
   readonly phase: Phase;
-  readonly tables: readonly [StoredTable, ...StoredTable[]];
+  readonly tables: readonly [Table, ...Table[]];
 }
 
 interface StoredTable {
@@ -33,6 +34,18 @@ export function planOf(record: PlanRecord, { stored: { plan } }: StoredTable = o
   // Its texts are not what this version runs by; what follows a swap needs less of it.
   const facts = isOfFormerVersion(plan) && wasSwapped(record.phase) ? fromFormerVersion(plan) : plan;
   return { ...readStored(record, 'plan', storedPlan, facts), obstacles: [], warnings: [] };
+}
+
+/** How keys come into its log, as far as it can be told: whoever only looks does not read the whole plan for it. */
+export function captureModeOf({ stored: { plan } }: StoredTable): CaptureMode {
+  return planCapture.safeParse(plan).data?.capture ?? defaultCaptureMode;
+}
+
+/** Of each of its tables, what follows a swap goes by. @throws FailedError `state-unreadable` */
+export function swappedTables(
+  record: PlanRecord<StoredTable & { readonly shadowOid: number | null }>,
+): { readonly plan: CopyPlan; readonly newTable: number | null }[] {
+  return record.tables.map((table) => ({ plan: planOf(record, table), newTable: table.shadowOid }));
 }
 
 /**

@@ -19,11 +19,16 @@ import type { QualifiedName } from '../model/name.js';
 import { findRelationNamed, type Relation } from '../state/own-objects.js';
 import { defaultRunSettings } from '../settings/table.js';
 
-export interface AfterSwapWork {
-  readonly session: Session;
+/** One of the tables that were swapped. */
+interface CompletedTable {
   readonly plan: Pick<CopyPlan, 'table' | 'settings' | 'definitions' | 'lateChecks'>;
   /** Its OID, where it is known. */
   readonly newTable: number | null;
+}
+
+export interface AfterSwapWork {
+  readonly session: Session;
+  readonly tables: readonly CompletedTable[];
   readonly lockTimeoutMs: number;
   readonly deadlineMs: number;
   readonly watcher?: Session;
@@ -37,10 +42,14 @@ export interface AfterSwapWork {
  *   VALID; `lock-not-obtained` after the deadline
  */
 export async function completeSwap(work: AfterSwapWork): Promise<void> {
+  for (const table of work.tables) await completeTable(work, table);
+}
+
+async function completeTable(work: AfterSwapWork, table: CompletedTable): Promise<void> {
   const { session } = work;
-  for (const each of await pending(work)) {
+  for (const each of await pending(session, table)) {
     try {
-      await runLocked(work, each);
+      await runLocked(work, table, each);
     } catch (error) {
       if (!isServerError(error)) throw notObtained(error, each);
       if (each.check !== undefined && sqlState(error) === SqlState.checkViolation) {
@@ -64,7 +73,7 @@ interface Pending {
   readonly check?: string;
 }
 
-async function pending({ session, plan, newTable }: AfterSwapWork): Promise<Pending[]> {
+async function pending(session: Session, { plan, newTable }: CompletedTable): Promise<Pending[]> {
   const { target } = plan.definitions;
   const result: Pending[] = await lateChecks(session, plan, newTable);
   for (const planned of toValidate(target)) {
@@ -96,7 +105,7 @@ async function pending({ session, plan, newTable }: AfterSwapWork): Promise<Pend
 
 async function lateChecks(
   session: Session,
-  plan: AfterSwapWork['plan'],
+  plan: CompletedTable['plan'],
   newTable: number | null,
 ): Promise<Pending[]> {
   const names = plan.lateChecks.map(({ name }) => name);
@@ -212,7 +221,11 @@ async function findUnpopulated(
 }
 
 /** The locks keep out no reader and no writer, but whoever waits for one makes others wait behind. */
-async function runLocked(work: AfterSwapWork, { what, statement, locks }: Pending): Promise<void> {
+async function runLocked(
+  work: AfterSwapWork,
+  { plan }: CompletedTable,
+  { what, statement, locks }: Pending,
+): Promise<void> {
   const { session, watcher, lockTimeoutMs, deadlineMs, signal, emit, onLock } = work;
   const { harmPerTryMs, harmPerRunMs } = defaultRunSettings;
   await lockThenRun({
@@ -220,7 +233,7 @@ async function runLocked(work: AfterSwapWork, { what, statement, locks }: Pendin
     what,
     locks,
     limits: { lockTimeoutMs, deadlineMs, harmPerTryMs, harmPerRunMs },
-    run: () => session.under(work.plan.settings, () => session.execute(statement)),
+    run: () => session.under(plan.settings, () => session.execute(statement)),
     onMiss: tellMisses(emit, what),
     ...(watcher === undefined ? {} : { watcher }),
     ...(onLock === undefined ? {} : { onLock }),

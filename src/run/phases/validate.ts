@@ -2,6 +2,7 @@
 import { advice, doing } from '../../advice.js';
 import { completeSwap } from '../../swap/after-swap.js';
 import { isConnectionLost, messageOf } from '../../db/sqlstate.js';
+import { swappedTables } from '../../state/stored-plan.js';
 import { removeLeftovers } from '../cleanup.js';
 import { onAnySession, type RunContext } from '../context.js';
 import { resolveMigration as recordOf } from '../find-table.js';
@@ -22,21 +23,18 @@ export async function validate(context: RunContext): Promise<Transition> {
     });
   }
   await at('leftovers-removed');
-  for (const { no, plan } of context.tables) {
-    await onAnySession(context, async (session) =>
-      completeSwap({
-        session,
-        plan,
-        newTable: record.tables.find((table) => table.no === no)?.shadowOid ?? null,
-        lockTimeoutMs: settings.lockTimeoutMs,
-        deadlineMs: settings.cutoverDeadlineMs,
-        ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),
-        onLock: context.ledger.add,
-        emit,
-        signal,
-      }),
-    );
-  }
+  await onAnySession(context, async (session) =>
+    completeSwap({
+      session,
+      tables: swappedTables(record),
+      lockTimeoutMs: settings.lockTimeoutMs,
+      deadlineMs: settings.cutoverDeadlineMs,
+      ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),
+      onLock: context.ledger.add,
+      emit,
+      signal,
+    }),
+  );
   await at('validated');
   return 'done';
 }

@@ -118,6 +118,12 @@ const estimates = noun<Estimates>({
 /** What is stored of a plan to copy: what belongs to the moment in which it was made is left out. */
 export type StoredPlan = Omit<CopyPlan, 'obstacles' | 'warnings' | 'rehearsal'>;
 
+/** Where none is said there was no other yet. */
+const storedCaptureMode = z.enum(captureModeNames).default(defaultCaptureMode);
+
+/** That alone, of a plan of any version. */
+export const planCapture = z.looseObject({ capture: storedCaptureMode });
+
 export const storedPlan = noun<StoredPlan>({
   verdict: z.literal('copy'),
   how: z.literal('copy'),
@@ -139,6 +145,5 @@ export const storedPlan = noun<StoredPlan>({
   checkedForeignKeys: listOf(checkedForeignKey),
   lockSet: listOf(lockTarget),
   estimates,
-  // Of what was begun when there was no other.
-  capture: z.enum(captureModeNames).default(defaultCaptureMode),
+  capture: storedCaptureMode,
 });
