@@ -89,7 +89,7 @@ async function removeObjects(
   const { own } = await look();
   for (const capture of capturesOn(own)) await switchCaptureOff(work, id, capture, look);
   await work.onCaptureOff?.();
-  await dropSlots(session, (await look()).own.slots);
+  await dropSlots(session, own.slots);
   try {
     // All or nothing: what cannot go now must be found by the next try as this one found it.
     await session.transaction(async () => {

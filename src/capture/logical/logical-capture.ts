@@ -6,12 +6,11 @@ import { SqlState, sqlState } from '../../db/sqlstate.js';
 import { advice, doing } from '../../advice.js';
 import { FailedError } from '../../errors.js';
 import { captureModes } from '../../model/capture-mode.js';
-import type { KeyLog } from '../../model/key-log.js';
 import type { QualifiedName } from '../../model/name.js';
 import { displayName } from '../../sql/quote.js';
 import { slotName } from '../../sql/marks.js';
 import type { Capture, CaptureFacts, FollowedRun, Following, OpenWork } from '../capture.js';
-import { columnsOf, segmentedLog } from '../key-log.js';
+import { columnsOf, segmentedLog, type SegmentedLog } from '../key-log.js';
 import { LogKeeper } from '../log-keeper.js';
 import { setRightCapture } from '../set-right.js';
 import { Feed } from './feed.js';
@@ -31,7 +30,7 @@ import { createSlot, releaseSlot } from './slot.js';
 export class LogicalCapture implements Capture {
   readonly mode = 'logical';
   readonly nature = captureModes.logical;
-  readonly log: KeyLog;
+  readonly log: SegmentedLog;
   readonly keeper: LogKeeper;
   readonly tables: readonly QualifiedName[];
   readonly own: OwnOnTable;
@@ -98,7 +97,7 @@ export class LogicalCapture implements Capture {
         slot: slotName(this.facts),
         publication: publicationName(suffix),
         table: run.table,
-        log: segmentedLog(suffix, key, true),
+        log: this.log,
         segment: () => this.keeper.active,
         key,
         position: positionTable(suffix),
