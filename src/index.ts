@@ -13,6 +13,8 @@
 export { plan, type PlanOptions } from './api/plan.js';
 export { migrate, type MigrationResult } from './api/migrate.js';
 export { status, type MigrationStatus } from './api/status.js';
+export type { SlotStatus } from './api/slot-status.js';
+export { leftovers, type Leftover } from './api/leftovers.js';
 export { cutover, pause, set, unpause } from './api/steer.js';
 export { cutoverWindow, type CutoverWindow } from './settings/cutover-window.js';
 export type { Answer } from './state/stored-json.js';

@@ -7,7 +7,7 @@ import { createEmitter } from '../run/emitter.js';
 import { displayName } from '../sql/quote.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import { endMigration, findMigration, type MigrationRecord } from '../state/migrations.js';
-import { readMarkedMigrations, readOwnObjects, tablesIn } from '../state/own-objects.js';
+import { readMarkedMigrations, readMigrationSlots, readOwnObjects, tablesIn } from '../state/own-objects.js';
 import { openState } from '../state/schema.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { claimRun } from '../run/claim.js';
@@ -15,7 +15,7 @@ import { removeMarked, removeMigration } from '../run/cleanup.js';
 import { limitsOf } from '../settings/lock-limits.js';
 import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
-import { isSwapped, next, type Phase } from '../model/phase.js';
+import { isOver, isSwapped, next, type Phase } from '../model/phase.js';
 import { connectingSignal, explained } from './server-errors.js';
 import type { CommonOptions } from '../run/run-options.js';
 import { watchState } from '../state/watch-state.js';
@@ -75,12 +75,19 @@ async function undo(options: CommonOptions, id: number): Promise<void> {
 }
 
 /**
- * What carries marks of the number while the state has no such migration: left by a dump without the state's rows, say. An
+ * What carries marks of the number, or is a slot of that name, while the state has no such migration, or only one that is over: left by a dump without the state's rows, say. An
  * old table among it is nobody's to drop but the user's.
  */
 async function unknownToState(session: Session, id: number): Promise<MigrationIdentity[]> {
-  if ((await openState(session, watchState)) && (await findMigration(session, id)) !== null) return [];
-  const found = (await readMarkedMigrations(session)).filter((marked) => marked.id === id);
+  const record = (await openState(session, watchState)) ? await findMigration(session, id) : null;
+  if (record !== null && !isOver(record.phase)) return [];
+  const found = [
+    ...new Map(
+      [...(await readMarkedMigrations(session)), ...(await readMigrationSlots(session))]
+        .filter((marked) => marked.id === id)
+        .map(({ identity }) => [identity, { id, identity }]),
+    ).values(),
+  ];
   for (const marked of found) {
     const { schemas } = await readOwnObjects(session, marked);
     const kept = await tablesIn(

@@ -23,6 +23,7 @@ import { planOf, swappedTables } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { completeSwap } from '../swap/after-swap.js';
 import { removeLeftovers } from '../run/cleanup.js';
+import { removeStraySlots } from '../run/stray-slots.js';
 import { limitsOf } from '../settings/lock-limits.js';
 import { activeUnderName, elsewhere, migrationsOf } from './elsewhere.js';
 import { resolveMigration, resolveTable } from '../run/find-table.js';
@@ -91,7 +92,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
     return report(emitter, null, plan, { old: null, rows: 0, seconds: seconds(), holdMs });
   }
   const server = await readServerIdentity(control);
-  const record = unfinished ?? (await begin(control, plan, server));
+  const record = unfinished ?? (await begin(control, emitter, plan, server));
   if (record.server !== null) refuseAnotherServer(record.id, record.server, server);
   if (unfinished === null) await options.onPoint?.('recorded');
   const outcome: RunOutcome = await runMigration({
@@ -321,8 +322,14 @@ function refuseUnless(
   if (refusal !== null) throw new RefusedError([refusal]);
 }
 
-async function begin(control: Session, plan: CopyPlan, server: ServerIdentity): Promise<MigrationRecord> {
+async function begin(
+  control: Session,
+  emitter: Emitter,
+  plan: CopyPlan,
+  server: ServerIdentity,
+): Promise<MigrationRecord> {
   await ensureState(control, watchState);
+  await removeStraySlots(control, emitter.emit);
   try {
     return await insertMigration(control, { request: plan.request, plans: [plan], server });
   } catch (error) {

@@ -21,6 +21,7 @@ import { whereabouts, type TablePlaces, type Whereabouts } from '../state/wherea
 import { lookUpMigrations } from '../run/find-table.js';
 import { isEnded, isOver, isSwapped, phaseTable, type Phase } from '../model/phase.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
+import { readSlotStatus, type SlotStatus } from './slot-status.js';
 import type { CommonOptions } from '../run/run-options.js';
 
 export interface MigrationStatus {
@@ -40,6 +41,8 @@ export interface MigrationStatus {
   /** null before the swap and after finalize. */
   readonly old: string | null;
   readonly capture: CaptureMode;
+  /** Of capture from the WAL; null where there is none. */
+  readonly slot: SlotStatus | null;
   /** Of the copy, 0-100. */
   readonly percent: number;
   readonly rowsCopied: number;
@@ -112,6 +115,12 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
   const capture = captureModeOf(table);
   const { runner } = isEnded(phase) ? { runner: null } : await runPids(session, id);
   const heard = await heardOf(session, id, layout);
+  const maxRetainedWal = heard.settings?.['max-retained-wal'];
+  const slot = await readSlotStatus(session, {
+    identity: record.identity,
+    isNeeded: beside === 'shadow' || beside === 'nothing yet',
+    maxRetainedWal: typeof maxRetainedWal === 'number' ? maxRetainedWal : null,
+  });
   return {
     id,
     phase,
@@ -121,6 +130,7 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     shadow: beside === 'shadow' && found.shadow !== null ? displayName(found.shadow) : null,
     old: beside === 'old table' && found.old?.isOutside === false ? displayName(found.old) : null,
     capture,
+    slot,
     percent: percent(record, blocksCopied),
     rowsCopied: table.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
     backlog: beside === 'shadow' ? await readBacklog(session, nameSuffix(table)) : 0,

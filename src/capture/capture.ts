@@ -59,6 +59,8 @@ export interface Capture {
   readonly tables: readonly QualifiedName[];
   /** What it puts on the table: for whoever looks at the table and is to leave it out. */
   readonly own: OwnOnTable;
+  /** Replication slots that it reads, by their names. */
+  readonly slots: readonly string[];
 
   /** What has to be there before everything else, and may have to be waited for; undone by the marks (removal.ts). null: nothing. */
   readonly open: ((work: OpenWork) => Promise<void>) | null;

@@ -28,6 +28,7 @@ export function inCommandLines(library: Library): Library {
     plan: saying(library.plan),
     migrate: saying(library.migrate),
     status: saying(library.status),
+    leftovers: saying(library.leftovers),
     pause: saying(library.pause),
     unpause: saying(library.unpause),
     set: saying(library.set),

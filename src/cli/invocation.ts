@@ -8,7 +8,17 @@ import type { Output } from './output.js';
 /** The library, as far as the command line uses it. */
 export type Library = Pick<
   typeof import('../index.js'),
-  'plan' | 'migrate' | 'status' | 'pause' | 'unpause' | 'set' | 'cutover' | 'verify' | 'abort' | 'finalize'
+  | 'plan'
+  | 'migrate'
+  | 'status'
+  | 'leftovers'
+  | 'pause'
+  | 'unpause'
+  | 'set'
+  | 'cutover'
+  | 'verify'
+  | 'abort'
+  | 'finalize'
 >;
 
 export interface Invocation {

@@ -1,10 +1,12 @@
 /** Migrations for people: a table of all, everything about one, or what its locks have cost. Pure. */
-import { inWords } from '../advice.js';
+import { advice, doing, inWords } from '../advice.js';
 import { summarizeLedger } from '../locks/ledger.js';
-import { isEnded } from '../model/phase.js';
+import { isEnded, isSwapped, phaseTable } from '../model/phase.js';
+import type { Leftover } from '../api/leftovers.js';
 import type { MigrationStatus } from '../api/status.js';
+import { commandText } from './command-line.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import { count, duration, milliseconds } from '../report/format.js';
+import { bytes, count, duration, milliseconds } from '../report/format.js';
 import type { Look } from '../report/paint.js';
 import { grid } from '../report/text-layout.js';
 
@@ -23,6 +25,14 @@ export function statusTable(migrations: readonly MigrationStatus[], { paint }: L
   return [paint('dim', head), ...lines];
 }
 
+/** What is there of migrations that the table of them does not have. */
+export function leftoverLines(leftovers: readonly Leftover[], { paint }: Look): string[] {
+  return leftovers.map(
+    ({ id, things, next }) =>
+      `${paint('yellow', `left behind by migration ${id}`)}: ${things.join(', ')}; ${inWords(next)}`,
+  );
+}
+
 export function statusDetails(migration: MigrationStatus, { paint }: Look): string[] {
   const { id, table, phase, percent, rowsCopied, backlog, shadow, old, throttledBy, request } = migration;
   // What the user did is told as the state of the run; what to do about it is in `next`.
@@ -32,6 +42,8 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
     ['copied', `${percent} %, ${count(rowsCopied)} rows`],
     ['backlog', count(backlog)],
     ['capture', migration.capture],
+    ['slot', slotText(migration.slot)],
+    ['warning', slotWarning(migration)],
     ['renamed to', migration.renamedTo],
     ['origin', originText(migration.origin)],
     ['shadow', shadow],
@@ -54,6 +66,49 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
         `  ${paint('dim', name.padEnd(10))} ${value.replaceAll('\n', `\n${' '.repeat(13)}`)}`,
     ),
   ];
+}
+
+function slotText(slot: MigrationStatus['slot']): string | null {
+  if (slot === null) return null;
+  const { name, walStatus, invalidationReason, retainedBytes, unreadBytes, safeBytes } = slot;
+  return [
+    name,
+    ...(walStatus === null
+      ? []
+      : [invalidationReason === null ? walStatus : `${walStatus} (${invalidationReason})`]),
+    ...(retainedBytes === null ? [] : [`keeps ${bytes(retainedBytes)} of WAL`]),
+    ...(unreadBytes === null ? [] : [`${bytes(unreadBytes)} not read`]),
+    ...(safeBytes === null || safeBytes < 0
+      ? []
+      : [`${bytes(safeBytes)} more before the server may give it up`]),
+  ].join(', ');
+}
+
+/** What to do about it; a slot that is gone is none that can be asked. */
+function slotWarning({ id, slot, capture, phase }: MigrationStatus): string | null {
+  if (slot === null) {
+    const isMissing = capture === 'logical' && phaseTable[phase].beside === 'shadow';
+    return isMissing ? 'its slot is gone: what was written since cannot be known' : null;
+  }
+  const release = commandText(advice`${doing('abort', id)} releases it`);
+  switch (slot.concern) {
+    case 'elsewhere':
+      return `the slot is that of database ${slot.database}, and stays whatever is done here`;
+    case 'lost':
+      return 'the server has given the slot up: what was written since cannot be known';
+    case 'unreserved':
+      return `the server gives the slot up with its next checkpoint, unless it is read; ${release}`;
+    case 'left':
+      return commandText(
+        advice`nobody needs the slot any more: ${doing(isSwapped(phase) ? 'finalize' : 'abort', id)} removes it`,
+      );
+    case 'much':
+      return `the server keeps much WAL for the slot; ${release}`;
+    case 'unread':
+      return `nobody reads the slot: the server keeps all WAL from now on; ${release}`;
+    case null:
+      return null;
+  }
 }
 
 function originText(origin: MigrationStatus['origin']): string | null {

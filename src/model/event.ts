@@ -105,6 +105,17 @@ export interface EventMap {
     readonly kind: 'go' | 'pause' | 'stop';
     readonly reasons: readonly { readonly signal: string; readonly text: string }[];
   };
+  /** Where the run reads a replication slot: how much WAL the server keeps for it. Told every five seconds. */
+  'slot:progress': {
+    readonly slot: string;
+    readonly walStatus: 'reserved' | 'extended' | 'unreserved' | 'lost' | null;
+    /** null: it is lost. */
+    readonly retainedBytes: number | null;
+    /** Of these, what is not read yet. */
+    readonly unreadBytes: number | null;
+    /** What may still be written before the server may give it up; null where it never does. */
+    readonly safeBytes: number | null;
+  };
   /** Somebody asked the run for something from elsewhere, and this is what it answered. */
   'run:asked': {
     readonly name: 'pause' | 'unpause' | 'set' | 'cutover' | 'rehearse';

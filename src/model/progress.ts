@@ -166,6 +166,7 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
       return event.ok ? asked(state, event.name) : state;
     case 'lock:blocker':
     case 'plan:ready':
+    case 'slot:progress':
     case 'index:started':
     case 'index:done':
     case 'warning':

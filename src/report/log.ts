@@ -17,6 +17,7 @@ function levelOf(event: MigrationEvent): Level {
     case 'apply:progress':
     case 'index:progress':
     case 'verify:progress':
+    case 'slot:progress':
     case 'cutover:try':
     case 'lock:taken':
       return 'debug';

@@ -76,6 +76,14 @@ class Figures {
   readonly #throttled = this.#gauge('throttled', 'Whether this signal holds up the work: 1 or 0.', [
     'signal',
   ]);
+  readonly #slotRetained = this.#gauge(
+    'slot_retained_bytes',
+    'WAL that the server keeps for the replication slot of the migration.',
+  );
+  readonly #slotUnread = this.#gauge(
+    'slot_unread_bytes',
+    'WAL that the run has not read from its replication slot yet.',
+  );
   readonly #connectionLost = this.#counter(
     'connection_lost_total',
     'How often the run began to connect again: a lost connection, or a conflict with other sessions.',
@@ -112,11 +120,15 @@ class Figures {
         return this.#lock(event);
       case 'throttle':
         return this.#throttle(event.kind === 'go' ? [] : event.reasons.map(({ signal }) => signal));
+      case 'slot:progress':
+        return this.#slot(event);
       case 'run:retrying':
         this.#connectionLost.inc(labels);
         // Nothing runs that could be held up; the next attempt reads its signals anew.
         return this.#throttle([]);
       case 'cutover:done':
+        this.#slotRetained.remove(labels);
+        this.#slotUnread.remove(labels);
         // The rest of it was applied under the lock.
         return this.#backlog.set(labels, 0);
       case 'migration:done':
@@ -197,6 +209,17 @@ class Figures {
     for (const signal of current) this.#signals.add(signal);
     for (const signal of this.#signals)
       this.#throttled.set({ ...this.#labels, signal }, current.includes(signal) ? 1 : 0);
+  }
+
+  /** Once the slot is gone there is nothing to tell of it. */
+  #slot({ retainedBytes, unreadBytes }: EventMap['slot:progress']): void {
+    for (const [gauge, value] of [
+      [this.#slotRetained, retainedBytes],
+      [this.#slotUnread, unreadBytes],
+    ] as const) {
+      if (value === null) gauge.remove(this.#labels);
+      else gauge.set(this.#labels, value);
+    }
   }
 
   #finish({ id, table }: Extract<MigrationEvent, { event: 'migration:done' }>): void {

@@ -1,5 +1,5 @@
 /** One attempt of a run: the phases one after the other, from wherever the migration stands, on one set of sessions. */
-import { advice, toDo } from '../advice.js';
+import { advice, doing, toDo } from '../advice.js';
 import type { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
 import { FailedError } from '../errors.js';
@@ -10,6 +10,7 @@ import { displayName } from '../sql/quote.js';
 import { joinRun } from '../state/fence.js';
 import { findMigration, setPhase, type MigrationRecord } from '../state/migrations.js';
 import type { Reason } from '../throttle/governor.js';
+import type { SlotFacts } from '../catalog/slots.js';
 import { allSignals } from '../throttle/signals.js';
 import { Throttle } from '../throttle/throttle.js';
 import { firstTable, onAnySession, onTable, RunSessions, type RunContext } from './context.js';
@@ -22,6 +23,9 @@ import { Pulse, pulseSettings } from './pulse.js';
 import type { Steering } from './steering.js';
 import { tableWorks } from './table-works.js';
 import type { MigrateOptions } from './run-options.js';
+
+/** A figure for a curve; the throttle itself looks every second. */
+const tellSlotEveryMs = 5_000;
 
 export interface Attempt {
   readonly options: MigrateOptions;
@@ -169,19 +173,50 @@ async function startThrottle(
       tables: tables.map(({ plan }) => plan.source.oid),
       ownApplications: `pg-ghost ${id} `,
       replicas: settings.replicas,
+      slots: {
+        slots: tables.flatMap(({ capture }) => capture.slots),
+        onRead: tellingSlots(emit),
+      },
     }),
     limits: settings.limits,
-    stopError: (reasons) => criticalLimit(id, reasons),
+    stopError: (reasons) => stoppedAt(id, reasons),
     onChange: (decision) => {
       emit('throttle', {
         kind: decision.kind,
         reasons: decision.kind === 'go' ? [] : decision.reasons.map(({ signal, text }) => ({ signal, text })),
       });
-      if (decision.kind === 'stop') critical.abort(criticalLimit(id, decision.reasons));
+      if (decision.kind === 'stop') critical.abort(stoppedAt(id, decision.reasons));
     },
   });
   await throttle.start();
   return throttle;
+}
+
+/** Seldom, but at once when the server thinks otherwise of one. */
+function tellingSlots(emit: Emit): (slot: SlotFacts) => void {
+  const told = new Map<string, { readonly atMs: number; readonly walStatus: SlotFacts['walStatus'] }>();
+  return ({ name, walStatus, retainedBytes, unreadBytes, safeBytes }) => {
+    const atMs = performance.now();
+    const last = told.get(name);
+    if (last !== undefined && last.walStatus === walStatus && atMs - last.atMs < tellSlotEveryMs) return;
+    told.set(name, { atMs, walStatus });
+    emit('slot:progress', { slot: name, walStatus, retainedBytes, unreadBytes, safeBytes });
+  };
+}
+
+function stoppedAt(id: number, reasons: readonly Reason[]): FailedError {
+  return reasons.some(({ signal }) => signal === 'slot-wal')
+    ? slotKeepsWal(id, reasons)
+    : criticalLimit(id, reasons);
+}
+
+/** Nobody reads it from now on: it keeps more and more. */
+function slotKeepsWal(id: number, reasons: readonly Reason[]): FailedError {
+  return new FailedError('slot-keeps-wal', `stopped: ${reasons.map(({ text }) => text).join('; ')}`, {
+    details: { reasons },
+    state: `the source is untouched; migration ${id} keeps its state, and the server goes on keeping WAL for its slot`,
+    hint: advice`soon: ${doing('abort', id)} releases the slot and its WAL at once; ${doing('resume', id)} reads on. Where a long transaction anywhere on the server holds it up, end that first`,
+  });
 }
 
 function criticalLimit(id: number, reasons: readonly Reason[]): FailedError {

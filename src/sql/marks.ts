@@ -35,7 +35,17 @@ const slotPrefix = 'ghost_';
 
 /** A condition: a name is that of a slot of this migration; both are expressions. */
 export function isSlotOfSql(name: string, identity: string): string {
-  return `${name} ~ ('^${slotPrefix}[0-9]{1,9}(_[0-9]+)?_' || replace(${identity}, '-', '') || '$')`;
+  // What earlier versions have begun has no identity, and no slot.
+  return `(${identity} <> '' and ${name} ~ ('^${slotPrefix}[0-9]{1,9}(_[0-9]+)?_' || replace(${identity}, '-', '') || '$'))`;
+}
+
+/** What the name of a slot says, as a text array: the number of the migration and its identity; null for any other name. */
+export function slotPartsSql(name: string): string {
+  return `(
+    select array[part[1], part[2]::uuid::text]
+    from regexp_match(${name}, '^${slotPrefix}([0-9]{1,9})(?:_[0-9]+)?_([0-9a-f]{32})$') as part
+    where part is not null
+  )`;
 }
 
 /** For the statement that ends in `is`: `comment on schema "ghost_new_7" is ...`. */

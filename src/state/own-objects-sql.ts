@@ -1,6 +1,6 @@
 /** Queries for `readOwnObjects`. */
 import { sql, type SqlQuery } from '../sql/quote.js';
-import { isMarkSql, isSlotOfSql, markPartsSql } from '../sql/marks.js';
+import { isMarkSql, isSlotOfSql, markPartsSql, slotPartsSql } from '../sql/marks.js';
 
 /**
  * Every object that carries a mark: what it is, the OID, and the parts of the mark. By the index those of PostgreSQL's own objects
@@ -88,14 +88,33 @@ export const markedMigrationsSql = sql`
   )
   select distinct id, identity from mark order by id, identity`;
 
-/** Which migrations capture writes to a table, by the marks of the functions that its triggers run. */
+/** The same by the names of slots of this database. */
+export const slotMigrationsSql = sql`
+  select s.slot_name::text as slot, s.active, part[1]::int as id, part[2] as identity
+  from pg_replication_slots as s
+  cross join lateral ${slotPartsSql('s.slot_name::text')} as slot_part (part)
+  where s.database = current_database() and s.slot_type = 'logical' and part is not null
+  order by s.slot_name`;
+
+/** Which migrations capture writes to a table, by the marks of the functions that its triggers run, and of its publications. */
 export function capturesOfSql(tableOid: number): SqlQuery {
   return {
     text: sql`
-      select part[1]::int as id, part[3] as identity, array_agg(tg.tgname::text order by tg.tgname) as triggers
-      from pg_trigger as tg
-      cross join lateral ${markPartsSql(`obj_description(tg.tgfoid, 'pg_proc')`)} as part
-      where tg.tgrelid = $1 and not tg.tgisinternal and part is not null
+      with capture (part, trigger, publication) as (
+        select ${markPartsSql(`obj_description(tg.tgfoid, 'pg_proc')`)}, tg.tgname::text, null
+        from pg_trigger as tg
+        where tg.tgrelid = $1 and not tg.tgisinternal
+        union all
+        select ${markPartsSql(`obj_description(p.oid, 'pg_publication')`)}, null, p.pubname::text
+        from pg_publication_rel as pr
+        join pg_publication as p on p.oid = pr.prpubid
+        where pr.prrelid = $1
+      )
+      select part[1]::int as id, part[3] as identity,
+        coalesce(array_agg(trigger order by trigger) filter (where trigger is not null), '{}') as triggers,
+        coalesce(array_agg(publication order by publication) filter (where publication is not null), '{}') as publications
+      from capture
+      where part is not null
       group by 1, 2
       order by 1, 2`,
     values: [tableOid],

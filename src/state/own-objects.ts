@@ -6,7 +6,7 @@ import type { Session } from '../db/session.js';
 import { ident, qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import type { MigrationIdentity } from '../sql/marks.js';
-import { capturesOfSql, markedMigrationsSql, ownObjectsSql } from './own-objects-sql.js';
+import { capturesOfSql, markedMigrationsSql, ownObjectsSql, slotMigrationsSql } from './own-objects-sql.js';
 
 export interface Relation extends QualifiedName {
   readonly oid: number;
@@ -156,10 +156,22 @@ export async function readMarkedMigrations(session: Session): Promise<MigrationI
   return await session.rows<MigrationIdentity>(markedMigrationsSql);
 }
 
+export interface MigrationSlot extends MigrationIdentity {
+  readonly slot: string;
+  readonly active: boolean;
+}
+
+/** Slots of this database that a migration has made, whether or not the state knows of it. */
+export async function readMigrationSlots(session: Session): Promise<MigrationSlot[]> {
+  return await session.rows<MigrationSlot>(slotMigrationsSql);
+}
+
+export interface CaptureOfTable extends MigrationIdentity {
+  readonly triggers: readonly string[];
+  readonly publications: readonly string[];
+}
+
 /** Which migrations capture the writes to a table. */
-export async function readCaptures(
-  session: Session,
-  tableOid: number,
-): Promise<(MigrationIdentity & { readonly triggers: readonly string[] })[]> {
-  return await session.rows<MigrationIdentity & { triggers: string[] }>(capturesOfSql(tableOid));
+export async function readCaptures(session: Session, tableOid: number): Promise<CaptureOfTable[]> {
+  return await session.rows<CaptureOfTable>(capturesOfSql(tableOid));
 }

@@ -30,7 +30,7 @@ export function schemasOf(key: TableKey): { readonly shadow: string; readonly ol
   return { shadow: `ghost_new_${suffix}`, old: `ghost_old_${suffix}` };
 }
 
-/** Numbers of which somebody has one of the names: schemas, triggers, or what lies in the schema `ghost`. */
+/** Numbers of which somebody has one of the names: schemas, triggers, slots, or what lies in the schema `ghost`. */
 export const takenIdsSql = sql`
   with
   name (text) as (
@@ -40,6 +40,8 @@ export const takenIdsSql = sql`
     union all
     select pubname::text from pg_publication
     union all
+    select slot_name::text from pg_replication_slots where database = current_database()
+    union all
     select 'ghost.' || relname from pg_class where relnamespace = 'ghost'::regnamespace
     union all
     select 'ghost.' || typname from pg_type where typnamespace = 'ghost'::regnamespace
@@ -48,6 +50,7 @@ export const takenIdsSql = sql`
   ),
   taken (id) as (
     select coalesce(
+      substring(text from '^ghost_([0-9]{1,9})(?:_[0-9]+)?_[0-9a-f]{32}$'),
       substring(text from '^ghost_(?:new|old|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?$'),
       substring(text from '^ghost\\.(?:log|log_b|pending|truncations|key|feed|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?(?:_key)?$')
     )::int

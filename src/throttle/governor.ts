@@ -140,7 +140,11 @@ function judgeMeasured(
 ): Judgement {
   const { signal, value } = reading;
   const facts = measuredSignals[signal];
-  const [max, critical] = [limits[facts.max] ?? null, limits[facts.critical] ?? null];
+  const own = reading.limits;
+  const [max, critical] =
+    own === undefined
+      ? [limits[facts.max] ?? null, limits[facts.critical] ?? null]
+      : [own.max?.value ?? null, own.critical?.value ?? null];
   const reason = (limit: number, kind: 'max' | 'critical'): Reason => ({
     ...subjectOf(reading),
     signal,
@@ -191,9 +195,9 @@ function shareOf(value: number, limit: number): number {
   return 1 - Math.min(Math.max(steps, 0), 1) * (1 - leastShare);
 }
 
-/** A limit that was changed or taken away meanwhile holds nothing up. */
+/** A limit that was changed or taken away meanwhile holds nothing up; those that come with a reading are not known without it. */
 function stillHeldBy({ signal, heldBy }: Memory, limits: Limits): number | null {
-  if (heldBy === null || !isMeasured(signal)) return heldBy;
+  if (heldBy === null || !isMeasured(signal) || measuredSignals[signal].isAlwaysLimited) return heldBy;
   return limits[measuredSignals[signal].max] === heldBy ? heldBy : null;
 }
 

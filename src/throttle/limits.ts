@@ -46,6 +46,7 @@ export type MeasuredSignal =
   | 'waiters'
   | 'wal-rate'
   | 'retained-wal'
+  | 'slot-wal'
   | 'xid-age';
 /** Signals that are on (above 0) or off. */
 export type SwitchSignal = 'autovacuum' | 'throttle-query' | 'pause-file';
@@ -61,6 +62,8 @@ interface MeasuredFacts {
   /** Of the command line, without its `--max-` or `--critical-`. */
   readonly option: string;
   readonly format: (value: number) => string;
+  /** Its readings bring limits of their own. */
+  readonly isAlwaysLimited?: true;
 }
 
 export const measuredSignals: Readonly<Record<MeasuredSignal, MeasuredFacts>> = {
@@ -76,7 +79,7 @@ export const measuredSignals: Readonly<Record<MeasuredSignal, MeasuredFacts>> = 
     critical: 'criticalLagBytes',
     noun: 'replica lag',
     option: 'lag-bytes',
-    format: bytes,
+    format: formatBytes,
   },
   active: {
     max: 'maxActive',
@@ -97,14 +100,23 @@ export const measuredSignals: Readonly<Record<MeasuredSignal, MeasuredFacts>> = 
     critical: 'criticalWalRate',
     noun: 'the WAL rate',
     option: 'wal-rate',
-    format: (value) => `${bytes(value)}/s`,
+    format: (value) => `${formatBytes(value)}/s`,
   },
   'retained-wal': {
     max: 'maxRetainedWal',
     critical: 'criticalRetainedWal',
     noun: 'retained WAL',
     option: 'retained-wal',
-    format: bytes,
+    format: formatBytes,
+  },
+  // Of our own slots; whoever limits what slots keep means these, too.
+  'slot-wal': {
+    max: 'maxRetainedWal',
+    critical: 'criticalRetainedWal',
+    noun: 'retained WAL',
+    option: 'retained-wal',
+    format: formatBytes,
+    isAlwaysLimited: true,
   },
   'xid-age': {
     max: 'maxXidAge',
@@ -128,8 +140,8 @@ export function isMeasured(signal: SignalName): signal is MeasuredSignal {
 /** Whether any limit asks for this signal; otherwise nobody needs to read it. */
 export function isLimited(limits: Limits, signal: SignalName): boolean {
   if (!isMeasured(signal)) return Boolean(limits[switchSignals[signal].limit]);
-  const { max, critical } = measuredSignals[signal];
-  return limits[max] != null || limits[critical] != null;
+  const { max, critical, isAlwaysLimited } = measuredSignals[signal];
+  return isAlwaysLimited === true || limits[max] != null || limits[critical] != null;
 }
 
 /** `850 ms`, `12.3 s`. */
@@ -138,7 +150,7 @@ function time(ms: number): string {
 }
 
 /** Binary units under PostgreSQL's names, as `pg_size_pretty` has them. */
-function bytes(value: number): string {
+export function formatBytes(value: number): string {
   return prettyBytes(value, { binary: true }).replace('iB', 'B').replace('KB', 'kB');
 }
 

@@ -9,4 +9,14 @@ export interface Reading {
   readonly subject?: string;
   /** Why it cannot be read, or the value as people should see it. */
   readonly detail?: string;
+  /** Where those that people set do not say all of it. */
+  readonly limits?: { readonly max: OwnLimit | null; readonly critical: OwnLimit | null };
+}
+
+/** Of one reading. */
+export interface OwnLimit {
+  /** In the reading's unit. */
+  readonly value: number;
+  /** Ends the sentence "retained WAL ... is above". */
+  readonly text: string;
 }

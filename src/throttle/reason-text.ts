@@ -13,7 +13,8 @@ export function aboveText(
   const { noun, format } = measuredSignals[reading.signal];
   const { value } = reading;
   const where = value > limit ? 'above' : value === limit ? 'at' : 'not yet 10 % below';
-  return `${noun} ${format(value)}${of(reading)} is ${where} ${optionText(reading.signal, limit, kind)}`;
+  const text = reading.limits?.[kind]?.text ?? optionText(reading.signal, limit, kind);
+  return `${noun} ${format(value)}${of(reading)} is ${where} ${text}`;
 }
 
 /** Of a switch that is on: `autovacuum is at work on public.orders`. */
@@ -32,7 +33,7 @@ export function unreadableText(reading: Reading): string {
 /** What paused before and cannot be read now. */
 export function unknownText(reading: Reading, limit: number): string {
   const { signal } = reading;
-  const before = isMeasured(signal) ? `was not below ${optionText(signal, limit, 'max')}` : 'paused the work';
+  const before = isMeasured(signal) ? `was not below ${heldText(signal, limit)}` : 'paused the work';
   return `${nounOf(reading)} ${before} and cannot be read now${because(reading)}`;
 }
 
@@ -42,6 +43,11 @@ function nounOf(reading: Reading): string {
   if (signal === 'autovacuum') return `autovacuum${subject === undefined ? '' : ` on ${subject}`}`;
   if (signal === 'pause-file') return `the pause file${subject === undefined ? '' : ` ${subject}`}`;
   return 'the throttle query';
+}
+
+function heldText(signal: MeasuredSignal, limit: number): string {
+  const { isAlwaysLimited, format } = measuredSignals[signal];
+  return isAlwaysLimited ? format(limit) : optionText(signal, limit, 'max');
 }
 
 function optionText(signal: MeasuredSignal, limit: number, kind: Kind): string {

@@ -7,6 +7,7 @@ import { lockWaiters } from './signals/lock-waiters.js';
 import { pauseFile } from './signals/pause-file.js';
 import { replicaLag } from './signals/replica-lag.js';
 import { retainedWal } from './signals/retained-wal.js';
+import { slotWal, type SlotWalOptions } from './signals/slot-wal.js';
 import { streamingLag } from './signals/streaming-lag.js';
 import { throttleQuery } from './signals/throttle-query.js';
 import { walRate } from './signals/wal-rate.js';
@@ -19,10 +20,17 @@ export interface SignalOptions {
   readonly ownApplications: string;
   /** Replicas to ask themselves; those that stream from the server are seen without. */
   readonly replicas?: readonly ConnectionOptions[];
+  /** Of the migration itself. */
+  readonly slots?: Omit<SlotWalOptions, 'now'>;
 }
 
 /** The cheap ones first: what costs nothing is known even when the rest fails. */
-export function allSignals({ tables, ownApplications, replicas = [] }: SignalOptions): Signal[] {
+export function allSignals({
+  tables,
+  ownApplications,
+  replicas = [],
+  slots = { slots: [] },
+}: SignalOptions): Signal[] {
   return [
     pauseFile(),
     streamingLag(),
@@ -30,7 +38,8 @@ export function allSignals({ tables, ownApplications, replicas = [] }: SignalOpt
     activeBackends(ownApplications),
     lockWaiters(tables, ownApplications),
     walRate(),
-    retainedWal(),
+    retainedWal(slots.slots),
+    slotWal(slots),
     autovacuum(tables),
     xidAge(tables),
     throttleQuery(),

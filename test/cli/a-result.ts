@@ -22,6 +22,7 @@ export const aStatus: MigrationStatus = {
   shadow: 'ghost_new_7.orders',
   old: null,
   capture: 'triggers',
+  slot: null,
   percent: 52.1,
   rowsCopied: 1_560_000,
   backlog: 1204,

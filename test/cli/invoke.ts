@@ -50,6 +50,7 @@ export async function invoke(args: readonly string[], options: InvokeOptions = {
     plan: untouched,
     migrate: untouched,
     status: untouched,
+    leftovers: async () => [],
     pause: untouched,
     unpause: untouched,
     set: untouched,

@@ -34,6 +34,7 @@ export class LogicalCapture implements Capture {
   readonly keeper: LogKeeper;
   readonly tables: readonly QualifiedName[];
   readonly own: OwnOnTable;
+  readonly slots: readonly string[];
   #feed: Feed | null = null;
 
   constructor(private readonly facts: CaptureFacts) {
@@ -44,6 +45,7 @@ export class LogicalCapture implements Capture {
     this.keeper = new LogKeeper({ log, active, redirectStatements: () => [] });
     this.tables = [...log.parts, log.truncations, positionTable(suffix)];
     this.own = { triggers: [], publications: [publicationName(suffix)] };
+    this.slots = [slotName(facts)];
   }
 
   readonly open = async (work: OpenWork): Promise<void> => {

@@ -28,6 +28,7 @@ export class TriggerCapture implements Capture {
   readonly keeper: LogKeeper;
   readonly tables: readonly QualifiedName[];
   readonly own: OwnOnTable;
+  readonly slots: readonly string[] = [];
 
   constructor(private readonly facts: CaptureFacts) {
     const { suffix, key, active } = facts;

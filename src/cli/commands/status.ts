@@ -5,7 +5,7 @@ import { createCommand, work, type CommonValues } from '../command.js';
 import { Interrupts, type SignalSource } from '../interrupts.js';
 import type { Invocation } from '../invocation.js';
 import { connectionOptions, optionalIdArgument, outputOptions } from '../options.js';
-import { lockLines, statusDetails, statusTable } from '../status-text.js';
+import { leftoverLines, lockLines, statusDetails, statusTable } from '../status-text.js';
 import {
   jsonView,
   linesView,
@@ -58,6 +58,13 @@ async function show(
     if (outcome.json) migrations.forEach((migration) => stdout.line(JSON.stringify(migration)));
     else if (id === undefined) statusTable(migrations, look).forEach((line) => stdout.line(line));
     else migrations.flatMap((each) => statusDetails(each, look)).forEach((line) => stdout.line(line));
+    if (id !== undefined) return;
+    const left = await library.leftovers(common);
+    if (outcome.json)
+      left.forEach(({ things, ...leftover }) =>
+        stdout.line(JSON.stringify({ ...leftover, leftover: things })),
+      );
+    else leftoverLines(left, look).forEach((line) => stdout.line(line));
   });
   return migrations;
 }

@@ -18,9 +18,12 @@ export async function checkLeftovers(
   if (active === null) return [];
   return captures
     .filter(({ identity }) => !active.includes(identity))
-    .map(({ id, triggers }) => ({
+    .map(({ id, triggers, publications }) => ({
       code: 'leftover-capture',
-      message: `${displayName(table)} has capture triggers of migration ${id}, which is not under way in this database: ${triggers.map(ident).join(', ')}`,
-      hint: advice`${doing('abort', id)} removes them and what belongs to them; or, by hand: ${triggers.map((name) => `drop trigger ${ident(name)} on ${qualified(table)}`).join('; ')}`,
+      message: `${displayName(table)} has the capture of migration ${id}, which is not under way in this database: ${[...triggers, ...publications].map(ident).join(', ')}`,
+      hint: advice`${doing('abort', id)} removes them and what belongs to them; or, by hand: ${[
+        ...triggers.map((name) => `drop trigger ${ident(name)} on ${qualified(table)}`),
+        ...publications.map((name) => `drop publication ${ident(name)}`),
+      ].join('; ')}`,
     }));
 }

@@ -138,13 +138,13 @@ export interface RetainedRow {
 }
 
 /**
- * WAL that cannot be removed, by who keeps it: every slot, and the archiver where archiving is on.
+ * WAL that cannot be removed, by who keeps it: every slot but ours, and the archiver where archiving is on.
  *
  * The archiver's backlog runs from the segment after the last one archived to the one being written; while nothing was
  * archived since the statistics began, from the one that failed. A file's name is timeline, upper half and segment within
  * it, in hexadecimal digits; the upper half counts 4 GB. https://www.postgresql.org/docs/current/wal-internals.html
  */
-export function retainedWalSql(): SqlQuery {
+export function retainedWalSql(ownSlots: readonly string[]): SqlQuery {
   return {
     text: sql`
       with here as materialized (
@@ -164,12 +164,14 @@ export function retainedWalSql(): SqlQuery {
       from pg_replication_slots as s, here
       where s.restart_lsn is not null
         and s.wal_status is distinct from 'lost'
+        and s.slot_name <> all ($1::name[])
       union all
       select
         'the archiver',
         greatest(here.lsn - here.lsn % here.segment - coalesce(archived.done, archived.failed, here.lsn), 0)::float8
       from archived, here
       order by holder`,
+    values: [ownSlots],
   };
 }
 
