@@ -6,6 +6,7 @@ import { lookUpMigrations } from '../run/find-table.js';
 import type { CommonOptions } from '../run/run-options.js';
 import type { MigrationIdentity } from '../sql/marks.js';
 import { displayName } from '../sql/quote.js';
+import { rehearsalId } from '../swap/rehearse-plan.js';
 import { readMarkedMigrations, readMigrationSlots, readOwnObjects } from '../state/own-objects.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 
@@ -38,7 +39,7 @@ async function look(session: Session): Promise<Leftover[]> {
     ...(await readMarkedMigrations(session)),
     ...(await readMigrationSlots(session)),
   ])
-    marked.set(identity, { id, identity });
+    if (id !== rehearsalId) marked.set(identity, { id, identity });
   if (marked.size === 0) return [];
   const { records } = await lookUpMigrations(session);
   for (const { identity, phase } of records) if (!isOver(phase)) marked.delete(identity);

@@ -49,7 +49,7 @@ export async function plan(options: PlanOptions): Promise<Plan> {
 export async function planOn(
   session: Session,
   request: ChangeRequest,
-  { maxHoldMs, capture }: Pick<RunSettings, 'maxHoldMs' | 'capture'>,
+  { maxHoldMs, capture, failoverSlot }: Pick<RunSettings, 'maxHoldMs' | 'capture' | 'failoverSlot'>,
   connection: ConnectionOptions,
 ): Promise<Plan> {
   const plan = await makePlan(session, request, {
@@ -58,5 +58,5 @@ export async function planOn(
     rebindClone: rebindStatements,
     rehearse: rehearseObjects,
   });
-  return await chooseCapture(session, plan, capture, connection);
+  return await chooseCapture(session, plan, { capture, failoverSlot }, connection);
 }

@@ -31,6 +31,8 @@ export interface OpenWork {
   /** Runs them in a transaction that has the lock which `nature` names. */
   readonly locked: (statements: readonly string[]) => Promise<void>;
   readonly watcher: Session;
+  /** A slot that standbys keep a copy of. */
+  readonly failover: boolean;
   /** How long to wait for what is in the way. */
   readonly patienceMs: number;
   readonly onWaiting: (blockers: readonly Blocker[], waitedMs: number) => void;

@@ -10,6 +10,8 @@ export interface LogicalFacts {
   readonly database: string;
   /** As it is now: 19 and later may change it by themselves. */
   readonly walLevel: string;
+  /** The first logical slot makes it `logical`, without a restart. */
+  readonly walLevelRises: boolean;
   readonly freeSlots: number;
   readonly maxSlots: number;
   readonly freeSenders: number;
@@ -34,6 +36,7 @@ export async function readLogical(session: Session, table: number): Promise<Logi
           has_database_privilege(current_database(), 'create') as "mayPublish",
           current_database()::text as database,
           coalesce(current_setting('effective_wal_level', true), current_setting('wal_level')) as "walLevel",
+          current_setting('server_version_num')::int >= 190000 and current_setting('wal_level') = 'replica' as "walLevelRises",
           current_setting('max_replication_slots')::int as "maxSlots",
           current_setting('max_replication_slots')::int - (select count(*)::int from pg_replication_slots) as "freeSlots",
           current_setting('max_wal_senders')::int as "maxSenders",

@@ -51,7 +51,9 @@ export async function readSlots(
           s.active,
           s.wal_status as "walStatus",
           to_jsonb(s) ->> 'invalidation_reason' as "invalidationReason",
-          greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)::float8 as "retainedBytes",
+          case when s.restart_lsn is not null
+            then greatest(pg_wal_lsn_diff(here.lsn, s.restart_lsn), 0)
+          end::float8 as "retainedBytes",
           case when s.restart_lsn is not null
             then greatest(pg_wal_lsn_diff(here.lsn, s.confirmed_flush_lsn), 0)
           end::float8 as "unreadBytes",

@@ -53,6 +53,8 @@ export interface PlanWarningFacts {
   'synchronous-commit': Record<never, never>;
   /** Capture from the WAL was wanted where it can be had. */
   'capture-by-triggers': { readonly why: readonly string[] };
+  /** The server raises it by itself as soon as there is a slot. */
+  'wal-level-rises': { readonly walLevel: string };
   /** A native change was tried without these. */
   'dependents-untried': { readonly table: QualifiedName; readonly dependents: readonly DependentName[] };
 }

@@ -5,20 +5,28 @@ import type { Session } from '../db/session.js';
 import { messageOf } from '../db/sqlstate.js';
 import type { Refusal } from '../errors.js';
 import { refusedFor, type CopyPlan, type Plan } from '../model/plan.js';
-import { checkLogical } from './checks/logical.js';
+import type { PlanWarning } from '../model/plan-warning.js';
+import { checkFailoverSlot, checkLogical, type AskedCapture } from './checks/logical.js';
 import { readLogical } from '../catalog/logical.js';
 
-/** @param asked `auto`: from the WAL, where nothing stands against it */
 export async function chooseCapture(
   session: Session,
   plan: Plan,
-  asked: 'triggers' | 'logical' | 'auto',
+  settings: AskedCapture,
   connection: ConnectionOptions,
 ): Promise<Plan> {
-  if (plan.verdict !== 'copy' || asked === 'triggers') return plan;
-  const known = checkLogical(await readLogical(session, plan.source.oid), plan);
+  const { capture: asked } = settings;
+  if (plan.verdict !== 'copy') return plan;
+  const wrong = checkFailoverSlot(session.serverVersion, settings);
+  if (asked === 'triggers') return wrong.length > 0 ? refusedFor(plan, wrong) : plan;
+  const facts = await readLogical(session, plan.source.oid);
+  const known = [...wrong, ...checkLogical(facts, plan)];
   const obstacles = known.length > 0 ? known : await unreachable(connection);
-  if (obstacles.length === 0) return { ...plan, capture: 'logical' };
+  if (obstacles.length === 0) {
+    const warnings: PlanWarning[] =
+      facts.walLevel === 'logical' ? [] : [{ code: 'wal-level-rises', facts: { walLevel: facts.walLevel } }];
+    return { ...plan, capture: 'logical', warnings: [...plan.warnings, ...warnings] };
+  }
   if (asked === 'logical') return refusedFor(plan, obstacles);
   return told(
     plan,

@@ -18,6 +18,8 @@ export interface RunSettings {
   readonly native: 'auto' | 'never' | 'only';
   /** How the keys of rows that are written come into the log. `auto`: from the WAL where the server allows it. */
   readonly capture: 'triggers' | 'logical' | 'auto';
+  /** A slot for it that standbys take over; from 17 on. */
+  readonly failoverSlot: boolean;
   /** How long to try to connect again after the connection was lost; 0: not at all. */
   readonly retryForMs: number;
   /** `sample`: a twentieth of the rows. `off`: the swap goes by the catalog alone. */

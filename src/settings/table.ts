@@ -118,6 +118,14 @@ export const ofRun: { readonly [K in Exclude<keyof RunSettings, 'limits'>]: Sett
     help: 'how the keys of rows that are written come into the log',
     more: '. See [capture](capture.md)',
   },
+  failoverSlot: {
+    key: 'failover-slot',
+    kind: onOrOff,
+    default: false,
+    part: 'run',
+    help: 'make the replication slot one that standbys keep a copy of, from PostgreSQL 17 on',
+    more: '. See [failover slots](capture.md#failover-slots)',
+  },
   oldSnapshot: {
     key: 'old-snapshot',
     kind: choice({

@@ -29,7 +29,7 @@ import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { defaultRunSettings } from '../settings/table.js';
 
 /** No migration has this number. */
-const rehearsalId = 0;
+export const rehearsalId = 0;
 /** Of a staging server. */
 const longestHoldMs = 10_000;
 /** Long enough for a busy staging server; nobody waits for a rehearsal all night. */

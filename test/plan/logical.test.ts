@@ -1,7 +1,7 @@
 /** What stands against capture from the WAL. */
 import { expect, test } from 'vitest';
 import type { LogicalFacts } from '../../src/catalog/logical.js';
-import { checkLogical } from '../../src/plan/checks/logical.js';
+import { checkFailoverSlot, checkLogical } from '../../src/plan/checks/logical.js';
 import { aPlan } from '../report/a-plan.js';
 
 const key = aPlan.key.columns.map(({ name }) => name);
@@ -11,6 +11,7 @@ const able: LogicalFacts = {
   mayPublish: true,
   database: 'shop',
   walLevel: 'logical',
+  walLevelRises: false,
   freeSlots: 1,
   maxSlots: 10,
   freeSenders: 1,
@@ -40,6 +41,21 @@ test.each([
   const refusals = checkLogical({ ...able, ...facts }, aPlan);
   expect(refusals.map((refusal) => refusal.code)).toEqual([code]);
   expect(refusals[0]?.hint).toMatch(/\S/u);
+});
+
+test('a server that raises wal_level by itself', () => {
+  expect(checkLogical({ ...able, walLevel: 'replica', walLevelRises: true }, aPlan)).toEqual([]);
+});
+
+test.each([
+  [160004, 'logical', true, ['failover-slot']],
+  [140000, 'auto', true, ['failover-slot']],
+  [170000, 'logical', true, []],
+  [180001, 'auto', true, []],
+  [180001, 'triggers', true, ['failover-slot']],
+  [140000, 'logical', false, []],
+] as const)('on %d with --capture %s and a failover slot %o: %o', (version, capture, failoverSlot, codes) => {
+  expect(checkFailoverSlot(version, { capture, failoverSlot }).map(({ code }) => code)).toEqual(codes);
 });
 
 test('keys that may collide are counted, which only triggers do', () => {

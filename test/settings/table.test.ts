@@ -108,6 +108,7 @@ describe('one table', () => {
     expect(defaultRunSettings).toEqual({
       workers: 2,
       capture: 'triggers',
+      failoverSlot: false,
       chunkTimeMs: 500,
       lockTimeoutMs: 1000,
       maxHoldMs: 500,

@@ -20,7 +20,7 @@ const pauseMs = 50;
  * @throws FailedError `slot-not-created` with the transactions that were waited for; the signal's reason
  */
 export async function createSlot(
-  { session, watcher, patienceMs, onWaiting, signal }: OpenWork,
+  { session, watcher, failover, patienceMs, onWaiting, signal }: OpenWork,
   owner: SlotOwner,
 ): Promise<void> {
   signal.throwIfAborted();
@@ -29,7 +29,7 @@ export async function createSlot(
   const made = session
     .under({ statement_timeout: String(Math.ceil(patienceMs)) }, () =>
       session.rows({
-        text: `select from pg_create_logical_replication_slot($1, 'pgoutput')`,
+        text: `select from pg_create_logical_replication_slot($1, 'pgoutput'${failover ? ', failover => true' : ''})`,
         values: [slotName(owner)],
       }),
     )

@@ -11,11 +11,49 @@ export function checkLogical(
   return [...checkServer(facts), ...checkRole(facts), ...checkTable(facts, { table, key })];
 }
 
-function checkServer({ walLevel, freeSlots, maxSlots, freeSenders, maxSenders }: LogicalFacts): Refusal[] {
+export interface AskedCapture {
+  /** `auto`: from the WAL, where nothing stands against it. */
+  readonly capture: 'triggers' | 'logical' | 'auto';
+  readonly failoverSlot: boolean;
+}
+
+/** From 17 on. https://www.postgresql.org/docs/current/logicaldecoding-explanation.html#LOGICALDECODING-REPLICATION-SLOTS-SYNCHRONIZATION */
+const failoverSlotsSince = 170000;
+
+/** For a slot that standbys are to take over. */
+export function checkFailoverSlot(serverVersion: number, { capture, failoverSlot }: AskedCapture): Refusal[] {
+  if (!failoverSlot) return [];
+  if (capture === 'triggers') {
+    return [
+      {
+        code: 'failover-slot',
+        message: '--failover-slot is for --capture logical: triggers need no slot',
+        hint: 'leave out --failover-slot, or give --capture logical',
+      },
+    ];
+  }
+  if (serverVersion >= failoverSlotsSince) return [];
+  return [
+    {
+      code: 'failover-slot',
+      message: `PostgreSQL ${Math.floor(serverVersion / 10_000)} has no failover slots; 17 and later have`,
+      hint: 'leave out --failover-slot',
+    },
+  ];
+}
+
+function checkServer({
+  walLevel,
+  walLevelRises,
+  freeSlots,
+  maxSlots,
+  freeSenders,
+  maxSenders,
+}: LogicalFacts): Refusal[] {
   const full = (setting: string, max: number): string =>
     `all ${max} of ${setting} are in use: raise it (needs a restart), or drop what nobody needs`;
   return [
-    ...(walLevel === 'logical'
+    ...(walLevel === 'logical' || walLevelRises
       ? []
       : [
           {

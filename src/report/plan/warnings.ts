@@ -94,6 +94,8 @@ const texts: {
     'the server waits for a synchronous standby at commit, also in the swap: that wait is part of the hold',
   'capture-by-triggers': ({ why }) =>
     `keys are logged by triggers, since the WAL cannot be read for it: ${why.join('; ')}`,
+  'wal-level-rises': ({ walLevel }) =>
+    `wal_level is ${walLevel}: the first replication slot makes the server write WAL for logical decoding by itself, and its end goes back. On 19.0 take wal_level = logical instead: there were reports of a race in that`,
   'dependents-untried': ({ table, dependents }) =>
     told(
       dependents.map(describeDependent),

@@ -119,6 +119,7 @@ async function openCapture(context: TableContext): Promise<void> {
         session,
         locked,
         watcher: context.watcher,
+        failover: context.settings.failoverSlot,
         patienceMs: context.settings.cutoverDeadlineMs,
         onWaiting: (blockers, waitedMs) =>
           emit('lock:missed', {
