@@ -53,6 +53,8 @@ export interface PlanWarningFacts {
   'synchronous-commit': Record<never, never>;
   /** Capture from the WAL was wanted where it can be had. */
   'capture-by-triggers': { readonly why: readonly string[] };
+  /** It may be lost in a busy minute. */
+  'slot-limit': { readonly keepBytes: number };
   /** The server raises it by itself as soon as there is a slot. */
   'wal-level-rises': { readonly walLevel: string };
   /** A native change was tried without these. */

@@ -7,7 +7,8 @@ import type { Refusal } from '../errors.js';
 import { refusedFor, type CopyPlan, type Plan } from '../model/plan.js';
 import type { PlanWarning } from '../model/plan-warning.js';
 import { checkFailoverSlot, checkLogical, type AskedCapture } from './checks/logical.js';
-import { readLogical } from '../catalog/logical.js';
+import { readLogical, type LogicalFacts } from '../catalog/logical.js';
+import { readWalBounds, type WalBounds } from '../catalog/slots.js';
 
 export async function chooseCapture(
   session: Session,
@@ -23,8 +24,7 @@ export async function chooseCapture(
   const known = [...wrong, ...checkLogical(facts, plan)];
   const obstacles = known.length > 0 ? known : await unreachable(connection);
   if (obstacles.length === 0) {
-    const warnings: PlanWarning[] =
-      facts.walLevel === 'logical' ? [] : [{ code: 'wal-level-rises', facts: { walLevel: facts.walLevel } }];
+    const warnings = warningsOf(facts, await readWalBounds(session));
     return { ...plan, capture: 'logical', warnings: [...plan.warnings, ...warnings] };
   }
   if (asked === 'logical') return refusedFor(plan, obstacles);
@@ -32,6 +32,18 @@ export async function chooseCapture(
     plan,
     obstacles.map(({ message }) => message),
   );
+}
+
+/** The copy at full speed writes so much before the server sees that less is needed. */
+const ampleBytes = 4 * 1024 ** 3;
+
+function warningsOf({ walLevel }: LogicalFacts, { keepBytes }: WalBounds): PlanWarning[] {
+  return [
+    ...(walLevel === 'logical' ? [] : [{ code: 'wal-level-rises' as const, facts: { walLevel } }]),
+    ...(keepBytes === null || keepBytes >= ampleBytes
+      ? []
+      : [{ code: 'slot-limit' as const, facts: { keepBytes } }]),
+  ];
 }
 
 /** A connection of this kind goes its own way through what is in between. */

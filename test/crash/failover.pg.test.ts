@@ -11,7 +11,7 @@ import type pg from 'pg';
 import { describe, expect, inject, test } from 'vitest';
 import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 import { type EmbeddedServer, startEmbeddedServer } from '../../src/lab/embedded-server.js';
-import { abort } from '../../src/index.js';
+import { abort, status } from '../../src/index.js';
 import { differences } from '../../src/lab/proof.js';
 import { type TestDatabase, until } from '../support/database.js';
 import { failure, runChange } from '../support/migration.js';
@@ -19,6 +19,8 @@ import { runWriter } from '../support/workload.js';
 import { OwnDatabase } from './own-database.js';
 import { Proxy } from './proxy.js';
 import { change, leftovers, settings, setup, Shop, snapshot, Writer } from './shop.js';
+
+const major = inject('serverMajor') as EmbeddedMajor;
 
 async function expectAsFound(client: pg.Client, found: Awaited<ReturnType<typeof snapshot>>): Promise<void> {
   expect(await snapshot(client)).toEqual(found);
@@ -82,7 +84,6 @@ describe('a migration that was begun on another server', () => {
 });
 
 test('a standby is promoted in the middle of the copy: the run waits for it, and then refuses to go on', async () => {
-  const major = inject('serverMajor') as EmbeddedMajor;
   const options = { major, settings: { fsync: 'off', log_min_messages: 'fatal', max_wal_senders: '5' } };
   await using primary = await startEmbeddedServer(options);
   await using standby = await startEmbeddedServer(options);
@@ -133,11 +134,65 @@ test('a standby is promoted in the middle of the copy: the run waits for it, and
   await expectAsFound(await promoted.connect(), found);
 });
 
+test.skipIf(major < 17)(
+  'a standby with a copy of the slot is promoted (failover slots are from 17 on): refused, and abort removes the copy',
+  async () => {
+    const options = {
+      major,
+      settings: { fsync: 'off', log_min_messages: 'fatal', wal_level: 'logical', max_wal_senders: '5' },
+    };
+    await using primary = await startEmbeddedServer(options);
+    await using standby = await startEmbeddedServer(options);
+    const db = await OwnDatabase.create(primary, 'shop');
+    await db.run(`create table t (id int primary key); insert into t select generate_series(1, 300)`);
+    await db.run(`select pg_create_physical_replication_slot('standby', true)`);
+    await followPrimary(standby, primary, major, {
+      hot_standby_feedback: 'on',
+      primary_slot_name: 'standby',
+    });
+    await using promoted = new OwnDatabase(standby.url('shop', 'postgres', primary.password));
+    const of = { table: 't', alter: ['ALTER COLUMN id TYPE bigint'] };
+    const logical = { capture: 'logical', failoverSlot: true, retryForMs: 0 } as const;
+    const copied = `select from pg_replication_slots where slot_name like 'ghost%' and synced and not temporary`;
+    await failure(
+      runChange(db as unknown as TestDatabase, of, {
+        settings: logical,
+        onPoint: async (point) => {
+          if (point !== 'copied') return;
+          await until(
+            async () => {
+              await db.run('select pg_log_standby_snapshot()');
+              await caughtUp(db, promoted);
+              await promoted.run('select pg_sync_replication_slots()');
+              return (await promoted.run(copied)).rows.length === 1;
+            },
+            { what: 'the copy of the slot' },
+          );
+          await primary.stop({ immediate: true });
+        },
+      }),
+    );
+    await promoted.run('select pg_promote()');
+    const at = { connection: { url: promoted.url } };
+    expect((await status(at, 1))[0]?.slot).toMatchObject({ active: false, concern: 'unread' });
+    expect(
+      await failure(runChange(promoted as unknown as TestDatabase, of, { settings: logical })),
+    ).toMatchObject({
+      code: 'another-server',
+    });
+    await abort(at, 1);
+    expect(
+      (await promoted.run(`select slot_name from pg_replication_slots where slot_name like 'ghost%'`)).rows,
+    ).toEqual([]);
+  },
+);
+
 /** Makes a server that is there for nothing else a standby: with a copy of the files, in the place of its own. */
 async function followPrimary(
   standby: EmbeddedServer,
   primary: EmbeddedServer,
   major: EmbeddedMajor,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const pidFile = join(standby.dataDirectory, 'postmaster.pid');
   process.kill(Number((await readFile(pidFile, 'utf8')).split('\n')[0]), 'SIGINT');
@@ -170,7 +225,8 @@ async function followPrimary(
   await standby.restart({
     settings: {
       port: String(standby.port),
-      primary_conninfo: `host=${hostname} port=${port} user=${username} password=${decodeURIComponent(password)}`,
+      primary_conninfo: `host=${hostname} port=${port} user=${username} password=${decodeURIComponent(password)} dbname=shop`,
+      ...settings,
     },
   });
 }

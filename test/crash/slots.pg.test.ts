@@ -47,9 +47,7 @@ test.each(['abort', 'the same command'] as const)('while the slot is waited for,
 
 test.each([
   ['shadow-built', 'abort', 'unread'],
-  ['shadow-built', 'the same command', 'unread'],
   ['swapped', 'finalize', 'left'],
-  ['swapped', 'the same command', 'left'],
 ] as const)('at %s, then %s', async (point, way, concern) => {
   await using db = await createDatabase(setup);
   await using runner = new Runner({ url: db.url, change, settings, actions: [{ point, action: 'kill' }] });

@@ -75,9 +75,26 @@ test('names, help, types and labels as Prometheus reads them', async () => {
     'pg_ghost_lock_tries_total counter',
     'pg_ghost_lock_hold_seconds histogram',
     'pg_ghost_throttled gauge',
+    'pg_ghost_slot_retained_bytes gauge',
+    'pg_ghost_slot_unread_bytes gauge',
     'pg_ghost_connection_lost_total counter',
     'pg_ghost_finished gauge',
   ]);
+});
+
+test('what the slot keeps, until it is lost or gone with the swap', async () => {
+  const slot = { slot: 'ghost_7', walStatus: 'reserved', safeBytes: null } as const;
+  const kept = { ...slot, retainedBytes: 5000, unreadBytes: 10 };
+  const figures = async (...events: Parameters<typeof reporter>): Promise<unknown> =>
+    Object.entries(await samples(reporter(started, ...events))).filter(([name]) => name.includes('slot'));
+  expect(await figures(event('slot:progress', kept))).toEqual([
+    ['pg_ghost_slot_retained_bytes{}', 5000],
+    ['pg_ghost_slot_unread_bytes{}', 10],
+  ]);
+  const lost = { ...slot, walStatus: 'lost', retainedBytes: null, unreadBytes: null } as const;
+  expect(await figures(event('slot:progress', kept), event('slot:progress', lost))).toEqual([]);
+  const swapped = event('cutover:done', { attempts: 1, holdMs: 3, drainedKeys: 0 });
+  expect(await figures(event('slot:progress', kept), swapped)).toEqual([]);
 });
 
 test('they are not in the registry of the whole process', async () => {

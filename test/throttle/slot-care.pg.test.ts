@@ -1,10 +1,10 @@
 /** The WAL that slots keep, on a server that gives them up: what a run does about its own, and about those of others. */
 import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
-import { status, type MigrationStatus } from '../../src/index.js';
+import { plan, status, type MigrationStatus } from '../../src/index.js';
 import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
 import { startEmbeddedServer, type EmbeddedServer } from '../../src/lab/embedded-server.js';
 import { OwnDatabase } from '../crash/own-database.js';
-import { failure, runChange, stopAtPoint } from '../support/migration.js';
+import { failure, request, runChange, stopAtPoint } from '../support/migration.js';
 import { until } from '../support/until.js';
 import { HeldRun } from './held-run.js';
 
@@ -85,6 +85,8 @@ async function only(db: OwnDatabase): Promise<MigrationStatus> {
 
 test('at half of what the server keeps the copy rests, and goes on when less is kept', async () => {
   await using db = await database();
+  const planned = await plan({ connection: { url: db.url }, request: request(change), settings: logical });
+  expect(planned.warnings).toContainEqual({ code: 'slot-limit', facts: { keepBytes: 128 * MB } });
   const run = new HeldRun(db.url, change, { ...logical, holdAt: 'chunk-copied' });
   await run.held();
   const end = await longTransaction(db);

@@ -2,6 +2,7 @@
 import { describeDependent } from '../../model/dependent.js';
 import type { PlanWarning, PlanWarningCode, PlanWarningFacts } from '../../model/plan-warning.js';
 import { foreignKeyName } from '../../sql/definition-names.js';
+import { bytes } from '../format.js';
 import { displayName } from '../../sql/quote.js';
 import { told, type Told } from './told.js';
 
@@ -94,6 +95,8 @@ const texts: {
     'the server waits for a synchronous standby at commit, also in the swap: that wait is part of the hold',
   'capture-by-triggers': ({ why }) =>
     `keys are logged by triggers, since the WAL cannot be read for it: ${why.join('; ')}`,
+  'slot-limit': ({ keepBytes }) =>
+    `the server gives up a slot for which it keeps more than ${bytes(keepBytes)} (max_slot_wal_keep_size): copy and verification rest at half of that, and the migration begins anew where the slot is lost`,
   'wal-level-rises': ({ walLevel }) =>
     `wal_level is ${walLevel}: the first replication slot makes the server write WAL for logical decoding by itself, and its end goes back. On 19.0 take wal_level = logical instead: there were reports of a race in that`,
   'dependents-untried': ({ table, dependents }) =>
