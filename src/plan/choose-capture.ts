@@ -38,12 +38,11 @@ export async function chooseCapture(
 const ampleBytes = 4 * 1024 ** 3;
 
 function warningsOf({ walLevel }: LogicalFacts, { keepBytes }: WalBounds): PlanWarning[] {
-  return [
-    ...(walLevel === 'logical' ? [] : [{ code: 'wal-level-rises' as const, facts: { walLevel } }]),
-    ...(keepBytes === null || keepBytes >= ampleBytes
-      ? []
-      : [{ code: 'slot-limit' as const, facts: { keepBytes } }]),
-  ];
+  const warnings: PlanWarning[] = [];
+  if (walLevel !== 'logical') warnings.push({ code: 'wal-level-rises', facts: { walLevel } });
+  if (keepBytes !== null && keepBytes < ampleBytes)
+    warnings.push({ code: 'slot-limit', facts: { keepBytes } });
+  return warnings;
 }
 
 /** A connection of this kind goes its own way through what is in between. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { advice, doing } from '../../src/advice.js';
 import { FailedError, RefusedError } from '../../src/errors.js';
 import { aStatus } from './a-result.js';
 import { invoke } from './invoke.js';
@@ -55,6 +56,94 @@ test('status --json: an object a line', async () => {
     library: { status: () => Promise.resolve([aStatus, failed]) },
   });
   expect(stdout.objects).toEqual([aStatus, failed]);
+});
+
+const slot = {
+  name: 'ghost_7_x',
+  database: 'shop',
+  active: false,
+  walStatus: 'extended',
+  invalidationReason: null,
+  retainedBytes: 6 * 1024 ** 3,
+  unreadBytes: 1024 ** 2,
+  safeBytes: 1024 ** 3,
+  concern: 'much',
+} as const;
+
+test.each([
+  [
+    slot,
+    'ghost_7_x, extended, keeps 6 GB of WAL, 1 MB not read, 1 GB more before the server may give it up',
+    'the server keeps much WAL for the slot; pg-ghost abort 7 releases it',
+  ],
+  [
+    { ...slot, active: true, safeBytes: null, concern: null },
+    'ghost_7_x, extended, keeps 6 GB of WAL, 1 MB not read',
+    null,
+  ],
+  [
+    { ...slot, concern: 'unread' },
+    /^ghost_7_x/,
+    'nobody reads the slot: the server keeps all WAL from now on; pg-ghost abort 7 releases it',
+  ],
+  [
+    { ...slot, safeBytes: -5, walStatus: 'unreserved', concern: 'unreserved' },
+    'ghost_7_x, unreserved, keeps 6 GB of WAL, 1 MB not read',
+    'the server gives the slot up with its next checkpoint, unless it is read; pg-ghost abort 7 releases it',
+  ],
+  [
+    {
+      ...slot,
+      walStatus: 'lost',
+      invalidationReason: 'wal_removed',
+      retainedBytes: null,
+      unreadBytes: null,
+      safeBytes: null,
+      concern: 'lost',
+    },
+    'ghost_7_x, lost (wal_removed)',
+    'the server has given the slot up: what was written since cannot be known',
+  ],
+  [
+    { ...slot, concern: 'elsewhere' },
+    /^ghost_7_x/,
+    'the slot is that of database shop, and stays whatever is done here',
+  ],
+  [{ ...slot, concern: 'left' }, /^ghost_7_x/, 'nobody needs the slot any more: pg-ghost abort 7 removes it'],
+  [null, null, 'its slot is gone: what was written since cannot be known'],
+] as const)('status of a slot, and what there is to say of it: %o', async (of, told, warning) => {
+  const library = { status: () => Promise.resolve([{ ...aStatus, capture: 'logical', slot: of } as const]) };
+  const { lines } = (await invoke(['status', '7'], { library })).stdout;
+  const fact = (name: string): string | null =>
+    lines.find((line) => line.startsWith(`  ${name} `))?.slice(13) ?? null;
+  if (told instanceof RegExp) expect(fact('slot')).toMatch(told);
+  else expect(fact('slot')).toBe(told);
+  expect(fact('warning')).toBe(warning);
+});
+
+test('what is left of migrations that nobody knows of, behind the table', async () => {
+  const library = {
+    status: () => Promise.resolve([]),
+    leftovers: () =>
+      Promise.resolve([
+        {
+          id: 7,
+          things: ['slot ghost_7_x', 'publication ghost_capture_7'],
+          next: advice`${doing('abort', 7)} removes it`,
+        },
+      ]),
+  };
+  expect((await invoke(['status'], { library })).stdout.lines).toEqual([
+    'no migrations in this database',
+    'left behind by migration 7: slot ghost_7_x, publication ghost_capture_7; pg-ghost abort 7 removes it',
+  ]);
+  expect((await invoke(['status', '--json'], { library })).stdout.objects).toEqual([
+    {
+      id: 7,
+      next: 'pg-ghost abort 7 removes it',
+      leftover: ['slot ghost_7_x', 'publication ghost_capture_7'],
+    },
+  ]);
 });
 
 test('an unknown id is the library’s to tell', async () => {

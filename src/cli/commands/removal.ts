@@ -3,6 +3,7 @@ import { RefusedError } from '../../errors.js';
 import type { CommonOptions } from '../../run/run-options.js';
 import type { MigrationStatus } from '../../api/status.js';
 import type { EventListener } from '../../model/event.js';
+import { isOver } from '../../model/phase.js';
 import { createCommand, work } from '../command.js';
 import type { Invocation, Library } from '../invocation.js';
 import { lockNotice } from '../lock-notice.js';
@@ -55,7 +56,9 @@ export function removalCommand(invocation: Invocation, removal: Removal) {
             if (!outcome.json) notice(event);
           };
           await removal.act(library, { ...common, onEvent }, id);
-          const removed = before === null ? ['all that carried its mark'] : removal.removed(before);
+          // Of one that was over already only leftovers went.
+          const known = before === null || isOver(before.phase) ? null : before;
+          const removed = known === null ? ['all that carried its mark'] : removal.removed(known);
           stdout.line(
             outcome.json
               ? JSON.stringify({
@@ -65,7 +68,7 @@ export function removalCommand(invocation: Invocation, removal: Removal) {
                   removed,
                   at: new Date(),
                 })
-              : `migration ${id} ${before === null ? `is gone; removed: ${removed.join(', ')}` : removal.sentence(before, removed)}`,
+              : `migration ${id} ${known === null ? `is gone; removed: ${removed.join(', ')}` : removal.sentence(known, removed)}`,
           );
         },
         {
