@@ -179,7 +179,7 @@ test.each(['triggers', 'logical'] as const)(
       { what: 'it to be let go' },
     );
     run.letGo();
-    await run.ended;
+    expect((await run.ended).result.rows).toBe(1000);
   },
 );
 
