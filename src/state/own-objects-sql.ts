@@ -100,8 +100,8 @@ export const slotMigrationsSql = sql`
 export function capturesOfSql(tableOid: number): SqlQuery {
   return {
     text: sql`
-      with capture (part, trigger, publication) as (
-        select ${markPartsSql(`obj_description(tg.tgfoid, 'pg_proc')`)}, tg.tgname::text, null
+      with part as (
+        select ${markPartsSql(`obj_description(tg.tgfoid, 'pg_proc')`)} as mark, tg.tgname::text as trigger, null as publication
         from pg_trigger as tg
         where tg.tgrelid = $1 and not tg.tgisinternal
         union all
@@ -110,11 +110,11 @@ export function capturesOfSql(tableOid: number): SqlQuery {
         join pg_publication as p on p.oid = pr.prpubid
         where pr.prrelid = $1
       )
-      select part[1]::int as id, part[3] as identity,
+      select mark[1]::int as id, mark[3] as identity,
         coalesce(array_agg(trigger order by trigger) filter (where trigger is not null), '{}') as triggers,
         coalesce(array_agg(publication order by publication) filter (where publication is not null), '{}') as publications
-      from capture
-      where part is not null
+      from part
+      where mark is not null
       group by 1, 2
       order by 1, 2`,
     values: [tableOid],

@@ -166,12 +166,13 @@ export async function readMigrationSlots(session: Session): Promise<MigrationSlo
   return await session.rows<MigrationSlot>(slotMigrationsSql);
 }
 
-export interface CaptureOfTable extends MigrationIdentity {
+/** What captures the writes to a table for a migration, by name. */
+export interface CaptureOf extends MigrationIdentity {
   readonly triggers: readonly string[];
   readonly publications: readonly string[];
 }
 
 /** Which migrations capture the writes to a table. */
-export async function readCaptures(session: Session, tableOid: number): Promise<CaptureOfTable[]> {
-  return await session.rows<CaptureOfTable>(capturesOfSql(tableOid));
+export async function readCaptures(session: Session, tableOid: number): Promise<CaptureOf[]> {
+  return await session.rows<CaptureOf>(capturesOfSql(tableOid));
 }
