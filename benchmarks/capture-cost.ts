@@ -45,9 +45,11 @@ const conditions: readonly Condition[] = [
   { name: 'none, wal_level=replica', walLevel: 'replica', migration: null },
   { name: 'none', walLevel: 'logical', migration: null },
   ...(['capture', 'capture and apply'] as const).flatMap((held) =>
-    (['triggers', 'logical'] as const).map(
-      (mode): Condition => ({ name: `${held}, ${mode}`, walLevel: 'logical', migration: { mode, held } }),
-    ),
+    (['triggers', 'logical'] as const).map((mode): Condition => ({
+      name: `${held}, ${mode}`,
+      walLevel: 'logical',
+      migration: { mode, held },
+    })),
   ),
 ];
 /** What all others are compared with. */
@@ -86,7 +88,9 @@ async function compare(
 ): Promise<Result> {
   const probe = await labs.replica.withPgbench(pgbench, scale, (url) => load(url, pgbench, null));
   const rate = Math.round(probe.seen.tps * share);
-  progress(`  the server does ${count(Math.round(probe.seen.tps))} transactions a second; 60 % are ${count(rate)}`);
+  progress(
+    `  the server does ${count(Math.round(probe.seen.tps))} transactions a second; 60 % are ${count(rate)}`,
+  );
   const cells = new Map(conditions.map(({ name }) => [name, [] as Cell[]]));
   for (let round = 0; round < rounds; round += 1) {
     for (const condition of inTurn(conditions, round)) {
@@ -206,12 +210,10 @@ function result(cells: ReadonlyMap<string, readonly Cell[]>, rate: number): Resu
       ...(name === 'capture, logical' ? { goal: 'at least 0.98', met: beside.median >= goal } : {}),
     };
   });
-  const gentle = [...cells].map(
-    ([name, of]): Line => ({
-      measure: `pgbench -N at 60 %: ${name}`,
-      ours: `${count(Math.round(figure(of.map(({ atShare }) => atShare.tps)).median))}/s, ${times(of, 'atShare')}`,
-    }),
-  );
+  const gentle = [...cells].map(([name, of]): Line => ({
+    measure: `pgbench -N at 60 %: ${name}`,
+    ours: `${count(Math.round(figure(of.map(({ atShare }) => atShare.tps)).median))}/s, ${times(of, 'atShare')}`,
+  }));
   const ways = [...cells].flatMap(([name, of]): Line[] => {
     const all = of.flatMap(({ toLog }) => toLog);
     if (all.length === 0 || !name.includes('logical')) return [];
