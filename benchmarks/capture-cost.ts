@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { perTransaction, readCpu } from './lib/cpu.js';
+import { cpuBetween, readCpu } from './lib/cpu.js';
 import { HeldTool } from './lib/held-tool.js';
 import { withClient, Lab } from './lib/lab.js';
 import { seenBetween, type Seen } from './lib/load.js';
@@ -59,7 +59,7 @@ interface Cell {
   readonly most: Seen;
   readonly atShare: Seen;
   /** Microseconds of processor time for each transaction, by role, at `most`. */
-  readonly cpu: Readonly<Record<string, number>> | null;
+  readonly cpu: Readonly<Record<string, number>>;
   /** Milliseconds from commit to log entry at `atShare`; empty where there is no log. */
   readonly toLog: readonly number[];
 }
@@ -141,7 +141,7 @@ async function hold(url: string, { mode, held }: NonNullable<Condition['migratio
     return await HeldTool.start({
       url,
       args: [...migration, '--pause-file', pauseFile],
-      isHeld: ({ event, kind }) => event === 'throttle' && kind === 'pause',
+      isHeld: ({ event, phase }) => event === 'phase:started' && phase === 'copy',
     });
   } finally {
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -174,7 +174,10 @@ async function load(
     const to = Date.now();
     const after = await readCpu(client, others);
     const seen = seenBetween(await writers.stop(), from, to);
-    return { seen, cpu: perTransaction(before, after, seen.transactions) };
+    const cpu = Object.entries(cpuBetween(before, after)).map(
+      ([role, seconds]) => [role, (seconds * 1e6) / seen.transactions] as const,
+    );
+    return { seen, cpu: Object.fromEntries(cpu) };
   });
 }
 
@@ -229,7 +232,7 @@ function result(cells: ReadonlyMap<string, readonly Cell[]>, rate: number): Resu
     const roles = Object.keys(of[0]?.cpu ?? {});
     if (roles.length === 0) return [];
     const parts = roles
-      .map((role) => ({ role, us: figure(of.map(({ cpu }) => cpu?.[role] ?? 0)).median }))
+      .map((role) => ({ role, us: figure(of.map(({ cpu }) => cpu[role] ?? 0)).median }))
       .filter(({ us }) => us >= 1)
       .map(({ role, us }) => `${role} ${us.toFixed(0)}`);
     return [`processor time, microseconds a transaction; ${name}: ${parts.join(', ')}`];

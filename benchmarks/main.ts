@@ -1,4 +1,5 @@
 /** The benchmarks on one server, one after the other: all of them, or those that are named. One table, one file. */
+import { captureHold } from './capture-hold.js';
 import { copyVsInsert } from './copy-vs-insert.js';
 import { captureCost } from './capture-cost.js';
 import { cutoverHold, cutoverHoldWithDependents } from './cutover-hold.js';
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, Readonly<Record<string, Benchmark>>>> 
   },
   memory: { memory },
   impact: { impact },
+  'capture-hold': { 'capture-hold': captureHold },
   'capture-cost': { 'capture-cost': captureCost },
 };
 

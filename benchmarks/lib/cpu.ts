@@ -5,14 +5,19 @@ import type pg from 'pg';
 /** Ticks of /proc a second, on every Linux that Node runs on. */
 const ticks = 100;
 
-/** Seconds, by role. */
-export type CpuTimes = Readonly<Record<string, number>>;
+interface ProcessTime {
+  readonly role: string;
+  readonly seconds: number;
+}
 
-/** Of the server's processes by what they are, and of `others` by their names. null where there is no /proc, or the server is elsewhere. */
+/** By process id. */
+export type CpuTimes = ReadonlyMap<number, ProcessTime>;
+
+/** Of the server's processes by what they are, and of `others` by their names. Empty where there is no /proc. */
 export async function readCpu(
   client: pg.Client,
   others: Readonly<Record<string, number>> = {},
-): Promise<CpuTimes | null> {
+): Promise<CpuTimes> {
   const { rows } = await client.query<{ pid: number; role: string }>(`
     select pid, case
       when backend_type = 'walsender' then 'walsender'
@@ -24,26 +29,31 @@ export async function readCpu(
     end as role
     from pg_stat_activity`);
   const pids = [...rows, ...Object.entries(others).map(([role, pid]) => ({ pid, role }))];
-  const times: Record<string, number> = {};
-  try {
-    for (const { pid, role } of pids) times[role] = (times[role] ?? 0) + secondsOf(pid);
-  } catch {
-    return null;
-  }
-  return times;
-}
-
-/** @returns microseconds for each transaction */
-export function perTransaction(before: CpuTimes | null, after: CpuTimes | null, transactions: number) {
-  if (before === null || after === null) return null;
-  return Object.fromEntries(
-    Object.entries(after).map(([role, now]) => [role, ((now - (before[role] ?? 0)) * 1e6) / transactions]),
+  return new Map(
+    pids.flatMap(({ pid, role }) => {
+      const seconds = secondsOf(pid);
+      return seconds === null ? [] : [[pid, { role, seconds }]];
+    }),
   );
 }
 
-/** In user and system mode. What stands in parentheses may have spaces. */
-function secondsOf(pid: number) {
-  const [user = 0, system = 0] = readFileSync(`/proc/${pid}/stat`, 'utf8')
+/** @returns seconds, by role, of those that were there at the end */
+export function cpuBetween(before: CpuTimes, after: CpuTimes): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const [pid, { role, seconds }] of after)
+    sums[role] = (sums[role] ?? 0) + seconds - (before.get(pid)?.seconds ?? 0);
+  return sums;
+}
+
+/** In user and system mode; null where it is gone. What stands in parentheses may have spaces. */
+function secondsOf(pid: number): number | null {
+  let line: string;
+  try {
+    line = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return null;
+  }
+  const [user = 0, system = 0] = line
     .replace(/^.*\) /, '')
     .split(' ')
     .slice(11, 13)

@@ -8,7 +8,6 @@ import { toolProgram } from './tool.js';
 interface Told {
   readonly event: string;
   readonly phase?: string;
-  readonly kind?: string;
 }
 
 export class HeldTool {

@@ -135,7 +135,8 @@ export class KeyWriter {
     const hasStep = log.step !== null;
     const types = [...key.columns.map(({ type }) => type), ...(hasStep ? ['smallint'] : [])];
     const columns = [...log.columns, ...(hasStep ? [log.step] : [])].map(ident).join(', ');
-    const written = hasStep ? entries : distinct(entries);
+    // What one transaction alone has written is hardly ever the same row, and there may be a lot of it.
+    const written = hasStep || commit === null ? entries : distinct(entries);
     const values = [
       ...key.columns.map((_, index) => arrayText(written.map((entry) => entry.values[index] ?? ''))),
       ...(hasStep ? [arrayText(written.map(({ step }) => String(step)))] : []),
