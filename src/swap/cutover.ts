@@ -11,7 +11,7 @@ import type { Killed } from '../locks/kill-blockers.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 
-export interface Finished {
+interface Finished {
   /** That were applied. */
   readonly keys: number;
   /** How long the log was waited for. */

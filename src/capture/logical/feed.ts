@@ -11,8 +11,9 @@ import { FailedError } from '../../errors.js';
 import { inTime } from '../../db/wait.js';
 import type { Session } from '../../db/session.js';
 import type { Lsn, ReplicationStream } from '../../db/replication.js';
+import { DurablePosition } from './durable.js';
 import { KeyWriter, type KeyWriterOptions } from './key-writer.js';
-import { MessageReader, type MessageListener, type Values } from './messages.js';
+import { MessageReader, toLsn, type MessageListener, type Values } from './messages.js';
 import { restMs } from './rest.js';
 
 export interface FeedOptions extends KeyWriterOptions {
@@ -23,11 +24,11 @@ export interface FeedOptions extends KeyWriterOptions {
   readonly id: number;
   /** Of the table whose keys are wanted. */
   readonly table: number;
-  /** Says where the stream must have come to; its commits do not wait for standbys. */
+  /** Says where the stream must have come to, and hears what is on disk; its commits do not wait for standbys. */
   readonly beacon: Session;
 }
 
-/** How far it has come is told so often. The server ends a stream that it does not hear of. */
+/** How far it has come is looked at, and told, so often. The server ends a stream that it does not hear of. */
 const sayEveryMs = 1_000;
 const prefix = 'pg-ghost';
 
@@ -55,7 +56,8 @@ export class Feed implements AsyncDisposable, MessageListener {
   #end: Lsn = 0n;
   /** That have come; what came before them may not be stored. */
   #tokens: string[] = [];
-  #confirmed: Lsn = 0n;
+  readonly #position = new DurablePosition();
+  #isLooking = false;
   #timer: NodeJS.Timeout | null = null;
   #reading: Promise<void> = Promise.resolve();
 
@@ -79,7 +81,7 @@ export class Feed implements AsyncDisposable, MessageListener {
       },
     );
     feed.#stop.signal.addEventListener('abort', () => feed.#wake(), { once: true });
-    feed.#timer = setInterval(() => feed.#say(), sayEveryMs);
+    feed.#timer = setInterval(() => void feed.#sayAndLook(), sayEveryMs);
     feed.#reading = feed.#read().catch((error: unknown) => feed.#stop.abort(error));
     return feed;
   }
@@ -122,13 +124,30 @@ export class Feed implements AsyncDisposable, MessageListener {
 
   /** Traffic that is none of ours must not pin the slot: where nothing waits, all of it is confirmed. */
   #answer(sent: Lsn, asked: boolean): void {
-    if (this.#open === null && this.#writer.isEmpty && sent > this.#confirmed) this.#confirmed = sent;
+    if (this.#open === null && this.#writer.isEmpty) this.#position.stored(sent, false);
     if (asked) this.#say();
   }
 
   #say(): void {
     // Where nothing was confirmed yet it is a sign of life, and no more.
-    if (!this.#stop.signal.aborted) this.options.stream.confirm(this.#confirmed);
+    if (!this.#stop.signal.aborted) this.options.stream.confirm(this.#position.confirmed);
+  }
+
+  async #sayAndLook(): Promise<void> {
+    this.#say();
+    if (this.#isLooking || !this.#position.isBehind) return;
+    this.#isLooking = true;
+    try {
+      const asked = this.#position.ask();
+      const { inserted, flushed } = await this.options.beacon.row<{ inserted: string; flushed: string }>(
+        `select pg_current_wal_insert_lsn()::text as inserted, pg_current_wal_flush_lsn()::text as flushed`,
+      );
+      this.#position.answered(asked, { inserted: toLsn(inserted), flushed: toLsn(flushed) });
+    } catch (error) {
+      this.#stop.abort(error);
+    } finally {
+      this.#isLooking = false;
+    }
   }
 
   async #read(): Promise<void> {
@@ -150,13 +169,14 @@ export class Feed implements AsyncDisposable, MessageListener {
     await inTime(new Promise<void>((resolve) => (this.#wake = resolve)), ms);
   }
 
-  /** What was read to its end is in the log, to stay, and only then is it said. */
+  /** What was read to its end is in the log, and only then is it said. */
   async #store(): Promise<void> {
     const { signal } = this.#stop;
     const [end, tokens] = [this.#end, this.#tokens];
     this.#tokens = [];
-    await (this.#writer.isLong ? this.#writer.spill(signal) : this.#writer.store(signal));
-    if (end > this.#confirmed) this.#confirmed = end;
+    const wrote = await this.#writer.store(signal);
+    this.#position.stored(end, wrote);
+    if (this.#writer.isLong) await this.#writer.spill();
     for (const token of tokens) this.#beacons.get(token)?.();
   }
 

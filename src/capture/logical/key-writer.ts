@@ -14,7 +14,7 @@ import type { SegmentedLog } from '../key-log.js';
 import { lsnText, toLsn } from './messages.js';
 
 export interface KeyWriterOptions {
-  /** With `own`, and with a commit that waits for the disk. */
+  /** With `own`, and with commits that wait for nothing (durable.ts). */
   readonly session: Session;
   readonly log: SegmentedLog;
   /** The segment that is written to, now. */
@@ -29,7 +29,7 @@ export interface Entry {
   readonly step: number;
 }
 
-/** What is written together: it is in the log to stay, or nothing of it is. */
+/** What is written together: all of it is in the log, or nothing. */
 interface Batch {
   readonly entries: readonly Entry[];
   readonly truncations: number;
@@ -90,9 +90,13 @@ export class KeyWriter {
     this.#commit = commit;
   }
 
-  /** Resolves when all transactions that have come to their end are in the log, to stay. */
-  async store(signal: AbortSignal): Promise<void> {
-    if (this.#xids.length === 0) return;
+  /**
+   * Resolves when all transactions that have come to their end are in the log.
+   *
+   * @returns whether there was something to write
+   */
+  async store(signal: AbortSignal): Promise<boolean> {
+    if (this.#xids.length === 0) return false;
     const { entries, truncations } = this.#complete;
     const batch = {
       entries: entries === this.#entries.length ? this.#entries : this.#entries.slice(0, entries),
@@ -107,11 +111,11 @@ export class KeyWriter {
     this.#truncations -= truncations;
     this.#complete = { entries: 0, truncations: 0 };
     this.#xids = [];
+    return true;
   }
 
-  /** Writes what there is of the transaction that is being read; it is not stored before that has come to its end. */
-  async spill(signal: AbortSignal): Promise<void> {
-    await this.store(signal);
+  /** After `store`: writes what there is of the transaction that is being read; it is in the log when that has come to its end. */
+  async spill(): Promise<void> {
     if (!this.#isOpen) await this.options.session.batch(['begin']);
     this.#isOpen = true;
     await this.#insert({
