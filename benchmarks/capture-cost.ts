@@ -1,7 +1,8 @@
 /**
  * What capture costs the application, which is `pgbench -N`, as fast as the server can and at 60 % of that: without a migration, with
  * `wal_level` as it is by default and as logical decoding needs it; with capture alone, by triggers and by logical replication; and
- * with apply beside it. Who takes the processor's time for it; and how long a key takes from its commit to the log.
+ * with apply beside it. Who takes the processor's time for it; how long a key takes from its commit to the log; and how many keys a
+ * second come from a transaction that has written all rows.
  *
  * A migration is held where its capture is on: at its pause file, before it copies, for capture alone; at a postponed swap for both.
  */
@@ -10,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { cpuBetween, readCpu } from './lib/cpu.js';
+import { cpuBetween, peakBytesOf, readCpu } from './lib/cpu.js';
 import { HeldTool } from './lib/held-tool.js';
 import { withClient, Lab } from './lib/lab.js';
 import { seenBetween, type Seen } from './lib/load.js';
@@ -101,7 +102,43 @@ async function compare(
       progress(`  ${condition.name}: ${Math.round(cell.most.tps)}/s ${JSON.stringify(cell.cpu)}`);
     }
   }
-  return result(cells, rate);
+  const { lines, notes, data } = result(cells, rate);
+  const bulk = await labs.logical.withPgbench(pgbench, scale, (url) => measureBulk(url));
+  return { lines: [...lines, bulkLine(bulk)], notes, data: { ...data, bulk } };
+}
+
+interface Bulk {
+  readonly keys: number;
+  /** From its commit to its last key in the log. */
+  readonly seconds: number;
+  /** Of the process of pg-ghost; null where there is no /proc. */
+  readonly peakBytes: number | null;
+}
+
+async function measureBulk(url: string): Promise<Bulk> {
+  const held = await hold(url, { mode: 'logical', held: 'capture' });
+  try {
+    return await withClient(url, async (client) => {
+      const { rowCount } = await client.query('update pgbench_accounts set abalance = abalance + 1');
+      const committed = performance.now();
+      // How far it has come; nobody else writes.
+      const isLogged = async () =>
+        (await client.query<{ done: boolean }>(`select lsn > '0/0' as done from ghost.feed_1`)).rows[0]?.done;
+      while ((await isLogged()) !== true) await sleep(10);
+      const seconds = (performance.now() - committed) / 1000;
+      return { keys: rowCount ?? 0, seconds, peakBytes: peakBytesOf(held.pid) };
+    });
+  } finally {
+    await held.end();
+  }
+}
+
+function bulkLine({ keys, seconds, peakBytes }: Bulk): Line {
+  const memory = peakBytes === null ? '' : `, ${Math.round(peakBytes / 1e6)} MB at most`;
+  return {
+    measure: `one transaction of ${count(keys)} rows, from its commit to the log`,
+    ours: `${seconds.toFixed(1)} s, ${count(Math.round(keys / seconds))} keys/s${memory}`,
+  };
 }
 
 interface Work {

@@ -1,4 +1,4 @@
-/** Processor time of processes on this machine, by what they do: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+/** Processor time, and memory, of processes on this machine, by what they do: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
 import { readFileSync } from 'node:fs';
 import type pg from 'pg';
 
@@ -59,4 +59,14 @@ function secondsOf(pid: number): number | null {
     .slice(11, 13)
     .map(Number);
   return (user + system) / ticks;
+}
+
+/** The most memory that a process had in RAM; null where there is no /proc. */
+export function peakBytesOf(pid: number): number | null {
+  try {
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return kilobytes === undefined ? null : Number(kilobytes) * 1024;
+  } catch {
+    return null;
+  }
 }
