@@ -10,6 +10,7 @@ import { advice, toDo } from '../../advice.js';
 import { FailedError } from '../../errors.js';
 import { inTime } from '../../db/wait.js';
 import type { Session } from '../../db/session.js';
+import type { Key } from '../../model/key.js';
 import type { Lsn, ReplicationStream } from '../../db/replication.js';
 import { DurablePosition } from './durable.js';
 import { KeyWriter, type KeyWriterOptions } from './key-writer.js';
@@ -17,6 +18,7 @@ import { MessageReader, toLsn, type MessageListener, type Values } from './messa
 import { restMs } from './rest.js';
 
 export interface FeedOptions extends KeyWriterOptions {
+  readonly key: Key;
   readonly stream: ReplicationStream;
   readonly slot: string;
   readonly publication: string;

@@ -7,7 +7,6 @@
 import type { Session } from '../../db/session.js';
 import type { Lsn } from '../../db/replication.js';
 import { sleep } from '../../db/wait.js';
-import type { Key } from '../../model/key.js';
 import { ident, qualified, sql } from '../../sql/quote.js';
 import type { QualifiedName } from '../../model/name.js';
 import type { SegmentedLog } from '../key-log.js';
@@ -19,7 +18,8 @@ export interface KeyWriterOptions {
   readonly log: SegmentedLog;
   /** The segment that is written to, now. */
   readonly segment: () => QualifiedName;
-  readonly key: Key;
+  /** A row of the columns of a key. */
+  readonly keyType: QualifiedName;
   readonly position: QualifiedName;
 }
 
@@ -134,16 +134,16 @@ export class KeyWriter {
    * @returns false when that does not see one of the transactions: nothing was written
    */
   async #insert({ entries, truncations, xids, commit }: Batch): Promise<boolean> {
-    const { session, log, segment, key, position } = this.options;
+    const { session, log, segment, keyType, position } = this.options;
     const target = segment();
-    const hasStep = log.step !== null;
-    const types = [...key.columns.map(({ type }) => type), ...(hasStep ? ['smallint'] : [])];
-    const columns = [...log.columns, ...(hasStep ? [log.step] : [])].map(ident).join(', ');
+    const columns = [...log.columns, ...(log.step === null ? [] : [log.step])].map(ident).join(', ');
     // What one transaction alone has written is hardly ever the same row, and there may be a lot of it.
-    const written = hasStep || commit === null ? entries : distinct(entries);
+    const written = log.step === null && commit !== null ? distinct(entries) : entries;
+    // As rows, and not one array for each column: arrays of arrays, and of rows, come apart when they are unnested.
+    const keys = [`$4::${qualified(keyType)}[]`, ...(log.step === null ? [] : ['$5::smallint[]'])];
     const values = [
-      ...key.columns.map((_, index) => arrayText(written.map((entry) => entry.values[index] ?? ''))),
-      ...(hasStep ? [arrayText(written.map(({ step }) => String(step)))] : []),
+      arrayText(written.map((entry) => rowText(entry.values))),
+      ...(log.step === null ? [] : [arrayText(written.map(({ step }) => String(step)))]),
     ];
     const stored = await session.execute({
       name: `ghost_keys_${target.name}`,
@@ -166,7 +166,7 @@ export class KeyWriter {
         entries as (
           insert into ${qualified(target)} (${columns})
           select e.*
-          from unnest(${types.map((type, index) => `$${index + 4}::${type}[]`).join(', ')}) as e
+          from unnest(${keys.join(', ')}) as e
           where (select all_of_them from visible)
         ),
         truncations as (
@@ -192,7 +192,12 @@ function distinct(entries: readonly Entry[]): readonly Entry[] {
   return byKey.size === entries.length ? entries : [...byKey.values()];
 }
 
-/** A text[] as PostgreSQL reads it. */
+/** As PostgreSQL reads it: https://www.postgresql.org/docs/current/rowtypes.html#ROWTYPES-IO-SYNTAX */
+function rowText(values: readonly string[]): string {
+  return `(${values.map((value) => (/^[\w.+-]+$/.test(value) ? value : `"${escaped(value)}"`)).join(',')})`;
+}
+
+/** Of any type, from the texts of its elements. */
 function arrayText(values: readonly string[]): string {
   return values.length === 0 ? '{}' : `{"${values.map(escaped).join('","')}"}`;
 }

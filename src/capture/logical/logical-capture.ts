@@ -11,7 +11,7 @@ import type { QualifiedName } from '../../model/name.js';
 import { displayName } from '../../sql/quote.js';
 import { slotName } from '../../sql/marks.js';
 import type { Capture, CaptureFacts, FollowedRun, Following, OpenWork } from '../capture.js';
-import { columnsOf, segmentedLog, type SegmentedLog } from '../key-log.js';
+import { columnsOf, keyType, segmentedLog, type SegmentedLog } from '../key-log.js';
 import { LogKeeper } from '../log-keeper.js';
 import { setRightCapture } from '../set-right.js';
 import { Feed } from './feed.js';
@@ -100,6 +100,7 @@ export class LogicalCapture implements Capture {
         log: this.log,
         segment: () => this.keeper.active,
         key,
+        keyType: keyType(suffix),
         position: positionTable(suffix),
       });
       return this.#feed;
