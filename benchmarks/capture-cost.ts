@@ -16,7 +16,7 @@ import { HeldTool } from './lib/held-tool.js';
 import { withClient, Lab } from './lib/lab.js';
 import { seenBetween, type Seen } from './lib/load.js';
 import type { Options } from './lib/options.js';
-import { count, progress, type Line, type Result } from './lib/output.js';
+import { count, notMeasured, progress, type Line, type Result } from './lib/output.js';
 import { findPgbench, pgbenchChange, pgbenchTable } from './lib/pgbench.js';
 import { figure, inTurn, ratio } from './lib/statistics.js';
 import { Writers } from './lib/writers.js';
@@ -68,8 +68,9 @@ interface Cell {
 export async function captureCost(lab: Lab, options: Options): Promise<Result> {
   const pgbench = findPgbench();
   if (pgbench === null) throw new Error('this benchmark needs pgbench: its load, at a given rate');
-  const given = (await lab.facts())['kind'] !== 'embedded';
-  if (given) throw new Error('this benchmark needs two servers of its own: unset PG_GHOST_BENCH_URL');
+  const { kind } = await lab.facts();
+  if (kind !== 'embedded')
+    return notMeasured('capture-cost: not measured, it needs two servers of its own (no PG_GHOST_BENCH_URL)');
   // In both alike: it is how the way from commit to log is measured.
   const common = { track_commit_timestamp: 'on' };
   const replica = await Lab.open(options, { ...common, wal_level: 'replica' });

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { toolSwap, type ToolSwap } from './cutover-hold.js';
 import { Lab } from './lib/lab.js';
 import type { Options } from './lib/options.js';
-import { count, milliseconds, progress, type Line, type Result } from './lib/output.js';
+import { count, milliseconds, notMeasured, progress, type Line, type Result } from './lib/output.js';
 import { findPgbench } from './lib/pgbench.js';
 import { figure, inTurn } from './lib/statistics.js';
 import { Writers } from './lib/writers.js';
@@ -18,7 +18,8 @@ const modes = ['triggers', 'logical'] as const;
 export async function captureHold(given: Lab, options: Options): Promise<Result> {
   const { kind, wal_level: walLevel } = await given.facts();
   if (walLevel === 'logical') return await compare(given, options);
-  if (kind !== 'embedded') throw new Error('this benchmark needs a server with wal_level=logical');
+  if (kind !== 'embedded')
+    return notMeasured('capture-hold: not measured, it needs a server with wal_level=logical');
   const lab = await Lab.open(options, { wal_level: 'logical' });
   try {
     return await compare(lab, options);
