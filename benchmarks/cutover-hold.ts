@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { finalize, migrate } from '../src/index.js';
+import { finalize, migrate, type RunSettings } from '../src/index.js';
 import { bareSwaps, prepareBareSwaps, type Swap } from './lib/bare-swap.js';
 import { addDependents } from './lib/dependents.js';
 import { withClient, type Lab } from './lib/lab.js';
@@ -23,7 +23,12 @@ const aroundMs = 100;
 /** Between two moments that are compared. */
 const calmMs = 3 * aroundMs;
 
-type ToolSwap = Swap & { attempts: number; drainedKeys: number };
+export interface ToolSwap extends Swap {
+  /** Of the hold, until the log was complete. */
+  readonly captureMs: number;
+  readonly attempts: number;
+  readonly drainedKeys: number;
+}
 
 interface Observed {
   readonly ours: readonly ToolSwap[];
@@ -154,18 +159,20 @@ async function observe(
 }
 
 /** A whole migration, `--rewrite` of the table, and the old table dropped again. */
-async function toolSwap(url: string): Promise<ToolSwap> {
+export async function toolSwap(url: string, capture: RunSettings['capture'] = 'triggers'): Promise<ToolSwap> {
   const connection = { url };
-  const swap = { triedAt: 0, doneAt: 0, holdMs: 0, attempts: 0, drainedKeys: 0 };
+  const swap = { triedAt: 0, doneAt: 0, holdMs: 0, captureMs: 0, attempts: 0, drainedKeys: 0 };
   const { id } = await migrate({
     connection,
     request: { table, alter: [], statements: [], set: [], rewrite: true },
+    settings: { capture },
     onEvent(event) {
       if (event.event === 'cutover:try') swap.triedAt = event.at.getTime();
       if (event.event !== 'cutover:done') return;
       swap.doneAt = event.at.getTime();
       swap.holdMs = event.holdMs;
       swap.attempts = event.attempts;
+      swap.captureMs = event.captureMs;
       swap.drainedKeys = event.drainedKeys;
     },
   });

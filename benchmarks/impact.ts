@@ -7,6 +7,7 @@ import type pg from 'pg';
 import { captureStatements } from '../src/capture/triggers/trigger-sql.js';
 import { withClient, type Lab } from './lib/lab.js';
 import type { Options } from './lib/options.js';
+import { loadLine, seenBetween, type Seen } from './lib/load.js';
 import { count, progress, type Result } from './lib/output.js';
 import { findPgbench, pgbenchChange, pgbenchTable } from './lib/pgbench.js';
 import { figure, inTurn, ratio } from './lib/statistics.js';
@@ -21,14 +22,6 @@ const captureRounds = 8;
 const captureScale = 10;
 const migration = ['--table', pgbenchTable, '--alter', pgbenchChange];
 const gently = ['--workers', '1', '--nice', '2', '--chunk-time', '100'];
-
-interface Seen {
-  readonly tps: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly longest: number;
-  readonly transactions: number;
-}
 
 /** What goes on beside the application. */
 type Beside = (url: string) => Promise<unknown>;
@@ -54,7 +47,7 @@ export async function impact(lab: Lab, { rows, swaps, swapRows }: Options): Prom
     await lab.checkpoint();
     const now = await lab.withPgbench(pgbench, scaleOf(rows), (url) => load(url, pgbench, rate, beside));
     seen[name] = now;
-    progress(`  ${name}: ${line(now)}`);
+    progress(`  ${name}: ${loadLine(now)}`);
   }
   const stalls: number[] = [];
   for (let swap = 0; swap < swaps; swap += 1) {
@@ -73,8 +66,8 @@ export async function impact(lab: Lab, { rows, swaps, swapRows }: Options): Prom
         .filter(([name]) => name !== 'alone')
         .map(([name, now]) => ({
           measure: `pgbench -N at 60 %, ${name.startsWith('capture') ? name : `a migration ${name}`}`,
-          ours: line(now),
-          beside: `alone ${line(alone)}`,
+          ours: loadLine(now),
+          beside: `alone ${loadLine(alone)}`,
           ratio: `${(now.tps / alone.tps).toFixed(2)} of the transactions`,
         })),
       {
@@ -101,10 +94,6 @@ function scaleOf(rows: number) {
   return Math.max(1, Math.round(rows / 100_000));
 }
 
-function line({ tps, p50, p99, longest: most }: Seen) {
-  return `${count(Math.round(tps))}/s, p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(1)} ms, longest ${most.toFixed(0)} ms`;
-}
-
 async function mostPerSecond(url: string, pgbench: string) {
   const writers = Writers.startSimpleUpdate({ url, writers: clients, pgbench });
   await pause(probeMs);
@@ -117,16 +106,7 @@ async function load(url: string, pgbench: string, rate: number, beside: Beside):
   const from = Date.now();
   await beside(url);
   const to = Date.now();
-  const during = (await writers.stop()).filter(({ startedAt }) => startedAt >= from && startedAt <= to);
-  const sorted = during.map(({ ms }) => ms).toSorted((a, b) => a - b);
-  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? 0;
-  return {
-    tps: (during.length * 1000) / (to - from),
-    p50: at(0.5),
-    p99: at(0.99),
-    longest: sorted.at(-1) ?? 0,
-    transactions: during.length,
-  };
+  return seenBetween(await writers.stop(), from, to);
 }
 
 async function stallOfCutover(url: string, pgbench: string, rate: number) {

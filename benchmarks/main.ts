@@ -1,5 +1,7 @@
 /** The benchmarks on one server, one after the other: all of them, or those that are named. One table, one file. */
+import { captureHold } from './capture-hold.js';
 import { copyVsInsert } from './copy-vs-insert.js';
+import { captureCost } from './capture-cost.js';
 import { cutoverHold, cutoverHoldWithDependents } from './cutover-hold.js';
 import { impact } from './impact.js';
 import { Lab } from './lib/lab.js';
@@ -20,6 +22,8 @@ const benchmarks: Readonly<Record<string, Readonly<Record<string, Benchmark>>>> 
   },
   memory: { memory },
   impact: { impact },
+  'capture-hold': { 'capture-hold': captureHold },
+  'capture-cost': { 'capture-cost': captureCost },
 };
 
 const options = readOptions(Object.keys(benchmarks));

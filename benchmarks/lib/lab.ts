@@ -1,6 +1,7 @@
 /** The server that is measured, and fresh databases on it. */
 import pg from 'pg';
 import type { EmbeddedMajor } from '../../src/lab/embedded-binaries.js';
+import type { ServerSettings } from '../../src/lab/embedded-cluster.js';
 import { startEmbeddedServer } from '../../src/lab/embedded-server.js';
 import type { Options } from './options.js';
 import { initialize } from './pgbench.js';
@@ -33,7 +34,8 @@ export class Lab {
     private readonly version: number,
   ) {}
 
-  static async open({ major }: Options) {
+  /** @param settings of an embedded server, beside those that all have */
+  static async open({ major }: Pick<Options, 'major'>, settings: ServerSettings = {}) {
     const given = process.env['PG_GHOST_BENCH_URL'];
     if (given !== undefined && given !== '') {
       const url = (database: string) => {
@@ -45,7 +47,7 @@ export class Lab {
     }
     const server = await startEmbeddedServer({
       major: major as EmbeddedMajor,
-      settings: embeddedSettings,
+      settings: { ...embeddedSettings, ...settings },
     });
     return await Lab.#connect(
       server.url(),

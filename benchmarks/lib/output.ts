@@ -29,6 +29,11 @@ export interface Result {
   readonly data: object;
 }
 
+/** Why there are no figures. */
+export function notMeasured(why: string): Result {
+  return { lines: [], notes: [why], data: { notMeasured: why } };
+}
+
 export function renderLines(lines: readonly Line[]): string {
   const rendered = new Table({
     head: ['', 'pg-ghost', 'beside it', 'ratio', 'goal'],

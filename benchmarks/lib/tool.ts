@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 /** From build/benchmarks/lib, where this is compiled to. */
-const program = fileURLToPath(new URL('../../../bin/pg-ghost.js', import.meta.url));
+export const toolProgram = fileURLToPath(new URL('../../../bin/pg-ghost.js', import.meta.url));
 const peakMemory = new URL('./peak-memory.js', import.meta.url).href;
 
 export interface ToolRun {
@@ -26,7 +26,7 @@ export interface ToolRun {
 /** `pg-ghost run --json` with its defaults. */
 export async function runTool(url: string, args: readonly string[]): Promise<ToolRun> {
   const started = performance.now();
-  const child = spawn(process.execPath, ['--import', peakMemory, program, 'run', '--json', ...args], {
+  const child = spawn(process.execPath, ['--import', peakMemory, toolProgram, 'run', '--json', ...args], {
     env: { ...process.env, DATABASE_URL: url },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });

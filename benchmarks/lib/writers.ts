@@ -42,6 +42,10 @@ export class Writers {
   #closed;
   #errors = '';
 
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** On the table of the benchmarks. */
   static start(options: { url: string; writers: number; rows: number; pgbench: string | null }): Writers {
     const { url, writers, rows, pgbench } = options;

@@ -2,7 +2,7 @@
  * One connection, to whichever of the hosts takes it: each in its order, each with and without TLS as sslmode says, until one
  * is what was asked for (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS).
  */
-import type { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import pg from 'pg';
 import { allowedMethods, guardAuthentication, type Wire } from './authentication.js';
 import type { ConnectionOptions } from './conninfo/connection-options.js';
@@ -127,6 +127,9 @@ const unreachable: ReadonlySet<string> = new Set([
   'EACCES',
 ]);
 
+/** Where nobody reads, what comes next is taken, and no more: otherwise all of it until a buffer is full, and each time it would wake us. */
+const littleAhead = { highWaterMark: 1 };
+
 async function connectOnce(
   { types, nameAt, replication = false, signal }: ConnectOptions,
   { target, host }: Place,
@@ -148,10 +151,12 @@ async function connectOnce(
     host: host.address ?? host.name,
     port: host.port,
     password: () => target.password(host),
-    ssl,
+    ssl: ssl === false || !replication ? ssl : { ...ssl, ...littleAhead },
     sslnegotiation: negotiation,
     types,
-    ...(replication ? { replication: 'database' } : {}),
+    ...(replication
+      ? { replication: 'database', stream: () => new Socket(littleAhead as SocketConstructorOpts) }
+      : {}),
     keepAlive,
     ...(keepAliveIdleMs === null ? {} : { keepAliveInitialDelayMillis: keepAliveIdleMs }),
     connectionTimeoutMillis: connectTimeoutMs ?? 0,

@@ -6,6 +6,7 @@ import type pg from 'pg';
 import type { Socket } from 'node:net';
 import { literal } from '../sql/quote.js';
 import { connect } from './connect.js';
+import { CopyDataReader, type CopyDataListener } from './copy-data.js';
 import type { ConnectionOptions } from './conninfo/connection-options.js';
 import { ownSettings } from './settings.js';
 
@@ -13,7 +14,8 @@ import { ownSettings } from './settings.js';
 export type Lsn = bigint;
 
 export interface StreamListener {
-  readonly decoded: (payload: Buffer) => void;
+  /** The bytes `from` to `to` of it are one message of the output plugin. They are others as soon as this has returned. */
+  readonly decoded: (bytes: Buffer, from: number, to: number) => void;
   /** Everything before this position was sent. @param asked the server wants to hear of us now */
   readonly alive: (sent: Lsn, asked: boolean) => void;
   /** The stream has ended, and nobody has closed it. */
@@ -28,7 +30,6 @@ export interface StreamOptions {
 /** What of pg has no public name. */
 interface Wire {
   readonly stream: Socket;
-  on(event: 'copyData', listener: (message: { readonly chunk: Buffer }) => void): void;
   once(event: 'replicationStart', listener: () => void): void;
   sendCopyFromChunk(chunk: Buffer): void;
 }
@@ -38,9 +39,14 @@ const postgresEpoch = 946_684_800_000_000n;
 const dataTag = 0x77;
 const keepaliveTag = 0x6b;
 const dataHeader = 25;
+/** The server ends a stream that it has not heard of for so long, whatever its own setting is; long enough for a write that waits. */
+const heardOfWithin = '60s';
 
 export class ReplicationStream implements AsyncDisposable {
   #closed = false;
+  #bytes = 0;
+  #failure: Error | null = null;
+  #onBytes: () => void = () => undefined;
 
   private constructor(
     private readonly client: pg.Client,
@@ -64,7 +70,11 @@ export class ReplicationStream implements AsyncDisposable {
     const stream = new ReplicationStream(client, processId);
     try {
       // Values are printed by the walsender, under its settings.
-      const settings = Object.entries({ ...ownSettings, application_name: applicationName });
+      const settings = Object.entries({
+        ...ownSettings,
+        application_name: applicationName,
+        wal_sender_timeout: heardOfWithin,
+      });
       const calls = settings.map(
         ([name, value]) => `pg_catalog.set_config(${literal(name)}, ${literal(value)}, false)`,
       );
@@ -76,18 +86,29 @@ export class ReplicationStream implements AsyncDisposable {
     }
   }
 
-  /** Goes on from where the slot was confirmed. Resolves when the server sends. @throws what it says against it */
+  /**
+   * Goes on from where the slot was confirmed. Resolves when the server sends; what it sends is told during `read`, but for some
+   * that may have come already.
+   *
+   * @throws what the server says against it
+   */
   async start({ slot, publication }: StreamOptions, listener: StreamListener): Promise<void> {
     const wire = this.#wire;
-    wire.on('copyData', ({ chunk }) => {
-      if (chunk[0] === dataTag) listener.decoded(chunk.subarray(dataHeader));
-      else if (chunk[0] === keepaliveTag) listener.alive(chunk.readBigUInt64BE(1), chunk[17] === 1);
-    });
+    const fail = (error: Error): void => {
+      this.#failure ??= error;
+      this.#onBytes();
+      if (!this.#closed) listener.ended(error);
+    };
+    this.#takeOver((bytes, from, to) => {
+      if (bytes[from] === dataTag) listener.decoded(bytes, from + dataHeader, to);
+      else if (bytes[from] === keepaliveTag)
+        listener.alive(bytes.readBigUInt64BE(from + 1), bytes[from + 17] === 1);
+    }, fail);
     const options = `proto_version '1', publication_names ${literal(`"${publication}"`)}, messages 'true'`;
     await new Promise<void>((resolve, reject) => {
       const end = (error: Error): void => {
         reject(error);
-        if (!this.#closed) listener.ended(error);
+        fail(error);
       };
       wire.once('replicationStart', resolve);
       this.client.on('error', end);
@@ -95,6 +116,49 @@ export class ReplicationStream implements AsyncDisposable {
         .query(`START_REPLICATION SLOT "${slot}" LOGICAL 0/0 (${options})`)
         .then(() => end(new Error('Connection terminated: the stream has ended')), end);
     });
+    wire.stream.pause();
+  }
+
+  /** From here on pg gets only what is no CopyData. */
+  #takeOver(data: CopyDataListener['data'], failed: (error: Error) => void): void {
+    const { stream } = this.#wire;
+    const listeners = stream.listeners('data') as ((bytes: Buffer) => void)[];
+    const reader = new CopyDataReader({
+      data,
+      other: (message) => listeners.forEach((listener) => listener.call(stream, message)),
+    });
+    stream.removeAllListeners('data');
+    stream.on('data', (chunk: Buffer) => {
+      this.#bytes += chunk.length;
+      try {
+        if (this.#failure === null) reader.push(chunk);
+      } catch (error) {
+        failed(error as Error);
+      }
+      this.#onBytes();
+    });
+  }
+
+  /**
+   * Reads what has come, or what comes next, and tells all of it. Between two calls nothing is read: the socket fills, and then
+   * the server waits. So one wake-up is for as much as has come since the last one.
+   *
+   * @returns the number of bytes
+   * @throws why it has ended
+   */
+  async read(): Promise<number> {
+    const { stream } = this.#wire;
+    this.#bytes = 0;
+    const something = new Promise<void>((resolve) => (this.#onBytes = resolve));
+    if (this.#failure === null) {
+      stream.resume();
+      await something;
+      // The rest of what is there is read before that.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (!this.#closed) stream.pause();
+    if (this.#failure !== null) throw this.#failure;
+    return this.#bytes;
   }
 
   /** Everything before this position is kept: the server need not send it again, and may forget its WAL. */
@@ -107,18 +171,11 @@ export class ReplicationStream implements AsyncDisposable {
     this.#wire.sendCopyFromChunk(message);
   }
 
-  /** The socket fills, and then the server waits. */
-  pause(): void {
-    this.#wire.stream.pause();
-  }
-
-  resume(): void {
-    this.#wire.stream.resume();
-  }
-
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#failure ??= new Error('the stream was closed');
+    this.#onBytes();
     this.#wire.stream.resume();
     await this.client.end().catch(() => undefined);
   }

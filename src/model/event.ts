@@ -34,6 +34,14 @@ export interface MissedTry {
   readonly nextTryMs: number;
 }
 
+interface Swapped {
+  readonly attempts: number;
+  readonly holdMs: number;
+  /** Of that, until what had been written before was in the log: by triggers it is there. */
+  readonly captureMs: number;
+  readonly drainedKeys: number;
+}
+
 export interface EventMap {
   /** The plan as decided; before anything is changed. */
   'plan:ready': { readonly plan: Plan };
@@ -125,7 +133,7 @@ export interface EventMap {
   /** The swap is not tried now. */
   'cutover:postponed': { readonly why: Text };
   /** The whole swap was done and taken back. */
-  'cutover:rehearsed': { readonly holdMs: number; readonly attempts: number; readonly drainedKeys: number };
+  'cutover:rehearsed': Swapped;
   /** A lock on a user's table, taken or missed, and what it cost the application. */
   'lock:taken': {
     /** For people: what the lock was for. */
@@ -151,7 +159,7 @@ export interface EventMap {
   };
   'cutover:try': { readonly attempt: number; readonly lockTimeoutMs: number };
   'cutover:missed': MissedTry;
-  'cutover:done': { readonly attempts: number; readonly holdMs: number; readonly drainedKeys: number };
+  'cutover:done': Swapped;
   /** The change was made by ALTER on the table itself. */
   'native:done': { readonly holdMs: number };
   /** The same for any other lock; `what` it is for. The end of old snapshots is waited for before the swap's lock is tried. */

@@ -1,6 +1,6 @@
 /** Progress for logs and pipes: a line at each change of phase, and one every few seconds in between. */
 import { named, said, words, type SayAction } from '../advice.js';
-import type { MigrationEvent } from '../model/event.js';
+import type { EventMap, MigrationEvent } from '../model/event.js';
 import type { Phase } from '../model/phase.js';
 import { clock, counted, duration, milliseconds } from './format.js';
 import type { Look } from './paint.js';
@@ -72,14 +72,21 @@ export function eventText(event: MigrationEvent, state: ProgressState, say: SayA
     case 'cutover:postponed':
       return `not swapped yet: ${said(event.why, say)}`;
     case 'cutover:rehearsed':
-      return `rehearsed and taken back at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
+      return `rehearsed and taken back at try ${event.attempts}, ${heldFor(event)}`;
     case 'lock:blocker':
       return `pid ${event.pid} was in the way: ${event.how}, ${event.why}`;
     case 'cutover:done':
-      return `swapped at try ${event.attempts}, lock held ${milliseconds(event.holdMs)}, ${counted(event.drainedKeys, 'key')} drained`;
+      return `swapped at try ${event.attempts}, ${heldFor(event)}`;
     default:
       return null;
   }
+}
+
+/** How long the lock was held, and for what. */
+function heldFor({ holdMs, captureMs, drainedKeys }: EventMap['cutover:done']): string {
+  // Below that there was nothing to wait for.
+  const waited = captureMs < 0.1 ? '' : ` (${milliseconds(captureMs)} for the last writes to be in the log)`;
+  return `lock held ${milliseconds(holdMs)}${waited}, ${counted(drainedKeys, 'key')} drained`;
 }
 
 function doneFacts(phase: Phase, state: ProgressState): string {

@@ -54,7 +54,7 @@ const kept: Kept = {
   },
   'cutover:done': {
     most: usual,
-    body: ({ attempts, holdMs, drainedKeys }) => ({ attempts, holdMs, drainedKeys }),
+    body: ({ attempts, holdMs, captureMs, drainedKeys }) => ({ attempts, holdMs, captureMs, drainedKeys }),
   },
   warning: { most: usual, body: ({ code, message }) => ({ code, message }) },
 };

@@ -11,6 +11,13 @@ import type { Killed } from '../locks/kill-blockers.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { Emit } from '../model/event.js';
 
+interface Finished {
+  /** That were applied. */
+  readonly keys: number;
+  /** How long the log was waited for. */
+  readonly captureMs: number;
+}
+
 export interface CutoverWork {
   /** Quoted, qualified. */
   readonly table: string;
@@ -24,9 +31,9 @@ export interface CutoverWork {
   readonly catchUp: (endBlockers: EndBlockers) => Promise<void>;
   /**
    * Under the lock: looks whether the table in use and its capture are what they were, and applies what is left in the log.
-   * Throws when they are not; returns the number of keys applied.
+   * Throws when they are not.
    */
-  readonly finish: () => Promise<number>;
+  readonly finish: () => Promise<Finished>;
   /** After `finish`. */
   readonly swap: () => readonly string[];
   /** After the swap's statements and before the commit: throws when the result is not what it must be. Costs the hold its time. */
@@ -47,7 +54,7 @@ export interface CutoverWork {
 /** A rehearsal that came to its end; it is thrown so that the transaction is rolled back. */
 class Rehearsed extends Error {
   constructor(
-    readonly entries: number,
+    readonly finished: Finished,
     readonly holdMs: number,
     readonly attempts: number,
   ) {
@@ -62,6 +69,7 @@ class Rehearsed extends Error {
 export async function cutover(work: CutoverWork): Promise<LockedResult<number>> {
   const { emit } = work;
   let attempt = 0;
+  let finished: Finished = { keys: 0, captureMs: 0 };
   try {
     const result = await underLock<number>({
       session: work.session,
@@ -77,13 +85,13 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
       prepare: (_, endBlockers) => work.catchUp(endBlockers),
       work: async () => {
         const started = performance.now();
-        const entries = await work.finish();
+        finished = await work.finish();
         if (work.rehearse !== true && work.inspect === undefined)
-          return { value: entries, last: work.swap() };
+          return { value: finished.keys, last: work.swap() };
         await work.session.batch(work.swap());
         await work.inspect?.();
-        if (work.rehearse !== true) return { value: entries, last: [] };
-        throw new Rehearsed(entries, performance.now() - started, attempt);
+        if (work.rehearse !== true) return { value: finished.keys, last: [] };
+        throw new Rehearsed(finished, performance.now() - started, attempt);
       },
       onTry: (step) => {
         attempt = step.attempt;
@@ -100,14 +108,17 @@ export async function cutover(work: CutoverWork): Promise<LockedResult<number>> 
       ...(work.onLock === undefined ? {} : { onLock: work.onLock }),
       ...(work.signal === undefined ? {} : { signal: work.signal }),
     });
-    emit('cutover:done', { attempts: result.attempts, holdMs: result.holdMs, drainedKeys: result.value });
+    const { attempts, holdMs } = result;
+    const { captureMs, keys } = finished;
+    emit('cutover:done', { attempts, holdMs, captureMs, drainedKeys: keys });
     return result;
   } catch (error) {
     work.onTrying?.(false);
     if (error instanceof Rehearsed) {
-      const { entries, holdMs, attempts } = error;
-      emit('cutover:rehearsed', { holdMs, attempts, drainedKeys: entries });
-      return { value: entries, attempts, holdMs };
+      const { holdMs, attempts } = error;
+      const { captureMs, keys } = error.finished;
+      emit('cutover:rehearsed', { holdMs, attempts, captureMs, drainedKeys: keys });
+      return { value: keys, attempts, holdMs };
     }
     throw error;
   }

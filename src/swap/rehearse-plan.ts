@@ -124,7 +124,7 @@ async function swapAndTakeBack(
       deadlineMs,
     },
     catchUp: () => Promise.resolve(),
-    finish: () => Promise.resolve(0),
+    finish: () => Promise.resolve({ keys: 0, captureMs: 0 }),
     rehearse: true,
     emit: () => undefined,
   });

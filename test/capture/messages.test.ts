@@ -8,7 +8,8 @@ const int = (bytes: 1 | 2 | 4 | 8, value: number | bigint): Buffer => {
   buffer.writeBigUInt64BE(BigInt.asUintN(64, BigInt(value)));
   return buffer.subarray(8 - bytes);
 };
-const value = (of: string): Buffer => Buffer.concat([Buffer.from('t'), int(4, of.length), Buffer.from(of)]);
+const value = (of: string): Buffer =>
+  Buffer.concat([Buffer.from('t'), int(4, Buffer.byteLength(of)), Buffer.from(of)]);
 const oid = 4_000_000_000;
 
 /** A table with the key (a timestamptz, b json), both of its replica identity, and a column that is not. */
@@ -31,47 +32,102 @@ const relation = Buffer.concat([
   ]),
 ]);
 
+/** What a reader tells of `messages`, which it gets in the middle of other bytes. */
+function told(columns: readonly string[], ...messages: readonly Buffer[]): unknown[] {
+  const calls: unknown[] = [];
+  const tell =
+    (name: string) =>
+    (...values: unknown[]): unknown =>
+      calls.push([name, ...values]);
+  const reader = new MessageReader(
+    { table: oid, columns },
+    {
+      begin: tell('begin'),
+      commit: tell('commit'),
+      inserted: tell('inserted'),
+      updated: tell('updated'),
+      deleted: tell('deleted'),
+      truncated: tell('truncated'),
+      described: tell('described'),
+      message: tell('message'),
+    },
+  );
+  for (const message of messages) {
+    const bytes = Buffer.concat([Buffer.from('before'), message, Buffer.from('after')]);
+    reader.read(bytes, 6, 6 + message.length);
+  }
+  return calls;
+}
+
 test('transaction ids and OIDs are unsigned, positions are whole', () => {
-  const reader = new MessageReader();
   const begin = Buffer.concat([Buffer.from('B'), int(8, 0xa_0000_00ffn), int(8, 0), int(4, 4_294_967_290)]);
-  expect(reader.read(begin)).toEqual({ kind: 'begin', xid: 4_294_967_290, commit: 0xa_0000_00ffn });
   const commit = Buffer.concat([Buffer.from('C'), int(1, 0), int(8, 1), int(8, 0xa_0000_0140n), int(8, 0)]);
-  expect(reader.read(commit)).toEqual({ kind: 'commit', end: 0xa_0000_0140n });
-  expect(reader.read(relation)).toEqual({ kind: 'relation', relation: oid, identity: ['a', 'b'] });
+  expect(told(['a'], begin, commit, relation)).toEqual([
+    ['begin', 4_294_967_290, 0xa_0000_00ffn],
+    ['commit', 0xa_0000_0140n],
+    ['described', ['a', 'b']],
+  ]);
 });
 
-test('values are the texts that were sent, to the last digit', () => {
-  const reader = new MessageReader();
-  reader.read(relation);
-  const row = ['2026-01-01 00:00:00.123456+00', '{"n": 12345678901234567890}', '9007199254740993'];
-  const insert = Buffer.concat([
-    Buffer.from('I'),
-    int(4, oid),
-    Buffer.from('N'),
-    int(2, 3),
-    ...row.map(value),
+const row = ['2026-01-01 00:00:00.123456+00', '{"n": 12345678901234567890, "ä": "ß"}', '9007199254740993'];
+const after = Buffer.concat([Buffer.from('N'), int(2, 3), ...row.map(value)]);
+const former = Buffer.concat([Buffer.from('K'), int(2, 3), value('one'), value('two'), Buffer.from('n')]);
+const change = (kind: string, of: number, ...parts: readonly Buffer[]): Buffer =>
+  Buffer.concat([Buffer.from(kind), int(4, of), ...parts]);
+
+test('values are the texts that were sent, to the last digit, in the order that was asked for', () => {
+  expect(
+    told(
+      ['c', 'a', 'b'],
+      relation,
+      change('I', oid, after),
+      change('U', oid, former, after),
+      change('U', oid, Buffer.from('O'), after.subarray(1), after),
+      change('U', oid, after),
+      change('D', oid, former),
+    ).slice(1),
+  ).toEqual([
+    ['inserted', [row[2], row[0], row[1]]],
+    ['updated', [null, 'one', 'two'], [row[2], row[0], row[1]]],
+    ['updated', [row[2], row[0], row[1]], [row[2], row[0], row[1]]],
+    ['updated', null, [row[2], row[0], row[1]]],
+    ['deleted', [null, 'one', 'two']],
   ]);
-  expect(reader.read(insert)).toEqual({
-    kind: 'insert',
-    relation: oid,
-    after: { a: row[0], b: row[1], c: row[2] },
-  });
-  const former = Buffer.concat([Buffer.from('K'), int(2, 3), value('one'), value('two'), Buffer.from('n')]);
-  const after = Buffer.concat([Buffer.from('N'), int(2, 3), ...row.map(value)]);
-  expect(reader.read(Buffer.concat([Buffer.from('U'), int(4, oid), former, after]))).toMatchObject({
-    kind: 'update',
-    before: { a: 'one', b: 'two' },
-    after: { a: row[0] },
-  });
-  expect(reader.read(Buffer.concat([Buffer.from('U'), int(4, oid), after]))).toMatchObject({ before: null });
-  expect(reader.read(Buffer.concat([Buffer.from('D'), int(4, oid), former]))).toMatchObject({
-    kind: 'delete',
-    before: { a: 'one', b: 'two' },
-  });
-  expect(reader.read(Buffer.concat([Buffer.from('T'), int(4, 1), int(1, 0), int(4, oid)]))).toEqual({
-    kind: 'truncate',
-    relations: [oid],
-  });
+  const unchanged = Buffer.concat([Buffer.from('N'), int(2, 3), value('one'), Buffer.from('u'), value('')]);
+  expect(told(['a', 'b', 'c'], relation, change('U', oid, unchanged)).slice(1)).toEqual([
+    ['updated', null, ['one', null, '']],
+  ]);
+});
+
+test('of other tables nothing is told', () => {
+  const truncate = (...tables: readonly number[]): Buffer =>
+    Buffer.concat([Buffer.from('T'), int(4, tables.length), int(1, 0), ...tables.map((of) => int(4, of))]);
+  const other = Buffer.concat([Buffer.from('R'), int(4, 7), relation.subarray(5)]);
+  expect(
+    told(
+      ['a'],
+      relation,
+      other,
+      change('I', 7, after),
+      truncate(7),
+      truncate(7, oid),
+      change('D', 7, former),
+    ),
+  ).toEqual([['described', ['a', 'b']], ['truncated']]);
+});
+
+test('messages, and what nobody needs to know', () => {
+  const message = Buffer.concat([
+    Buffer.from('M'),
+    int(1, 1),
+    int(8, 1),
+    text('pg-ghost'),
+    int(4, 5),
+    Buffer.from('token'),
+  ]);
+  const origin = Buffer.concat([Buffer.from('O'), int(8, 1), text('elsewhere')]);
+  const type = Buffer.concat([Buffer.from('Y'), int(4, 1), text('public'), text('mood')]);
+  expect(told(['a'], origin, type, message)).toEqual([['message', 'pg-ghost', 'token']]);
 });
 
 test('positions as text and back', () => {

@@ -57,7 +57,7 @@ const done = event('migration:done', {
   seconds: 1,
   holdMs: 3,
 });
-const swapped = event('cutover:done', { attempts: 1, holdMs: 3.14159, drainedKeys: 12 });
+const swapped = event('cutover:done', { attempts: 1, holdMs: 3.14159, captureMs: 0, drainedKeys: 12 });
 const failure = {
   code: 'no-space',
   message: 'no space left',
@@ -97,6 +97,7 @@ test('what a hook is told: variables, and the event as it is with --json', async
     id: 7,
     attempts: 1,
     holdMs: 3.14,
+    captureMs: 0,
     drainedKeys: 12,
     at: '2026-01-02T03:04:05.000Z',
   });

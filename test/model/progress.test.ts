@@ -93,7 +93,7 @@ test('the end of old snapshots is waited for: the swap is not postponed any more
 test('a rehearsal is over like a swap; what is postponed has no lock to wait for', () => {
   const tried = event('cutover:try', { attempt: 1, lockTimeoutMs: 0 });
   const postponed = event('cutover:postponed', { why: 'postponed until pg-ghost cutover' });
-  const rehearsed = event('cutover:rehearsed', { holdMs: 3, attempts: 1, drainedKeys: 0 });
+  const rehearsed = event('cutover:rehearsed', { holdMs: 3, attempts: 1, captureMs: 0, drainedKeys: 0 });
   expect(after(started, postponed, tried, rehearsed)).toMatchObject({ lock: null, postponed: null });
   expect(after(started, tried, postponed)).toMatchObject({
     lock: null,

@@ -251,7 +251,7 @@ test('the end', async () => {
   const metrics = reporter(
     started,
     applied(5, 5, 7),
-    event('cutover:done', { attempts: 1, holdMs: 3, drainedKeys: 7 }),
+    event('cutover:done', { attempts: 1, holdMs: 3, captureMs: 0, drainedKeys: 7 }),
     event('migration:done', { ...result, old: 'ghost_old_7.orders', native: false }),
   );
   expect(await samples(metrics)).toMatchObject({

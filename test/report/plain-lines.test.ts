@@ -26,7 +26,16 @@ test('a line at each change, and every few seconds in between', () => {
   reporter.listener(event('index:done', { index: 'orders_pkey', seconds: 2.25 }, { seconds: 14 }));
   reporter.listener(event('run:asked', { name: 'set', ok: true, said: 'workers is 4 now' }, { seconds: 15 }));
   reporter.listener(event('run:asked', { name: 'rehearse', ok: false, said: 'no' }, { seconds: 16 }));
-  reporter.listener(event('cutover:done', { attempts: 1, holdMs: 3.14, drainedKeys: 12 }, { seconds: 75 }));
+  reporter.listener(
+    event('cutover:done', { attempts: 1, holdMs: 3.14, captureMs: 0, drainedKeys: 12 }, { seconds: 75 }),
+  );
+  reporter.listener(
+    event(
+      'cutover:rehearsed',
+      { attempts: 2, holdMs: 9.5, captureMs: 4.44, drainedKeys: 1 },
+      { seconds: 76 },
+    ),
+  );
   reporter.close();
   vi.advanceTimersByTime(60_000);
   const progress =
@@ -41,5 +50,6 @@ test('a line at each change, and every few seconds in between', () => {
     '[0:15] pg-ghost set: workers is 4 now',
     '[0:16] pg-ghost cutover --rehearse: no',
     '[1:15] swapped at try 1, lock held 3.1 ms, 12 keys drained',
+    '[1:16] rehearsed and taken back at try 2, lock held 9.5 ms (4.4 ms for the last writes to be in the log), 1 key drained',
   ]);
 });

@@ -33,7 +33,7 @@ async function prepared(
     catchUp: () => step('catch up'),
     finish: async () => {
       await step('check and drain');
-      return 3;
+      return { keys: 3, captureMs: 1.5 };
     },
     swap: () => ['insert into public.swapped values (1)'],
     emit: () => {},
@@ -78,7 +78,7 @@ test('a broken connection at the commit is an unknown outcome, one before it is 
     ...before.work,
     finish: async () => {
       await before.session.rows('select pg_terminate_backend(pg_backend_pid())');
-      return 0;
+      return { keys: 0, captureMs: 0 };
     },
   });
   await expect(lost).rejects.not.toThrow('at the commit');

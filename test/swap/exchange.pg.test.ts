@@ -48,7 +48,7 @@ test('there and back: each time the one in use is as the catalog has it natively
     look: watcher,
     limits: { lockTimeoutMs: 100, maxHoldMs: 5_000, deadlineMs: 5_000 },
     catchUp: () => Promise.resolve(),
-    finish: () => Promise.resolve(0),
+    finish: () => Promise.resolve({ keys: 0, captureMs: 0 }),
     first: () => [`insert into public.done values ('first')`],
     emit: () => undefined,
   };
@@ -113,7 +113,7 @@ test('several pairs are exchanged in one commit, or none of them', async () => {
       const { rows } = await db.query(`select c.relname from pg_locks join pg_class c on c.oid = relation
         where mode = 'AccessExclusiveLock' and granted and relkind = 'r' and pid = ${session.pid} order by 1`);
       held.push(rows.map(({ relname }) => String(relname)));
-      return 0;
+      return { keys: 0, captureMs: 0 };
     },
     emit: () => undefined,
   };

@@ -1,17 +1,24 @@
 /**
  * Brings the keys of a slot into the log while a run is under way. What is confirmed to the server is in the log to stay, or there
  * was nothing to write: so a process that dies, a write that hangs or fails, leaves the rest where it was, in the WAL.
+ *
+ * It reads in bites and rests in between, since each time it wakes up costs more than what a transaction does then. While it rests
+ * or writes nothing is read, so that memory is bounded by one bite. Who waits for the log is not kept waiting by that.
  */
 import { randomUUID } from 'node:crypto';
 import { advice, toDo } from '../../advice.js';
 import { FailedError } from '../../errors.js';
 import { inTime } from '../../db/wait.js';
 import type { Session } from '../../db/session.js';
+import type { Key } from '../../model/key.js';
 import type { Lsn, ReplicationStream } from '../../db/replication.js';
+import { DurablePosition } from './durable.js';
 import { KeyWriter, type KeyWriterOptions } from './key-writer.js';
-import { MessageReader, type Message, type Tuple } from './messages.js';
+import { MessageReader, toLsn, type MessageListener, type Values } from './messages.js';
+import { restMs } from './rest.js';
 
 export interface FeedOptions extends KeyWriterOptions {
+  readonly key: Key;
   readonly stream: ReplicationStream;
   readonly slot: string;
   readonly publication: string;
@@ -19,17 +26,12 @@ export interface FeedOptions extends KeyWriterOptions {
   readonly id: number;
   /** Of the table whose keys are wanted. */
   readonly table: number;
-  /** Says where the stream must have come to; its commits do not wait for standbys. */
+  /** Says where the stream must have come to, and hears what is on disk; its commits do not wait for standbys. */
   readonly beacon: Session;
 }
 
-/** Of what the server has sent and nobody has looked at, in bytes of the stream: then it is to wait. */
-const mostWaiting = 8 * 1024 * 1024;
-const enoughWaiting = 1024 * 1024;
-/** So many small transactions are written at once; who waits for the log does not wait for this. */
-const togetherMs = 50;
-/** The server ends a stream that it does not hear of: for a minute, by default. */
-const sayEveryMs = 5_000;
+/** How far it has come is looked at, and told, so often. The server ends a stream that it does not hear of. */
+const sayEveryMs = 1_000;
 const prefix = 'pg-ghost';
 
 /** The transaction of the stream that is being read. */
@@ -41,62 +43,48 @@ interface Open {
   hasWritten: boolean;
 }
 
-/** Transactions that were read to their end, and are not stored. */
-interface Completed {
-  readonly xids: number[];
-  /** Of the last one that has written. */
-  commit: Lsn;
-  /** Of the last one. */
-  end: Lsn;
-  readonly tokens: string[];
-}
-
-const nothing = { commit: 0n, end: 0n };
-
-interface Received {
-  readonly message: Message;
-  readonly bytes: number;
-}
-
-export class Feed implements AsyncDisposable {
+export class Feed implements AsyncDisposable, MessageListener {
   readonly #writer: KeyWriter;
-  readonly #reader = new MessageReader();
+  readonly #reader: MessageReader;
   readonly #stop = new AbortController();
+  /** Who waits, by the token that they have sent. */
   readonly #beacons = new Map<string, () => void>();
-  #received: Received[] = [];
-  #waitingBytes = 0;
-  #isPaused = false;
-  /** How many transactions end in what was received. */
-  #commits = 0;
+  #askedAt = -Infinity;
   #wake: () => void = () => undefined;
+  /** The last transaction that was in the log before. */
+  #from: Lsn = 0n;
   #open: Open | null = null;
-  #complete: Completed = { ...nothing, xids: [], tokens: [] };
-  #confirmed: Lsn = 0n;
-  #storedAt = -Infinity;
-  #isIdle = true;
+  /** Of the last transaction that was read to its end. */
+  #end: Lsn = 0n;
+  /** That have come; what came before them may not be stored. */
+  #tokens: string[] = [];
+  readonly #position = new DurablePosition();
+  #isLooking = false;
   #timer: NodeJS.Timeout | null = null;
   #reading: Promise<void> = Promise.resolve();
 
   private constructor(private readonly options: FeedOptions) {
+    const { table, key } = options;
     this.#writer = new KeyWriter(options);
+    this.#reader = new MessageReader({ table, columns: key.columns.map(({ name }) => name) }, this);
   }
 
   /** @throws what the server says against it: there is no such slot, somebody else reads it, its WAL is gone */
   static async start(options: FeedOptions): Promise<Feed> {
     const feed = new Feed(options);
     const { stream, slot, publication } = options;
-    const from = await feed.#writer.position();
+    feed.#from = await feed.#writer.position();
     await stream.start(
       { slot, publication },
       {
-        decoded: (payload) => feed.#receive(payload),
+        decoded: (bytes, from, to) => feed.#reader.read(bytes, from, to),
         alive: (sent, asked) => feed.#answer(sent, asked),
         ended: (error) => feed.#stop.abort(error),
       },
     );
     feed.#stop.signal.addEventListener('abort', () => feed.#wake(), { once: true });
-    feed.#timer = setInterval(() => feed.#say(), sayEveryMs);
-    feed.#reading = feed.#read(from).catch((error: unknown) => feed.#stop.abort(error));
+    feed.#timer = setInterval(() => void feed.#sayAndLook(), sayEveryMs);
+    feed.#reading = feed.#read().catch((error: unknown) => feed.#stop.abort(error));
     return feed;
   }
 
@@ -116,6 +104,7 @@ export class Feed implements AsyncDisposable {
     });
     // Somebody waits for it below; a beacon that cannot be sent is the error to tell.
     passed.catch(() => undefined);
+    this.#wake();
     try {
       await this.options.beacon.rows({
         text: `select pg_logical_emit_message(true, $1, $2)`,
@@ -124,6 +113,7 @@ export class Feed implements AsyncDisposable {
       await passed;
     } finally {
       this.#beacons.delete(token);
+      this.#askedAt = performance.now();
     }
   }
 
@@ -134,116 +124,117 @@ export class Feed implements AsyncDisposable {
     await this.#reading;
   }
 
-  #receive(payload: Buffer): void {
-    try {
-      const message = this.#reader.read(payload);
-      if (message === null) return;
-      this.#received.push({ message, bytes: payload.length });
-      if (message.kind === 'commit') this.#commits += 1;
-      this.#isIdle = false;
-      this.#waitingBytes += payload.length;
-      if (this.#waitingBytes > mostWaiting && !this.#isPaused) {
-        this.#isPaused = true;
-        this.options.stream.pause();
-      }
-      this.#wake();
-    } catch (error) {
-      this.#stop.abort(error);
-    }
-  }
-
   /** Traffic that is none of ours must not pin the slot: where nothing waits, all of it is confirmed. */
   #answer(sent: Lsn, asked: boolean): void {
-    if (this.#isIdle && sent > this.#confirmed) this.#confirmed = sent;
+    if (this.#open === null && this.#writer.isEmpty) this.#position.stored(sent, false);
     if (asked) this.#say();
   }
 
   #say(): void {
     // Where nothing was confirmed yet it is a sign of life, and no more.
-    if (!this.#stop.signal.aborted) this.options.stream.confirm(this.#confirmed);
+    if (!this.#stop.signal.aborted) this.options.stream.confirm(this.#position.confirmed);
   }
 
-  /** Resolves when something was received, or it is over. */
-  async #more(): Promise<void> {
-    while (this.#received.length === 0 && !this.#stop.signal.aborted) {
-      const isComplete = this.#open === null;
-      if (isComplete && this.#isDue) await this.#store();
-      if (this.#received.length > 0) return;
-      const hasMore = this.#complete.xids.length > 0;
-      this.#isIdle = isComplete && !hasMore && this.#writer.isEmpty;
-      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-      await (isComplete && hasMore ? inTime(woken, togetherMs) : woken);
+  async #sayAndLook(): Promise<void> {
+    this.#say();
+    if (this.#isLooking || !this.#position.isBehind) return;
+    this.#isLooking = true;
+    try {
+      const asked = this.#position.ask();
+      const { inserted, flushed } = await this.options.beacon.row<{ inserted: string; flushed: string }>(
+        `select pg_current_wal_insert_lsn()::text as inserted, pg_current_wal_flush_lsn()::text as flushed`,
+      );
+      this.#position.answered(asked, { inserted: toLsn(inserted), flushed: toLsn(flushed) });
+    } catch (error) {
+      this.#stop.abort(error);
+    } finally {
+      this.#isLooking = false;
     }
   }
 
-  /** What was read to its end is written now: somebody waits for it, there is much of it, or it has waited long enough. */
-  get #isDue(): boolean {
-    const { tokens } = this.#complete;
-    return tokens.length > 0 || this.#writer.isLong || performance.now() - this.#storedAt >= togetherMs;
-  }
-
-  async #read(from: Lsn): Promise<void> {
-    for (;;) {
-      await this.#more();
-      const batch = this.#received;
-      this.#received = [];
-      for (const { message, bytes } of batch) {
-        if (this.#stop.signal.aborted) return;
-        this.#waitingBytes -= bytes;
-        if (this.#isPaused && this.#waitingBytes < enoughWaiting) {
-          this.#isPaused = false;
-          this.options.stream.resume();
-        }
-        await this.#take(message, from);
-      }
-      if (this.#stop.signal.aborted) return;
+  async #read(): Promise<void> {
+    const { signal } = this.#stop;
+    let readAt = performance.now();
+    while (!signal.aborted) {
+      const bytes = await this.options.stream.read();
+      if (signal.aborted) return;
+      await this.#store();
+      const now = performance.now();
+      const sinceAskedMs = this.#beacons.size > 0 ? 0 : now - this.#askedAt;
+      const rest = restMs({ bytes, overMs: now - readAt, sinceAskedMs });
+      readAt = now;
+      if (rest > 0 && !signal.aborted) await this.#rest(rest);
     }
   }
 
-  /** Each in its order; in as few writes as there can be without anybody waiting for it. */
-  async #take(message: Message, from: Lsn): Promise<void> {
-    switch (message.kind) {
-      case 'begin':
-        // A long one is still coming: what is complete does not wait for it.
-        if (this.#commits === 0) await this.#store();
-        this.#open = {
-          xid: message.xid,
-          commit: message.commit,
-          isKnown: message.commit <= from,
-          hasWritten: false,
-        };
-        return;
-      case 'relation':
-        this.#refuseOtherIdentity(message);
-        return;
-      case 'message':
-        if (message.prefix === prefix) this.#complete.tokens.push(message.content);
-        return;
-      case 'commit': {
-        const open = this.#transaction();
-        this.#open = null;
-        this.#commits -= 1;
-        this.#complete.end = message.end;
-        if (open.hasWritten) {
-          this.#complete.xids.push(open.xid);
-          this.#complete.commit = open.commit;
-        }
-        if (this.#writer.isLong || (this.#commits === 0 && this.#isDue)) await this.#store();
-        return;
-      }
-      default: {
-        const open = this.#transaction();
-        if (!open.isKnown && (await this.#keep(message))) open.hasWritten = true;
-      }
-    }
+  async #rest(ms: number): Promise<void> {
+    await inTime(new Promise<void>((resolve) => (this.#wake = resolve)), ms);
+  }
+
+  /** What was read to its end is in the log, and only then is it said. */
+  async #store(): Promise<void> {
+    const { signal } = this.#stop;
+    const [end, tokens] = [this.#end, this.#tokens];
+    this.#tokens = [];
+    const wrote = await this.#writer.store(signal);
+    this.#position.stored(end, wrote);
+    if (this.#writer.isLong) await this.#writer.spill();
+    for (const token of tokens) this.#beacons.get(token)?.();
+  }
+
+  begin(xid: number, commit: Lsn): void {
+    this.#open = { xid, commit, isKnown: commit <= this.#from, hasWritten: false };
+  }
+
+  commit(end: Lsn): void {
+    const { xid, commit, hasWritten } = this.#transaction();
+    this.#open = null;
+    this.#end = end;
+    if (hasWritten) this.#writer.complete(xid, commit);
+  }
+
+  inserted(after: Values): void {
+    this.#add(after, 1);
+  }
+
+  deleted(before: Values): void {
+    this.#add(before, -1);
+  }
+
+  updated(before: Values | null, after: Values): void {
+    this.#add(after, 0);
+    if (before?.some((value, index) => value !== after[index]) === true) this.#add(before, 0);
+  }
+
+  truncated(): void {
+    if (this.#isToKeep()) this.#writer.truncated();
+  }
+
+  message(sender: string, content: string): void {
+    // Transactions come in the order of their commits: all that were committed before it are here.
+    if (sender === prefix) this.#tokens.push(content);
   }
 
   /** Somebody has changed it meanwhile: a row whose key changes would stay under the former one. */
-  #refuseOtherIdentity({ relation, identity }: Extract<Message, { readonly kind: 'relation' }>): void {
-    const { table, key } = this.options;
-    if (relation !== table) return;
+  described(identity: readonly string[]): void {
+    const { key } = this.options;
     const missing = key.columns.filter(({ name }) => !identity.includes(name)).map(({ name }) => name);
     if (missing.length > 0) throw this.#interrupted(missing);
+  }
+
+  #add(values: Values, step: number): void {
+    if (!this.#isToKeep()) return;
+    const { key } = this.options;
+    const missing = key.columns.filter((_, index) => values[index] === null).map(({ name }) => name);
+    if (missing.length > 0) throw this.#interrupted(missing);
+    this.#writer.add(values as string[], step);
+  }
+
+  #isToKeep(): boolean {
+    const open = this.#transaction();
+    if (open.isKnown) return false;
+    open.hasWritten = true;
+    return true;
   }
 
   #interrupted(missing: readonly string[]): FailedError {
@@ -258,59 +249,8 @@ export class Feed implements AsyncDisposable {
     );
   }
 
-  #keyOf(tuple: Tuple): string[] {
-    return this.options.key.columns.map(({ name }) => {
-      const value = tuple[name];
-      if (value === undefined || value === null) throw this.#interrupted([name]);
-      return value;
-    });
-  }
-
   #transaction(): Open {
     if (this.#open === null) throw new Error('a change outside of a transaction');
     return this.#open;
-  }
-
-  /** What was read to its end is in the log, to stay, and only then is it said. */
-  async #store(): Promise<void> {
-    const { xids, commit, end, tokens } = this.#complete;
-    if (xids.length > 0) await this.#writer.complete({ xids, commit }, this.#stop.signal);
-    this.#complete = { ...nothing, xids: [], tokens: [] };
-    this.#storedAt = performance.now();
-    if (end > this.#confirmed) {
-      this.#confirmed = end;
-      this.#say();
-    }
-    for (const token of tokens) this.#beacons.get(token)?.();
-  }
-
-  /** @returns false when it is none of ours */
-  async #keep(
-    message: Extract<Message, { readonly kind: 'insert' | 'update' | 'delete' | 'truncate' }>,
-  ): Promise<boolean> {
-    const { table } = this.options;
-    if (message.kind === 'truncate') {
-      if (!message.relations.includes(table)) return false;
-      this.#writer.truncated();
-      return true;
-    }
-    if (message.relation !== table) return false;
-    switch (message.kind) {
-      case 'insert':
-        await this.#writer.add({ values: this.#keyOf(message.after), step: 1 });
-        break;
-      case 'delete':
-        await this.#writer.add({ values: this.#keyOf(message.before), step: -1 });
-        break;
-      case 'update': {
-        const after = this.#keyOf(message.after);
-        await this.#writer.add({ values: after, step: 0 });
-        if (message.before === null) break;
-        const before = this.#keyOf(message.before);
-        if (before.some((value, index) => value !== after[index]))
-          await this.#writer.add({ values: before, step: 0 });
-      }
-    }
-    return true;
   }
 }

@@ -7,19 +7,19 @@
 import type { Session } from '../../db/session.js';
 import type { Lsn } from '../../db/replication.js';
 import { sleep } from '../../db/wait.js';
-import type { Key } from '../../model/key.js';
 import { ident, qualified, sql } from '../../sql/quote.js';
 import type { QualifiedName } from '../../model/name.js';
 import type { SegmentedLog } from '../key-log.js';
 import { lsnText, toLsn } from './messages.js';
 
 export interface KeyWriterOptions {
-  /** With `own`, and with a commit that waits for the disk. */
+  /** With `own`, and with commits that wait for nothing (durable.ts). */
   readonly session: Session;
   readonly log: SegmentedLog;
   /** The segment that is written to, now. */
   readonly segment: () => QualifiedName;
-  readonly key: Key;
+  /** A row of the columns of a key. */
+  readonly keyType: QualifiedName;
   readonly position: QualifiedName;
 }
 
@@ -29,12 +29,14 @@ export interface Entry {
   readonly step: number;
 }
 
-/** What belongs to transactions that were read to their end. */
-export interface Complete {
-  /** Unsigned 32-bit ids of those that have written. */
+/** What is written together: all of it is in the log, or nothing. */
+interface Batch {
+  readonly entries: readonly Entry[];
+  readonly truncations: number;
+  /** Unsigned 32-bit ids of the transactions that have written it; all of them have come to their end. */
   readonly xids: readonly number[];
-  /** Of the last of them. */
-  readonly commit: Lsn;
+  /** Of the last of them; null where it has not come to its end, and more of it follows. */
+  readonly commit: Lsn | null;
 }
 
 const pauseMs = 2;
@@ -42,20 +44,26 @@ const pauseMs = 2;
 const mostEntries = 10_000;
 
 export class KeyWriter {
+  /** First those of transactions that have come to their end, then those of the one that has not. */
   #entries: Entry[] = [];
   #truncations = 0;
-  /** A transaction of ours is open: there were too many keys to keep. */
+  /** Of these, how many are of transactions that have come to their end. */
+  #complete = { entries: 0, truncations: 0 };
+  #xids: number[] = [];
+  #commit: Lsn | null = null;
+  /** A transaction of ours is open: there were too many keys of one of theirs to keep. */
   #isOpen = false;
 
   constructor(private readonly options: KeyWriterOptions) {}
 
   /** Whether there is nothing that is not stored. */
   get isEmpty(): boolean {
-    return this.#entries.length === 0 && this.#truncations === 0 && !this.#isOpen;
+    return this.#entries.length === 0 && this.#truncations === 0 && this.#xids.length === 0 && !this.#isOpen;
   }
 
+  /** Whether too much of one transaction is here to wait for its end. */
   get isLong(): boolean {
-    return this.#isOpen || this.#entries.length >= mostEntries;
+    return this.#entries.length - this.#complete.entries >= mostEntries;
   }
 
   /** The last transaction of the stream that is in the log. */
@@ -65,67 +73,135 @@ export class KeyWriter {
     return toLsn(lsn);
   }
 
-  /** Not stored before `complete`. */
-  async add(entry: Entry): Promise<void> {
-    this.#entries.push(entry);
-    if (this.#entries.length < mostEntries) return;
-    if (!this.#isOpen) await this.options.session.batch(['begin']);
-    this.#isOpen = true;
-    await this.#insert(null);
+  /** Of the transaction that is being read. */
+  add(values: readonly string[], step: number): void {
+    this.#entries.push({ values, step });
   }
 
+  /** By the transaction that is being read. */
   truncated(): void {
     this.#truncations += 1;
   }
 
-  /** Everything that was added is of these transactions. Resolves when it is in the log, to stay. */
-  async complete({ xids, commit }: Complete, signal: AbortSignal): Promise<void> {
-    while (!(await this.#areVisible(xids))) await sleep(pauseMs, signal);
-    await this.#insert(commit);
+  /** What was added since the last one is of this transaction, which has come to its end. */
+  complete(xid: number, commit: Lsn): void {
+    this.#complete = { entries: this.#entries.length, truncations: this.#truncations };
+    this.#xids.push(xid);
+    this.#commit = commit;
+  }
+
+  /**
+   * Resolves when all transactions that have come to their end are in the log.
+   *
+   * @returns whether there was something to write
+   */
+  async store(signal: AbortSignal): Promise<boolean> {
+    if (this.#xids.length === 0) return false;
+    const { entries, truncations } = this.#complete;
+    const batch = {
+      entries: entries === this.#entries.length ? this.#entries : this.#entries.slice(0, entries),
+      truncations,
+      xids: this.#xids,
+      commit: this.#commit,
+    };
+    while (!(await this.#insert(batch))) await sleep(pauseMs, signal);
     if (this.#isOpen) await this.options.session.batch(['commit']);
     this.#isOpen = false;
+    this.#entries = this.#entries.slice(entries);
+    this.#truncations -= truncations;
+    this.#complete = { entries: 0, truncations: 0 };
+    this.#xids = [];
+    return true;
   }
 
-  /** The epoch of an id is that which brings it next to the server's next one. */
-  async #areVisible(xids: readonly number[]): Promise<boolean> {
-    const { visible } = await this.options.session.row<{ visible: boolean }>({
-      name: 'ghost_visible',
-      text: sql`
-        with now as materialized (
-          select s, pg_snapshot_xmax(s)::text::bigint as next from pg_current_snapshot() as s
-        )
-        select coalesce(bool_and(pg_visible_in_snapshot(
-          (next + (xid - next % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8, s
-        )), true) as visible
-        from now
-        cross join unnest($1::bigint[]) as xid`,
-      values: [xids],
-    });
-    return visible;
-  }
-
-  async #insert(commit: Lsn | null): Promise<void> {
-    const { session, log, segment, key, position } = this.options;
-    const entries = this.#entries;
-    const types = [...key.columns.map(({ type }) => type), ...(log.step === null ? [] : ['smallint'])];
-    const columns = [...log.columns, ...(log.step === null ? [] : [log.step])].map(ident).join(', ');
-    const values = [
-      ...key.columns.map((_, index) => entries.map((entry) => entry.values[index] ?? null)),
-      ...(log.step === null ? [] : [entries.map(({ step }) => step)]),
-    ];
-    await session.execute({
-      text: sql`
-        with entries as (
-          insert into ${qualified(segment())} (${columns})
-          select * from unnest(${types.map((type, index) => `$${index + 3}::${type}[]`).join(', ')})
-        ),
-        truncations as (
-          insert into ${qualified(log.truncations)} select from generate_series(1, $2::int)
-        )
-        update ${qualified(position)} set lsn = coalesce($1::pg_lsn, lsn)`,
-      values: [commit === null ? null : lsnText(commit), this.#truncations, ...values],
+  /** After `store`: writes what there is of the transaction that is being read; it is in the log when that has come to its end. */
+  async spill(): Promise<void> {
+    if (!this.#isOpen) await this.options.session.batch(['begin']);
+    this.#isOpen = true;
+    await this.#insert({
+      entries: this.#entries,
+      truncations: this.#truncations,
+      xids: [],
+      commit: null,
     });
     this.#entries = [];
     this.#truncations = 0;
   }
+
+  /**
+   * One statement, one snapshot.
+   *
+   * @returns false when that does not see one of the transactions: nothing was written
+   */
+  async #insert({ entries, truncations, xids, commit }: Batch): Promise<boolean> {
+    const { session, log, segment, keyType, position } = this.options;
+    const target = segment();
+    const columns = [...log.columns, ...(log.step === null ? [] : [log.step])].map(ident).join(', ');
+    // What one transaction alone has written is hardly ever the same row, and there may be a lot of it.
+    const written = log.step === null && commit !== null ? distinct(entries) : entries;
+    // As rows, and not one array for each column: arrays of arrays, and of rows, come apart when they are unnested.
+    const keys = [`$4::${qualified(keyType)}[]`, ...(log.step === null ? [] : ['$5::smallint[]'])];
+    const values = [
+      arrayText(written.map((entry) => rowText(entry.values))),
+      ...(log.step === null ? [] : [arrayText(written.map(({ step }) => String(step)))]),
+    ];
+    const stored = await session.execute({
+      name: `ghost_keys_${target.name}`,
+      // The epoch of an id is that which brings it next to the server's next one.
+      text: sql`
+        with now as materialized (
+          select s, pg_snapshot_xmin(s)::text::bigint as oldest, pg_snapshot_xmax(s)::text::bigint as next
+          from pg_current_snapshot() as s
+        ),
+        visible as materialized (
+          select coalesce(bool_and(
+            full_xid < oldest or pg_visible_in_snapshot(full_xid::text::xid8, s)
+          ), true) as all_of_them
+          from now
+          cross join unnest($3::bigint[]) as xid
+          cross join lateral (
+            select next + (xid - next % 4294967296 + 6442450944) % 4294967296 - 2147483648 as full_xid
+          ) as with_epoch
+        ),
+        entries as (
+          insert into ${qualified(target)} (${columns})
+          select e.*
+          from unnest(${keys.join(', ')}) as e
+          where (select all_of_them from visible)
+        ),
+        truncations as (
+          insert into ${qualified(log.truncations)}
+          select from generate_series(1, $2::int)
+          where (select all_of_them from visible)
+        )
+        update ${qualified(position)}
+        set lsn = coalesce($1::pg_lsn, lsn)
+        where (select all_of_them from visible)`,
+      values: [commit === null ? null : lsnText(commit), truncations, arrayText(xids.map(String)), ...values],
+    });
+    return stored > 0;
+  }
+}
+
+/** Each key once. */
+function distinct(entries: readonly Entry[]): readonly Entry[] {
+  const byKey = new Map<string, Entry>();
+  // What is in no text of PostgreSQL.
+  for (const entry of entries)
+    byKey.set(entry.values.length === 1 ? (entry.values[0] ?? '') : entry.values.join('\0'), entry);
+  return byKey.size === entries.length ? entries : [...byKey.values()];
+}
+
+/** As PostgreSQL reads it: https://www.postgresql.org/docs/current/rowtypes.html#ROWTYPES-IO-SYNTAX */
+function rowText(values: readonly string[]): string {
+  return `(${values.map((value) => (/^[\w.+-]+$/.test(value) ? value : `"${escaped(value)}"`)).join(',')})`;
+}
+
+/** Of any type, from the texts of its elements. */
+function arrayText(values: readonly string[]): string {
+  return values.length === 0 ? '{}' : `{"${values.map(escaped).join('","')}"}`;
+}
+
+function escaped(value: string): string {
+  return /["\\]/.test(value) ? value.replaceAll(/["\\]/g, '\\$&') : value;
 }

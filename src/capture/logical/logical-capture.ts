@@ -2,6 +2,7 @@
 import type { OwnOnTable } from '../../catalog/fingerprint.js';
 import { ReplicationStream } from '../../db/replication.js';
 import type { Session } from '../../db/session.js';
+import { relaxedCommit } from '../../db/settings.js';
 import { SqlState, sqlState } from '../../db/sqlstate.js';
 import { advice, doing } from '../../advice.js';
 import { FailedError } from '../../errors.js';
@@ -10,7 +11,7 @@ import type { QualifiedName } from '../../model/name.js';
 import { displayName } from '../../sql/quote.js';
 import { slotName } from '../../sql/marks.js';
 import type { Capture, CaptureFacts, FollowedRun, Following, OpenWork } from '../capture.js';
-import { columnsOf, segmentedLog, type SegmentedLog } from '../key-log.js';
+import { columnsOf, keyType, segmentedLog, type SegmentedLog } from '../key-log.js';
 import { LogKeeper } from '../log-keeper.js';
 import { setRightCapture } from '../set-right.js';
 import { Feed } from './feed.js';
@@ -80,10 +81,9 @@ export class LogicalCapture implements Capture {
 
   async follow(run: FollowedRun): Promise<Following> {
     const { suffix, key, id } = this.facts;
-    // To stay on this server, whatever the role's default is; the slot is of this server, too.
-    const toStay = { synchronous_commit: 'local' };
-    const session = await run.open('feed', toStay);
-    const beacon = await run.open('beacon', toStay);
+    const session = await run.open('feed', relaxedCommit);
+    // It is seen when it is on the disk of this server; the slot is of this server, too.
+    const beacon = await run.open('beacon', { synchronous_commit: 'local' });
     // A run that was not told that it is over may read it still.
     await releaseSlot(session, slotName(this.facts));
     const stream = await ReplicationStream.open({
@@ -102,6 +102,7 @@ export class LogicalCapture implements Capture {
         log: this.log,
         segment: () => this.keeper.active,
         key,
+        keyType: keyType(suffix),
         position: positionTable(suffix),
       });
       return this.#feed;

@@ -60,7 +60,10 @@ export async function swapOnce(
           endBlockers,
         );
         // What came meanwhile; where nobody writes, and nothing was waited for, nothing did.
-        if (applied > 0 || waited) await catchUpAll(tables);
+        if (applied > 0 || waited) {
+          await allLogged(context);
+          await catchUpAll(tables);
+        }
         await planReady(
           session,
           tables.map(({ apply }) => apply),
@@ -70,8 +73,10 @@ export async function swapOnce(
       },
       finish: async () => {
         await context.at('cutover-locked');
+        const locked = performance.now();
         await allLogged(context);
-        let entries = 0;
+        const captureMs = performance.now() - locked;
+        let keys = 0;
         for (const { swapped, check } of ready) {
           // Once, and before all looks: what no lock keeps still and changes after it, the swap's message finds changed.
           const isFirst = swapped === tables[0];
@@ -83,10 +88,10 @@ export async function swapOnce(
           const look = drained.first.at(-1)?.[0] as Fingerprint | undefined;
           await check.check(session, { fileMayMove: true, now: toMark(swapped.context, look ?? null) });
           if (!swapped.applier.isComplete(drained)) throw new RowsLost(swapped);
-          entries += drained.entries;
+          keys += drained.entries;
         }
         await context.at('cutover-drained');
-        return entries;
+        return { keys, captureMs };
       },
       first: () => [refuseAlteredStatement(unlocked)],
       emit,
