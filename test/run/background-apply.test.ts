@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { expect, test } from 'vitest';
 import { whileApplying } from '../../src/run/background-apply.js';
 import type { TableContext } from '../../src/run/context.js';
@@ -51,4 +52,15 @@ test('a capture that fails ends the wait', async () => {
     },
   );
   await expect(work).rejects.toBe(broken);
+});
+
+test('nothing stays behind of who has waited', async () => {
+  await whileApplying(
+    context(() => Promise.resolve()),
+    { catchUp: () => Promise.resolve(0) },
+    async (applying) => {
+      for (let asked = 0; asked < 12; asked += 1) await applying.caughtUp();
+      expect(getEventListeners(applying.signal, 'abort')).toHaveLength(0);
+    },
+  );
 });
