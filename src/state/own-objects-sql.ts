@@ -88,14 +88,25 @@ export const markedMigrationsSql = sql`
   )
   select distinct id, identity from mark order by id, identity`;
 
-/** Which migrations capture writes to a table, by the marks of the functions that its triggers run. */
+/** Which migrations capture writes to a table, by the marks of the functions that its triggers run, and of its publications. */
 export function capturesOfSql(tableOid: number): SqlQuery {
   return {
     text: sql`
-      select part[1]::int as id, part[3] as identity, array_agg(tg.tgname::text order by tg.tgname) as triggers
-      from pg_trigger as tg
-      cross join lateral ${markPartsSql(`obj_description(tg.tgfoid, 'pg_proc')`)} as part
-      where tg.tgrelid = $1 and not tg.tgisinternal and part is not null
+      with part as (
+        select ${markPartsSql(`obj_description(tg.tgfoid, 'pg_proc')`)} as mark, tg.tgname::text as trigger, null as publication
+        from pg_trigger as tg
+        where tg.tgrelid = $1 and not tg.tgisinternal
+        union all
+        select ${markPartsSql(`obj_description(p.oid, 'pg_publication')`)}, null, p.pubname::text
+        from pg_publication_rel as pr
+        join pg_publication as p on p.oid = pr.prpubid
+        where pr.prrelid = $1
+      )
+      select mark[1]::int as id, mark[3] as identity,
+        coalesce(array_agg(trigger order by trigger) filter (where trigger is not null), '{}') as triggers,
+        coalesce(array_agg(publication order by publication) filter (where publication is not null), '{}') as publications
+      from part
+      where mark is not null
       group by 1, 2
       order by 1, 2`,
     values: [tableOid],

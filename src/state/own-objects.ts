@@ -156,10 +156,13 @@ export async function readMarkedMigrations(session: Session): Promise<MigrationI
   return await session.rows<MigrationIdentity>(markedMigrationsSql);
 }
 
+/** What captures the writes to a table for a migration, by name. */
+export interface CaptureOf extends MigrationIdentity {
+  readonly triggers: readonly string[];
+  readonly publications: readonly string[];
+}
+
 /** Which migrations capture the writes to a table. */
-export async function readCaptures(
-  session: Session,
-  tableOid: number,
-): Promise<(MigrationIdentity & { readonly triggers: readonly string[] })[]> {
-  return await session.rows<MigrationIdentity & { triggers: string[] }>(capturesOfSql(tableOid));
+export async function readCaptures(session: Session, tableOid: number): Promise<CaptureOf[]> {
+  return await session.rows<CaptureOf>(capturesOfSql(tableOid));
 }

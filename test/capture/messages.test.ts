@@ -37,7 +37,12 @@ test('transaction ids and OIDs are unsigned, positions are whole', () => {
   expect(reader.read(begin)).toEqual({ kind: 'begin', xid: 4_294_967_290, commit: 0xa_0000_00ffn });
   const commit = Buffer.concat([Buffer.from('C'), int(1, 0), int(8, 1), int(8, 0xa_0000_0140n), int(8, 0)]);
   expect(reader.read(commit)).toEqual({ kind: 'commit', end: 0xa_0000_0140n });
-  expect(reader.read(relation)).toEqual({ kind: 'relation', relation: oid, identity: ['a', 'b'] });
+  expect(reader.read(relation)).toEqual({
+    kind: 'relation',
+    relation: oid,
+    columns: ['a', 'b', 'c'],
+    identity: ['a', 'b'],
+  });
 });
 
 test('values are the texts that were sent, to the last digit', () => {

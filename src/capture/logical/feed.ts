@@ -19,6 +19,8 @@ export interface FeedOptions extends KeyWriterOptions {
   readonly id: number;
   /** Of the table whose keys are wanted. */
   readonly table: number;
+  /** Of the key's columns, in the key's order, among those that are published: they may be renamed, and renamed back. */
+  readonly positions: readonly number[];
   /** Says where the stream must have come to; its commits do not wait for standbys. */
   readonly beacon: Session;
 }
@@ -69,6 +71,8 @@ export class Feed implements AsyncDisposable {
   /** How many transactions end in what was received. */
   #commits = 0;
   #wake: () => void = () => undefined;
+  /** Of the key's columns, at the moment of what is being read. */
+  #names: readonly string[] = [];
   #open: Open | null = null;
   #complete: Completed = { ...nothing, xids: [], tokens: [] };
   #confirmed: Lsn = 0n;
@@ -239,11 +243,16 @@ export class Feed implements AsyncDisposable {
   }
 
   /** Somebody has changed it meanwhile: a row whose key changes would stay under the former one. */
-  #refuseOtherIdentity({ relation, identity }: Extract<Message, { readonly kind: 'relation' }>): void {
-    const { table, key } = this.options;
+  #refuseOtherIdentity({
+    relation,
+    columns,
+    identity,
+  }: Extract<Message, { readonly kind: 'relation' }>): void {
+    const { table, key, positions } = this.options;
     if (relation !== table) return;
-    const missing = key.columns.filter(({ name }) => !identity.includes(name)).map(({ name }) => name);
-    if (missing.length > 0) throw this.#interrupted(missing);
+    this.#names = positions.map((position) => columns[position] ?? '');
+    const missing = key.columns.filter((_, index) => !identity.includes(this.#names[index] ?? ''));
+    if (missing.length > 0) throw this.#interrupted(missing.map(({ name }) => name));
   }
 
   #interrupted(missing: readonly string[]): FailedError {
@@ -258,9 +267,10 @@ export class Feed implements AsyncDisposable {
     );
   }
 
-  #keyOf(tuple: Tuple): string[] {
-    return this.options.key.columns.map(({ name }) => {
-      const value = tuple[name];
+  /** @param former where a value was not sent because it is stored apart and is what it was */
+  #keyOf(tuple: Tuple, former: Tuple | null = null): string[] {
+    return this.#names.map((name) => {
+      const value = tuple[name] ?? former?.[name];
       if (value === undefined || value === null) throw this.#interrupted([name]);
       return value;
     });
@@ -303,7 +313,7 @@ export class Feed implements AsyncDisposable {
         await this.#writer.add({ values: this.#keyOf(message.before), step: -1 });
         break;
       case 'update': {
-        const after = this.#keyOf(message.after);
+        const after = this.#keyOf(message.after, message.before);
         await this.#writer.add({ values: after, step: 0 });
         if (message.before === null) break;
         const before = this.#keyOf(message.before);

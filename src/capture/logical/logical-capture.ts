@@ -3,7 +3,7 @@ import type { OwnOnTable } from '../../catalog/fingerprint.js';
 import { ReplicationStream } from '../../db/replication.js';
 import type { Session } from '../../db/session.js';
 import { SqlState, sqlState } from '../../db/sqlstate.js';
-import { advice, doing } from '../../advice.js';
+import { advice, doing, toDo } from '../../advice.js';
 import { FailedError } from '../../errors.js';
 import { captureModes } from '../../model/capture-mode.js';
 import type { QualifiedName } from '../../model/name.js';
@@ -22,6 +22,7 @@ import {
   markFeedStatements,
   positionTable,
   publishedColumns,
+  publishedPositions,
   publicationName,
   publicationStatements,
 } from './publication-sql.js';
@@ -82,6 +83,14 @@ export class LogicalCapture implements Capture {
     const toStay = { synchronous_commit: 'local' };
     const session = await run.open('feed', toStay);
     const beacon = await run.open('beacon', toStay);
+    const positions = await publishedPositions(session, {
+      suffix,
+      table: run.table.oid,
+      columns: key.columns.map(
+        ({ name }) => run.table.columns.find((column) => column.name === name)?.attnum ?? 0,
+      ),
+    });
+    if (positions === null) throw this.#unpublished();
     // A run that was not told that it is over may read it still.
     await releaseSlot(session, slotName(this.facts));
     const stream = await ReplicationStream.open({
@@ -96,7 +105,8 @@ export class LogicalCapture implements Capture {
         beacon,
         slot: slotName(this.facts),
         publication: publicationName(suffix),
-        table: run.table,
+        table: run.table.oid,
+        positions,
         log: this.log,
         segment: () => this.keeper.active,
         key,
@@ -122,6 +132,13 @@ export class LogicalCapture implements Capture {
 
   dropStatements(): readonly string[] {
     return dropFeedStatements(this.facts.suffix);
+  }
+
+  #unpublished(): FailedError {
+    return new FailedError('capture-interrupted', this.interruption(), {
+      state: 'the source is untouched; what was written since is not in the log, nothing was swapped',
+      hint: advice`${toDo('abort', this.facts.id)}, then run again`,
+    });
   }
 
   #slotLost(error: unknown): unknown {

@@ -5,7 +5,7 @@
 import { PgoutputPlugin, type Pgoutput } from 'pg-logical-replication';
 import type { Lsn } from '../../db/replication.js';
 
-/** By column; what was not sent (not part of the replica identity) is not in it. */
+/** By column; what was not sent (not part of the replica identity, or stored apart and unchanged) is not in it. */
 export type Tuple = Readonly<Record<string, string | null | undefined>>;
 
 export type Message =
@@ -13,6 +13,8 @@ export type Message =
   | {
       readonly kind: 'relation';
       readonly relation: number;
+      /** Those that are published, as they were called at that moment, in the order of the table. */
+      readonly columns: readonly string[];
       /** Columns whose former values are sent with an UPDATE that changes them, and with a DELETE. */
       readonly identity: readonly string[];
     }
@@ -41,7 +43,12 @@ export class MessageReader {
       case 'relation':
         // The object that later rows are read by.
         for (const column of message.columns) column.parser = (text: string) => text;
-        return { kind: 'relation', relation: oidOf(message), identity: message.keyColumns };
+        return {
+          kind: 'relation',
+          relation: oidOf(message),
+          columns: message.columns.map(({ name }) => name),
+          identity: message.keyColumns,
+        };
       case 'type':
       case 'origin':
         return null;

@@ -1,4 +1,7 @@
-/** Capture that a migration has left on the table, of which the state knows nothing: each write still pays for it. */
+/**
+ * Capture that a migration has left on the table, of which the state knows nothing: each write still pays for it, or its
+ * slot keeps WAL.
+ */
 import { advice, doing } from '../../advice.js';
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
@@ -18,9 +21,16 @@ export async function checkLeftovers(
   if (active === null) return [];
   return captures
     .filter(({ identity }) => !active.includes(identity))
-    .map(({ id, triggers }) => ({
-      code: 'leftover-capture',
-      message: `${displayName(table)} has capture triggers of migration ${id}, which is not under way in this database: ${triggers.map(ident).join(', ')}`,
-      hint: advice`${doing('abort', id)} removes them and what belongs to them; or, by hand: ${triggers.map((name) => `drop trigger ${ident(name)} on ${qualified(table)}`).join('; ')}`,
-    }));
+    .map(({ id, triggers, publications }) => {
+      const byHand = [
+        ...triggers.map((name) => `drop trigger ${ident(name)} on ${qualified(table)}`),
+        ...publications.map((name) => `drop publication ${ident(name)}`),
+      ];
+      const parts = triggers.length > 0 ? 'capture triggers' : 'a publication for the capture';
+      return {
+        code: 'leftover-capture',
+        message: `${displayName(table)} has ${parts} of migration ${id}, which is not under way in this database: ${[...triggers, ...publications].map(ident).join(', ')}`,
+        hint: advice`${doing('abort', id)} removes them and what belongs to them; or, by hand: ${byHand.join('; ')}`,
+      };
+    });
 }
