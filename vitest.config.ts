@@ -54,7 +54,14 @@ export default defineConfig({
     projects: [
       { test: { ...common, name: 'unit', include: ['test/**/*.test.ts'], exclude: [serverTests] } },
       ...serverProjects().map(({ name, include }) => ({
-        test: { ...common, name, include, globalSetup: ['test/support/global-setup.ts'] },
+        test: {
+          ...common,
+          name,
+          include,
+          globalSetup: ['test/support/global-setup.ts'],
+          // A slot waits for whoever has written anywhere on the server: for what the tests of another file hold open.
+          fileParallelism: !name.endsWith('-logical'),
+        },
       })),
     ],
   },

@@ -1,7 +1,7 @@
 /** Capture from the WAL, as a run has it. */
 import { expect, test } from 'vitest';
 import { abort, finalize, plan, status, verify, type MigrationEvent } from '../../src/index.js';
-import { createDatabase, until, type TestDatabase } from '../support/database.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
 import { failure, request, runChange, stopAtPoint } from '../support/migration.js';
 
 const setup = `
@@ -162,64 +162,6 @@ test('a row that is written all the time is no false alarm', async () => {
   stop.abort();
   await writing;
   expect(result.id).toBe(1);
-  expect(await differences(db)).toEqual([]);
-});
-
-test('the stream is cut: it goes on from where the log stands', async () => {
-  await using db = await createDatabase(setup);
-  let cuts = 0;
-  await runChange(db, change, {
-    settings,
-    onPoint: async (point) => {
-      if (!['chunk-copied', 'caught-up'].includes(point) || (cuts += 1) > 4) return;
-      await both(db, `update $T set v = v || '${cuts}' where id % 3 = 0`);
-      const { rows } = await db.query(
-        'select pg_terminate_backend(active_pid) as cut from pg_replication_slots where active and database = current_database()',
-      );
-      expect(rows).toEqual([{ cut: true }]);
-    },
-  });
-  expect(cuts).toBeGreaterThan(1);
-  expect(await differences(db)).toEqual([]);
-});
-
-test('nothing is confirmed that is not in the log: a write of ours that hangs holds it up', async () => {
-  await using db = await createDatabase(setup);
-  const confirmed = async (): Promise<string> =>
-    String(
-      (
-        await db.query(
-          'select confirmed_flush_lsn - $$0/0$$::pg_lsn as lsn from pg_replication_slots where database = current_database()',
-        )
-      ).rows[0]?.lsn,
-    );
-  const seen: bigint[] = [];
-  await runChange(db, change, {
-    settings,
-    onPoint: async (point) => {
-      if (point !== 'caught-up') return;
-      const holder = await db.connect();
-      await holder.query('begin; lock table ghost.truncations_1 in exclusive mode');
-      await both(db, `update $T set v = 'held up'`);
-      const { rows } = await db.query(`select pg_current_wal_lsn() - '0/0'::pg_lsn as lsn`);
-      // It has come that far, and cannot write.
-      await until(
-        async () =>
-          (
-            await db.query(
-              `select from pg_stat_activity where application_name = 'pg-ghost 1 feed' and wait_event_type = 'Lock' and datname = current_database()`,
-            )
-          ).rows.length > 0,
-        { what: 'the write that hangs' },
-      );
-      seen.push(BigInt(String(rows[0]?.lsn)), BigInt(await confirmed()));
-      await holder.query('commit');
-      await holder.end();
-      await until(async () => BigInt(await confirmed()) >= (seen[0] ?? 0n), { what: 'the confirmation' });
-    },
-  });
-  const [written = 0n, confirmedWhenHeldUp = 0n] = seen;
-  expect(confirmedWhenHeldUp).toBeLessThan(written);
   expect(await differences(db)).toEqual([]);
 });
 

@@ -104,6 +104,30 @@ describe('TRUNCATE, then new rows', () => {
     },
   );
 
+  test.each([
+    { name: 'with other tables', truncate: 'truncate other, $T, another' },
+    { name: 'with a table that it refers to', truncate: 'truncate parent cascade' },
+  ])('$name', async ({ truncate }) => {
+    const act = async (app: App): Promise<void> => {
+      await app.both(`update $T set n = -1 where id in (${early}, ${late})`);
+      await app.both(truncate, `insert into $T values (${early}, 'new', 0, 'p'), (90003, 'new', 0, 'p')`);
+      await app.both(`update $T set id = -id where id = 90003`);
+    };
+    await expectNothingLost({
+      setup: `
+        create table other (); create table another (id int);
+        create table parent (id int primary key);
+        ${tables('parent int references parent')};
+        alter table mirror add foreign key (parent) references parent`,
+      at: { point: 'chunk-copied' },
+      act,
+      also: [
+        { at: { point: 'caught-up' }, act },
+        { at: { point: 'cutover-ready' }, act },
+      ],
+    });
+  });
+
   test('it waits for a chunk that is under way, and then comes', async () => {
     const restarts: string[] = [];
     await expectNothingLost({

@@ -172,7 +172,8 @@ export class Feed implements AsyncDisposable {
     while (this.#received.length === 0 && !this.#stop.signal.aborted) {
       const isComplete = this.#open === null;
       if (isComplete && this.#isDue) await this.#store();
-      if (this.#received.length > 0) return;
+      // It took its time: what was heard of meanwhile has woken nobody.
+      if (this.#received.length > 0 || this.#stop.signal.aborted) return;
       const hasMore = this.#complete.xids.length > 0;
       this.#isIdle = isComplete && !hasMore && this.#writer.isEmpty;
       const woken = new Promise<void>((resolve) => (this.#wake = resolve));
