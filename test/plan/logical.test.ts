@@ -18,6 +18,7 @@ const able: LogicalFacts = {
   replicaIdentity: 'd',
   identityColumns: key,
   generatedColumns: [],
+  generatedIdentity: [],
 };
 
 test('nothing, where all of it is there', () => {
@@ -36,10 +37,16 @@ test.each([
   ['replica-identity', { identityColumns: ['another'] }],
   ['replica-identity', { replicaIdentity: 'n', identityColumns: [] }],
   ['generated-key', { generatedColumns: key }],
+  ['generated-identity', { generatedIdentity: ['total'] }],
 ] as const)('%s, with what makes it possible: %o', (code, facts) => {
   const refusals = checkLogical({ ...able, ...facts }, aPlan);
   expect(refusals.map((refusal) => refusal.code)).toEqual([code]);
   expect(refusals[0]?.hint).toMatch(/\S/u);
+});
+
+test('rows of an unlogged table are not in the WAL', () => {
+  const unlogged = { ...aPlan, source: { ...aPlan.source, unlogged: true } };
+  expect(checkLogical(able, unlogged).map(({ code }) => code)).toEqual(['unlogged-table']);
 });
 
 test('keys that may collide are counted, which only triggers do', () => {
