@@ -8,6 +8,7 @@ import { literal } from '../sql/quote.js';
 import { connect } from './connect.js';
 import type { ConnectionOptions } from './conninfo/connection-options.js';
 import { ownSettings } from './settings.js';
+import { SqlState, sqlState } from './sqlstate.js';
 
 /** A position in the WAL. */
 export type Lsn = bigint;
@@ -31,6 +32,18 @@ interface Wire {
   on(event: 'copyData', listener: (message: { readonly chunk: Buffer }) => void): void;
   once(event: 'replicationStart', listener: () => void): void;
   sendCopyFromChunk(chunk: Buffer): void;
+}
+
+/** Some poolers ignore what they do not know, and hand out a session like any other. @throws Error when this is one */
+async function refuseOrdinary(client: pg.Client): Promise<void> {
+  try {
+    await client.query('IDENTIFY_SYSTEM');
+  } catch (error) {
+    if (sqlState(error) !== SqlState.syntaxError) throw error;
+    throw new Error('an ordinary session was given for it: something in between ignores the wish', {
+      cause: error,
+    });
+  }
 }
 
 /** Microseconds from 1970 to 2000. */
@@ -63,6 +76,7 @@ export class ReplicationStream implements AsyncDisposable {
     });
     const stream = new ReplicationStream(client, processId);
     try {
+      await refuseOrdinary(client);
       // Values are printed by the walsender, under its settings.
       const settings = Object.entries({ ...ownSettings, application_name: applicationName });
       const calls = settings.map(

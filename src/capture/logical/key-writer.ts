@@ -41,6 +41,14 @@ const pauseMs = 2;
 /** So many keys at once; they stand in memory as texts. */
 const mostEntries = 10_000;
 
+/**
+ * A transaction id with its epoch: the one that brings it next to the server's next id. All are expressions, and bigint; ids of
+ * running transactions are never further apart.
+ */
+export function fullXidSql(xid: string, next: string): string {
+  return `(${next} + (${xid} - ${next} % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8`;
+}
+
 export class KeyWriter {
   #entries: Entry[] = [];
   #truncations = 0;
@@ -86,7 +94,6 @@ export class KeyWriter {
     this.#isOpen = false;
   }
 
-  /** The epoch of an id is that which brings it next to the server's next one. */
   async #areVisible(xids: readonly number[]): Promise<boolean> {
     const { visible } = await this.options.session.row<{ visible: boolean }>({
       name: 'ghost_visible',
@@ -95,7 +102,7 @@ export class KeyWriter {
           select s, pg_snapshot_xmax(s)::text::bigint as next from pg_current_snapshot() as s
         )
         select coalesce(bool_and(pg_visible_in_snapshot(
-          (next + (xid - next % 4294967296 + 6442450944) % 4294967296 - 2147483648)::text::xid8, s
+          ${fullXidSql('xid', 'next')}, s
         )), true) as visible
         from now
         cross join unnest($1::bigint[]) as xid`,
