@@ -52,18 +52,18 @@ interface Obstacle {
   readonly name: string;
   readonly before: string;
   /** Once there is something to write. */
-  readonly then: (app: App) => Promise<unknown>;
+  readonly meets: (app: App) => Promise<unknown>;
   readonly after: string;
   /** What the run says at its end; otherwise it goes on by itself. */
   readonly says?: string;
 }
 
 const obstacles: readonly Obstacle[] = [
-  { name: 'hangs', before: lock, then: waits, after: 'commit' },
+  { name: 'hangs', before: lock, meets: waits, after: 'commit' },
   {
     name: 'hangs, and its session is ended',
     before: lock,
-    then: async (app) => {
+    meets: async (app) => {
       await waits(app);
       expect(await end(app, namesOf.writer)).toBe(1);
     },
@@ -72,7 +72,7 @@ const obstacles: readonly Obstacle[] = [
   {
     name: 'hangs, and the stream is cut',
     before: lock,
-    then: async (app) => {
+    meets: async (app) => {
       await waits(app);
       expect(await end(app, namesOf.walsender)).toBe(1);
     },
@@ -81,7 +81,7 @@ const obstacles: readonly Obstacle[] = [
   {
     name: 'is cancelled',
     before: lock,
-    then: async (app) => {
+    meets: async (app) => {
       await waits(app);
       expect(await end(app, namesOf.writer, 'pg_cancel_backend')).toBe(1);
     },
@@ -91,14 +91,14 @@ const obstacles: readonly Obstacle[] = [
   {
     name: 'fails',
     before: failing,
-    then: async () => {},
+    meets: async () => {},
     after: 'drop trigger fails on ghost.feed_1',
     says: 'not now',
   },
 ];
 
 describe('our write to the log', () => {
-  test.each(obstacles)('$name', async ({ before, then, after, says }) => {
+  test.each(obstacles)('$name', async ({ before, meets, after, says }) => {
     await using db = await createDatabase(tables());
     const app = await App.connect(db);
     const obstacle = await App.connect(db);
@@ -115,9 +115,13 @@ describe('our write to the log', () => {
         await obstacle.query(before);
         await app.both(`update $T set n = n + 1 where id % 7 = 0`, `delete from $T where id = 11`);
         written = await writtenTo(app);
-        await then(app);
+        await meets(app);
         if (says !== undefined) return;
-        await expectNothingStored().finally(() => obstacle.query(after));
+        try {
+          await expectNothingStored();
+        } finally {
+          await obstacle.query(after);
+        }
       },
     };
     const run = raceOn(db, app, [moment], { settings });
@@ -162,7 +166,7 @@ describe('ended in the middle, again and again', () => {
 });
 
 describe('columns are called otherwise for a while', () => {
-  async function renamed(
+  async function expectNothingLost(
     db: TestDatabase,
     app: App,
     there: string,
@@ -186,7 +190,7 @@ describe('columns are called otherwise for a while', () => {
 
   test('the key', async () => {
     await using db = await createDatabase(tables());
-    await renamed(
+    await expectNothingLost(
       db,
       await App.connect(db),
       'alter table t rename id to key; alter table mirror rename id to key',
@@ -205,7 +209,7 @@ describe('columns are called otherwise for a while', () => {
     const exchange = (table: string): string =>
       `alter table ${table} rename id to x; alter table ${table} rename n to id; alter table ${table} rename x to n`;
     const both = `${exchange('t')}; ${exchange('mirror')}`;
-    await renamed(db, await App.connect(db), both, both, [
+    await expectNothingLost(db, await App.connect(db), both, both, [
       'update $T set id = id + 100000 where n % 1000 = 1',
       'update $T set n = -n where n in (select max(n) from $T)',
     ]);
