@@ -17,6 +17,7 @@ const oldestVersionTests = [
 
 /** Cases that are the same whatever way keys come into the log: they run in both. These find most in little time. */
 const bothCaptures = ['identities', 'keys'].map((name) => `test/races/${name}.pg.test.ts`);
+/** Not `blockers`: they are about locks that capture from the WAL does not take. The others are the same whatever the log is filled by. */
 const bothCapturesAtLength = ['races', 'crash', 'e2e'].map((folder) => `test/${folder}/*.pg.test.ts`);
 /** They say themselves which capture they are about, or there is none. */
 const oneCapture = [
