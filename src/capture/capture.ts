@@ -42,8 +42,11 @@ export interface OpenWork {
 export interface FollowedRun {
   readonly connection: ConnectionOptions;
   readonly open: (purpose: string, settings?: Readonly<Record<string, string>>) => Promise<Session>;
-  /** OID of the table. */
-  readonly table: number;
+  /** As it was planned for. */
+  readonly table: {
+    readonly oid: number;
+    readonly columns: readonly { readonly attnum: number; readonly name: string }[];
+  };
 }
 
 export interface Following extends AsyncDisposable {

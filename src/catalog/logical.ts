@@ -21,7 +21,12 @@ export interface LogicalFacts {
   /** Of the replica identity; none where it is the whole row, or there is none. */
   readonly identityColumns: readonly string[];
   readonly generatedColumns: readonly string[];
+  /** Of the replica identity, and such that they cannot be published with it. */
+  readonly generatedIdentity: readonly string[];
 }
+
+/** From then on a replica identity of whole rows means the generated columns, too. */
+const wholeRowsSince = 180000;
 
 export async function readLogical(session: Session, table: number): Promise<LogicalFacts> {
   return frozen(
@@ -52,7 +57,15 @@ export async function readLogical(session: Session, table: number): Promise<Logi
           array(
             select a.attname::text from pg_attribute as a
             where a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped
-          ) as "generatedColumns"
+          ) as "generatedColumns",
+          array(
+            select a.attname::text from pg_attribute as a
+            left join pg_index as i on i.indexrelid = pg_get_replica_identity_index(c.oid)
+            where a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped
+              and (a.attnum = any (i.indkey)
+                or c.relreplident = 'f' and current_setting('server_version_num')::int >= ${wholeRowsSince})
+            order by a.attnum
+          ) as "generatedIdentity"
         from pg_roles as r
         cross join pg_class as c
         where r.rolname = current_user and c.oid = $1`,

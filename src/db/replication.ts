@@ -9,6 +9,7 @@ import { connect } from './connect.js';
 import { CopyDataReader, type CopyDataListener } from './copy-data.js';
 import type { ConnectionOptions } from './conninfo/connection-options.js';
 import { ownSettings } from './settings.js';
+import { SqlState, sqlState } from './sqlstate.js';
 
 /** A position in the WAL. */
 export type Lsn = bigint;
@@ -32,6 +33,18 @@ interface Wire {
   readonly stream: Socket;
   once(event: 'replicationStart', listener: () => void): void;
   sendCopyFromChunk(chunk: Buffer): void;
+}
+
+/** Some poolers ignore what they do not know, and hand out a session like any other. @throws Error when this is one */
+async function refuseOrdinary(client: pg.Client): Promise<void> {
+  try {
+    await client.query('IDENTIFY_SYSTEM');
+  } catch (error) {
+    if (sqlState(error) !== SqlState.syntaxError) throw error;
+    throw new Error('an ordinary session was given for it: something in between ignores the wish', {
+      cause: error,
+    });
+  }
 }
 
 /** Microseconds from 1970 to 2000. */
@@ -69,6 +82,7 @@ export class ReplicationStream implements AsyncDisposable {
     });
     const stream = new ReplicationStream(client, processId);
     try {
+      await refuseOrdinary(client);
       // Values are printed by the walsender, under its settings.
       const settings = Object.entries({
         ...ownSettings,

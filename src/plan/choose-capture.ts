@@ -55,7 +55,7 @@ async function unreachable(connection: ConnectionOptions): Promise<Refusal[]> {
       {
         code: 'no-replication-connection',
         message: `there is no replication connection: ${messageOf(error)}`,
-        hint: 'connect to the server itself, since poolers carry none; or --capture triggers',
+        hint: 'connect to the server itself, since most poolers carry none (PgBouncer from 1.23 on does); or --capture triggers',
       },
     ];
   }

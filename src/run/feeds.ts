@@ -27,7 +27,7 @@ export class Feeds implements AsyncDisposable {
       const following = await capture.follow({
         connection: sessions.connection,
         open: (purpose, settings) => sessions.open(purpose, settings),
-        table: plan.source.oid,
+        table: plan.source,
       });
       if (following === null) continue;
       this.#running.push(following);

@@ -84,7 +84,10 @@ describe('a migration that was begun on another server', () => {
 });
 
 test('a standby is promoted in the middle of the copy: the run waits for it, and then refuses to go on', async () => {
-  const options = { major, settings: { fsync: 'off', log_min_messages: 'fatal', max_wal_senders: '5' } };
+  const options = {
+    major,
+    settings: { fsync: 'off', log_min_messages: 'fatal', max_wal_senders: '5', wal_level: 'logical' },
+  };
   await using primary = await startEmbeddedServer(options);
   await using standby = await startEmbeddedServer(options);
   const db = await OwnDatabase.create(primary, 'shop');

@@ -39,7 +39,7 @@ beforeAll(async () => {
   server = await startEmbeddedServer({
     major: inject('serverMajor') as EmbeddedMajor,
     // The machine does not crash, so what was written is there; whether WAL was written in time is what counts.
-    settings: { fsync: 'off', log_min_messages: 'fatal' },
+    settings: { fsync: 'off', log_min_messages: 'fatal', wal_level: 'logical' },
   });
   const original = await OwnDatabase.create(server, 'original');
   await original.run(setup);

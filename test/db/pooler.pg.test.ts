@@ -60,6 +60,60 @@ test('session mode: a whole run, and the sessions are as they were, also where t
   expect(found).toEqual(Array(12).fill(clean));
 });
 
+test.each([
+  { replication: 'refused', says: 'unsupported startup parameter: replication' },
+  { replication: 'ignored', says: 'an ordinary session was given for it' },
+] as const)(
+  'replication connections are $replication: plan says so, and auto takes triggers',
+  async ({ replication, says }) => {
+    await using db = await createDatabase(setup);
+    await using pooler = await TransactionPooler.open(db.url, {
+      mode: 'session',
+      size: 4,
+      order: 'oldest',
+      key: 'own',
+      replication,
+    });
+    const at = { connection: { url: pooler.url }, request: request(change) };
+    expect(await plan({ ...at, settings: { capture: 'logical' } })).toMatchObject({
+      verdict: 'refused',
+      reasons: [{ code: 'no-replication-connection', message: expect.stringContaining(says) as string }],
+    });
+    expect(await plan({ ...at, settings: { capture: 'auto' } })).toMatchObject({
+      verdict: 'copy',
+      capture: 'triggers',
+      warnings: expect.arrayContaining([
+        { code: 'capture-by-triggers', facts: { why: [expect.stringContaining(says)] } },
+      ]) as unknown,
+    });
+    expect(
+      (await db.query('select from pg_replication_slots where database = current_database()')).rows,
+    ).toEqual([]);
+  },
+);
+
+test('replication connections are passed on: a whole run with keys from the WAL', async () => {
+  await using db = await createDatabase(setup);
+  await using pooler = await TransactionPooler.open(db.url, {
+    mode: 'session',
+    size: 14,
+    order: 'oldest',
+    key: 'own',
+    replication: 'passed on',
+  });
+  const { result } = await runChange(pooler, change, {
+    settings: { capture: 'logical' },
+    onPoint: async (point) => {
+      if (point === 'caught-up') await db.query(`update t set v = 'late' where id = 7`);
+    },
+  });
+  expect(result).toMatchObject({ id: 1, rows: 500 });
+  expect((await db.query('select v from t where id = 7')).rows).toEqual([{ v: 'late' }]);
+  await finalize({ connection: { url: pooler.url } }, 1);
+  await pooler.idle();
+  expect(await pooler.ask(traces)).toEqual(Array(14).fill(clean));
+});
+
 test('session mode with a single session: what needs one has it', async () => {
   await using db = await createDatabase(setup);
   await using pooler = await TransactionPooler.open(db.url, {

@@ -6,7 +6,14 @@ import { doing } from '../../src/advice.js';
 import { describe, expect, test } from 'vitest';
 import { abort, finalize, plan as makePlan, status, type MigrationStatus } from '../../src/index.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { failure, request, runChange, stopAfterCopy, type ChangeInput } from '../support/migration.js';
+import {
+  captureUnderTest,
+  failure,
+  request,
+  runChange,
+  stopAfterCopy,
+  type ChangeInput,
+} from '../support/migration.js';
 
 const change: ChangeInput = { table: 'app.orders', alter: ['alter column id type bigint'] };
 
@@ -33,6 +40,8 @@ async function ours(db: TestDatabase): Promise<string[]> {
     union all select 'function ' || proname from pg_proc where pronamespace = to_regnamespace('ghost')
     union all select 'table ' || relname from pg_class
       where relnamespace = to_regnamespace('ghost') and relname ~ '^(log|pending|truncations)_'
+    union all select 'publication ' || pubname from pg_publication where pubname like 'ghost\\_%'
+    union all select 'slot ' || slot_name from pg_replication_slots where database = current_database()
     union all select 'type ' || typname from pg_type where typnamespace = to_regnamespace('ghost') and typname ~ '^key_'
     order by what`);
   return rows.map(({ what }) => what);
@@ -155,14 +164,19 @@ describe('the source is renamed or moved during a run', () => {
     });
   }
 
-  test('abort, whatever else became of it: columns and triggers renamed, the table or its schema dropped', async () => {
+  test('abort, whatever else became of it: columns and capture renamed or dropped, the table or its schema dropped', async () => {
     await using db = await createDatabase();
     for (const [index, what] of [
-      'alter table app.orders rename id to key; alter trigger ghost_capture_1 on app.orders rename to mine',
-      'alter schema ghost_new_2 rename to "Shadows"; alter table "Shadows".orders rename to "New one"',
+      'alter table app.orders rename id to key',
+      captureUnderTest === 'triggers'
+        ? 'alter trigger ghost_capture_2 on app.orders rename to mine'
+        : 'alter publication ghost_capture_2 rename to mine',
+      'alter schema ghost_new_3 rename to "Shadows"; alter table "Shadows".orders rename to "New one"',
       'drop table app.orders cascade',
       'drop schema app cascade',
-      'drop schema ghost_new_5 cascade; drop function ghost.capture_5() cascade',
+      captureUnderTest === 'triggers'
+        ? 'drop schema ghost_new_6 cascade; drop function ghost.capture_6() cascade'
+        : 'drop schema ghost_new_6 cascade; drop publication ghost_capture_6',
     ].entries()) {
       const id = index + 1;
       await db.query(`drop schema if exists app cascade; ${setup}`);
@@ -324,7 +338,7 @@ describe('a state that was not made in this database', () => {
     }
   });
 
-  test('only a part of it came along: plan names the triggers, abort goes by the marks', async () => {
+  test('only a part of it came along: plan names the capture, abort goes by the marks', async () => {
     await using db = await createDatabase(setup);
     await stopAfterCopy(db, change);
     await db.query('delete from ghost.migrations');
@@ -332,7 +346,11 @@ describe('a state that was not made in this database', () => {
     expect(plan.reasons).toMatchObject([
       {
         code: 'leftover-capture',
-        message: expect.stringContaining('"ghost_capture_1", "ghost_capture_truncate_1"') as unknown,
+        message: expect.stringContaining(
+          captureUnderTest === 'triggers'
+            ? '"ghost_capture_1", "ghost_capture_truncate_1"'
+            : '"ghost_capture_1"',
+        ) as unknown,
         hint: { say: expect.arrayContaining([doing('abort', 1)]) as unknown },
       },
     ]);

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { status, type MigrationEvent, type Phase } from '../../src/index.js';
 import { startEmbeddedServer } from '../../src/lab/embedded-server.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { completeChange, failure, runChange } from '../support/migration.js';
+import { captureUnderTest, completeChange, failure, runChange } from '../support/migration.js';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -134,14 +134,20 @@ describe('the definition changes', () => {
     {
       name: 'capture disabled and enabled again',
       when: firstChunk,
-      sql: 'alter table t disable trigger all; alter table t enable always trigger ghost_capture_1',
+      sql:
+        captureUnderTest === 'triggers'
+          ? 'alter table t disable trigger all; alter table t enable always trigger ghost_capture_1'
+          : 'alter publication ghost_capture_1 drop table t; alter publication ghost_capture_1 add table t',
       code: 'capture-interrupted',
       says: /capture/,
     },
     {
       name: 'capture dropped',
       when: endOf('copy'),
-      sql: 'drop trigger ghost_capture_1 on t',
+      sql:
+        captureUnderTest === 'triggers'
+          ? 'drop trigger ghost_capture_1 on t'
+          : 'drop publication ghost_capture_1',
       code: 'capture-interrupted',
       says: /capture/,
     },
@@ -247,7 +253,10 @@ describe('somebody is in the way', () => {
     const error = await failure(
       runChange(db, change, { settings: { cutoverDeadlineMs: 1_000, lockTimeoutMs: 50 } }),
     );
-    expect(error).toMatchObject({ code: 'lock-not-obtained', exitCode: 1 });
+    expect(error).toMatchObject({
+      code: captureUnderTest === 'triggers' ? 'lock-not-obtained' : 'slot-not-created',
+      exitCode: 1,
+    });
     await writer.query('rollback');
     const { rows } = await db.query(`select nspname from pg_namespace where nspname like 'ghost%'`);
     expect(rows).toEqual([]);

@@ -5,7 +5,7 @@
 import { describe, expect, inject, test } from 'vitest';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase } from '../support/database.js';
-import { completeChange } from '../support/migration.js';
+import { captureWherePossible, completeChange } from '../support/migration.js';
 import { changes, commonSetup, type ChangeCase } from './changes.js';
 
 const major = inject('serverMajor');
@@ -20,7 +20,11 @@ describe('the tool leaves what the native ALTER leaves', () => {
       const table = change.table ?? 'orders';
       for (const statement of nativeStatements(change, table)) await clone.query(statement);
 
-      const { result } = await completeChange(original, { ...change, table });
+      const { result } = await completeChange(
+        original,
+        { ...change, table },
+        { settings: { capture: captureWherePossible } },
+      );
 
       if (change.expect !== undefined) expect(result.native ? 'native' : 'copy').toBe(change.expect);
       const [expected, actual] = [await clone.connect(), await original.connect()];

@@ -6,7 +6,7 @@ import { describe, expect, inject, test } from 'vitest';
 import { plan } from '../../src/index.js';
 import { catalogSnapshot, tableRows } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { completeChange, request, type ChangeInput } from '../support/migration.js';
+import { captureWherePossible, completeChange, request, type ChangeInput } from '../support/migration.js';
 
 const major = inject('serverMajor');
 
@@ -144,7 +144,11 @@ describe('sequences are what the native ALTER leaves', () => {
     for (const actions of change.alter ?? []) await clone.query(`alter table orders ${actions}`);
     for (const statement of also) await clone.query(statement);
 
-    const { result } = await completeChange(original, { ...change, table: 'orders' });
+    const { result } = await completeChange(
+      original,
+      { ...change, table: 'orders' },
+      { settings: { capture: captureWherePossible } },
+    );
     expect(result.native).toBe(false);
 
     const [expected, actual] = [await clone.connect(), await original.connect()];

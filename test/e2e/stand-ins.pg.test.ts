@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { plan } from '../../src/index.js';
 import { catalogSnapshot } from '../support/catalog-snapshot.js';
 import { createDatabase } from '../support/database.js';
-import { completeChange, request } from '../support/migration.js';
+import { captureWherePossible, completeChange, request } from '../support/migration.js';
 import { renamingStatements } from '../../src/shadow/array-type.js';
 
 const bigger = 'ALTER COLUMN id TYPE bigint';
@@ -65,7 +65,7 @@ describe('tables that do not last', () => {
       expect(native).toBe(refused === null ? 'made' : 'refused');
       // One of them to its end; the others differ in what the trial says alone.
       if (name !== cases[0]?.name) return;
-      await completeChange(original, { table: 't', alter });
+      await completeChange(original, { table: 't', alter }, { settings: { capture: captureWherePossible } });
       expect(await catalogSnapshot(await original.connect(), 'public')).toEqual(
         await catalogSnapshot(await clone.connect(), 'public'),
       );

@@ -19,6 +19,7 @@ const able: LogicalFacts = {
   replicaIdentity: 'd',
   identityColumns: key,
   generatedColumns: [],
+  generatedIdentity: [],
 };
 
 test('nothing, where all of it is there', () => {
@@ -37,6 +38,7 @@ test.each([
   ['replica-identity', { identityColumns: ['another'] }],
   ['replica-identity', { replicaIdentity: 'n', identityColumns: [] }],
   ['generated-key', { generatedColumns: key }],
+  ['generated-identity', { generatedIdentity: ['total'] }],
 ] as const)('%s, with what makes it possible: %o', (code, facts) => {
   const refusals = checkLogical({ ...able, ...facts }, aPlan);
   expect(refusals.map((refusal) => refusal.code)).toEqual([code]);
@@ -56,6 +58,11 @@ test.each([
   [140000, 'logical', false, []],
 ] as const)('on %d with --capture %s and a failover slot %o: %o', (version, capture, failoverSlot, codes) => {
   expect(checkFailoverSlot(version, { capture, failoverSlot }).map(({ code }) => code)).toEqual(codes);
+});
+
+test('rows of an unlogged table are not in the WAL', () => {
+  const unlogged = { ...aPlan, source: { ...aPlan.source, unlogged: true } };
+  expect(checkLogical(able, unlogged).map(({ code }) => code)).toEqual(['unlogged-table']);
 });
 
 test('keys that may collide are counted, which only triggers do', () => {

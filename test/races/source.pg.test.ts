@@ -1,7 +1,7 @@
 /** The table itself changes: its file, its definition (invariant 12). */
 import { describe, expect, test } from 'vitest';
 import { createDatabase, until, type TestDatabase } from '../support/database.js';
-import { failure } from '../support/migration.js';
+import { captureUnderTest, failure } from '../support/migration.js';
 import {
   App,
   backlogAt,
@@ -103,6 +103,30 @@ describe('TRUNCATE, then new rows', () => {
       });
     },
   );
+
+  test.each([
+    { name: 'with other tables', truncate: 'truncate other, $T, another' },
+    { name: 'with a table that it refers to', truncate: 'truncate parent cascade' },
+  ])('$name', async ({ truncate }) => {
+    const act = async (app: App): Promise<void> => {
+      await app.both(`update $T set n = -1 where id in (${early}, ${late})`);
+      await app.both(truncate, `insert into $T values (${early}, 'new', 0, 'p'), (90003, 'new', 0, 'p')`);
+      await app.both(`update $T set id = -id where id = 90003`);
+    };
+    await expectNothingLost({
+      setup: `
+        create table other (); create table another (id int);
+        create table parent (id int primary key);
+        ${tables('parent int references parent')};
+        alter table mirror add foreign key (parent) references parent`,
+      at: { point: 'chunk-copied' },
+      act,
+      also: [
+        { at: { point: 'caught-up' }, act },
+        { at: { point: 'cutover-ready' }, act },
+      ],
+    });
+  });
 
   test('it waits for a chunk that is under way, and then comes', async () => {
     const restarts: string[] = [];
@@ -283,9 +307,12 @@ describe('ALTER TABLE', () => {
     const { rows } = await db.query(`
       select format_type(atttypid, atttypmod) as type,
         (select count(*)::int from pg_class where relname = 't' and relnamespace = 'ghost_old_1'::regnamespace) as old,
-        (select count(*)::int from pg_trigger where tgrelid = 'public.t'::regclass and tgname like 'ghost%') as triggers
+        (select count(*)::int from pg_trigger where tgrelid = 'public.t'::regclass and tgname like 'ghost%') as triggers,
+        (select count(*)::int from pg_publication_rel where prrelid = 'public.t'::regclass) as publications
       from pg_attribute where attrelid = 'public.t'::regclass and attname = 'id'`);
-    expect(rows).toEqual([{ type: 'integer', old: 0, triggers: 2 }]);
+    const captures =
+      captureUnderTest === 'triggers' ? { triggers: 2, publications: 0 } : { triggers: 0, publications: 1 };
+    expect(rows).toEqual([{ type: 'integer', old: 0, ...captures }]);
     expect((await db.query('select count(*)::int as n from public.t')).rows).toEqual([{ n: 8000 }]);
   }
 

@@ -93,7 +93,7 @@ test('what the slot keeps, until it is lost or gone with the swap', async () => 
   ]);
   const lost = { ...slot, walStatus: 'lost', retainedBytes: null, unreadBytes: null } as const;
   expect(await figures(event('slot:progress', kept), event('slot:progress', lost))).toEqual([]);
-  const swapped = event('cutover:done', { attempts: 1, holdMs: 3, drainedKeys: 0 });
+  const swapped = event('cutover:done', { attempts: 1, holdMs: 3, captureMs: 0, drainedKeys: 0 });
   expect(await figures(event('slot:progress', kept), swapped)).toEqual([]);
 });
 

@@ -106,12 +106,14 @@ export class TestDatabase implements AsyncDisposable {
 
   /**
    * A login role with a name of its own (roles belong to the whole server, which other tests use at the same time),
-   * dropped with the database. `attributes` as in CREATE ROLE: `bypassrls`, `in role pg_monitor`.
+   * dropped with the database. `attributes` as in CREATE ROLE: `bypassrls`, `in role pg_monitor`. It may run a migration with
+   * the capture under test.
    */
   async createRole(attributes = ''): Promise<TestRole> {
     const name = `role_${randomBytes(6).toString('hex')}`;
     const password = randomBytes(9).toString('hex');
-    await this.query(`create role ${name} login password '${password}' ${attributes}`);
+    const mayCapture = inject('capture') === 'logical' ? 'replication' : '';
+    await this.query(`create role ${name} login password '${password}' ${mayCapture} ${attributes}`);
     this.#roles.push(name);
     return { name, password, url: this.urlFor(name, password) };
   }

@@ -14,6 +14,9 @@ import type { TestDatabase } from './database.js';
 /** How the migrations of the tests capture, where a test does not say it. */
 export const captureUnderTest = inject('capture');
 
+/** The same where the table allows it: for cases of which some are about tables that only triggers can capture, unlogged ones say. */
+export const captureWherePossible = captureUnderTest === 'logical' ? 'auto' : captureUnderTest;
+
 export interface ChangeInput {
   readonly table: string;
   readonly alter?: readonly string[];

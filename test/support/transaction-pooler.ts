@@ -4,7 +4,7 @@
  * https://www.postgresql.org/docs/current/protocol-flow.html
  */
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import pg from 'pg';
 import { until } from './until.js';
 
@@ -16,6 +16,11 @@ export interface PoolerOptions {
   readonly order: 'newest' | 'oldest' | 'random';
   /** What a client is told as its backend: something of our own, or what the server told us of one of its sessions. */
   readonly key: 'own' | 'of the server';
+  /**
+   * What becomes of a client that asks for a replication connection: PgBouncer before 1.23 refuses it, or ignores the wish where
+   * `ignore_startup_parameters` has it; later ones hand it on to the server, in a session of its own. `ignored` when not given.
+   */
+  readonly replication?: 'refused' | 'ignored' | 'passed on';
 }
 
 interface Backend {
@@ -25,6 +30,8 @@ interface Backend {
   readonly listeners: readonly ((data: Buffer) => void)[];
 }
 
+/** As PgBouncer says it. */
+const refusal = 'SFATAL\0C08P01\0Munsupported startup parameter: replication\0\0';
 const sslRequest = 80877103;
 const gssRequest = 80877104;
 
@@ -154,7 +161,13 @@ export class TransactionPooler implements AsyncDisposable {
           }
           const code = bytes.readInt32BE(4);
           if (code === sslRequest || code === gssRequest) client.write('N');
-          else {
+          else if (this.#isReplication(bytes) && this.options.replication === 'refused') {
+            client.end(message('E', Buffer.from(refusal)));
+            return;
+          } else if (this.#isReplication(bytes) && this.options.replication === 'passed on') {
+            this.#passOn(client, bytes);
+            return;
+          } else {
             started = true;
             client.write(this.#welcome());
           }
@@ -168,6 +181,24 @@ export class TransactionPooler implements AsyncDisposable {
       // A real pooler resets it (or not): the tests look at what was left.
       if (open === 0) back();
     });
+  }
+
+  #isReplication(startup: Buffer): boolean {
+    return startup.includes('replication\0database\0');
+  }
+
+  #passOn(client: Socket, startup: Buffer): void {
+    const { hostname, port } = new URL(this.target);
+    const server = connect({ host: hostname, port: Number(port) });
+    const end = (): void => {
+      client.destroy();
+      server.destroy();
+    };
+    for (const socket of [client, server]) socket.on('error', end).on('close', end);
+    client.removeAllListeners('data');
+    server.write(startup);
+    client.pipe(server);
+    server.pipe(client);
   }
 
   #welcome(): Buffer {

@@ -26,6 +26,8 @@ export interface FeedOptions extends KeyWriterOptions {
   readonly id: number;
   /** Of the table whose keys are wanted. */
   readonly table: number;
+  /** Of the key's columns, in the key's order, among those that are published: they may be renamed, and renamed back. */
+  readonly positions: readonly number[];
   /** Says where the stream must have come to, and hears what is on disk; its commits do not wait for standbys. */
   readonly beacon: Session;
 }
@@ -64,9 +66,8 @@ export class Feed implements AsyncDisposable, MessageListener {
   #reading: Promise<void> = Promise.resolve();
 
   private constructor(private readonly options: FeedOptions) {
-    const { table, key } = options;
     this.#writer = new KeyWriter(options);
-    this.#reader = new MessageReader({ table, columns: key.columns.map(({ name }) => name) }, this);
+    this.#reader = new MessageReader(options, this);
   }
 
   /** @throws what the server says against it: there is no such slot, somebody else reads it, its WAL is gone */
@@ -202,8 +203,10 @@ export class Feed implements AsyncDisposable, MessageListener {
   }
 
   updated(before: Values | null, after: Values): void {
-    this.#add(after, 0);
-    if (before?.some((value, index) => value !== after[index]) === true) this.#add(before, 0);
+    // A value that is stored apart and is what it was is in the former row alone.
+    const now = before === null ? after : after.map((value, index) => value ?? before[index] ?? null);
+    this.#add(now, 0);
+    if (before?.some((value, index) => value !== now[index]) === true) this.#add(before, 0);
   }
 
   truncated(): void {
@@ -216,18 +219,20 @@ export class Feed implements AsyncDisposable, MessageListener {
   }
 
   /** Somebody has changed it meanwhile: a row whose key changes would stay under the former one. */
-  described(identity: readonly string[]): void {
-    const { key } = this.options;
-    const missing = key.columns.filter(({ name }) => !identity.includes(name)).map(({ name }) => name);
-    if (missing.length > 0) throw this.#interrupted(missing);
+  described(hasFormer: readonly boolean[]): void {
+    this.#expectAll((index) => hasFormer[index] === true);
   }
 
   #add(values: Values, step: number): void {
     if (!this.#isToKeep()) return;
-    const { key } = this.options;
-    const missing = key.columns.filter((_, index) => values[index] === null).map(({ name }) => name);
-    if (missing.length > 0) throw this.#interrupted(missing);
+    this.#expectAll((index) => values[index] !== null);
     this.#writer.add(values as string[], step);
+  }
+
+  /** @throws FailedError when it is not so for each column of the key */
+  #expectAll(isThere: (index: number) => boolean): void {
+    const missing = this.options.key.columns.filter((_, index) => !isThere(index)).map(({ name }) => name);
+    if (missing.length > 0) throw this.#interrupted(missing);
   }
 
   #isToKeep(): boolean {

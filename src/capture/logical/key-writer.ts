@@ -43,6 +43,14 @@ const pauseMs = 2;
 /** So many keys at once; they stand in memory as texts. */
 const mostEntries = 10_000;
 
+/**
+ * A transaction id with its epoch: the one that brings it next to the server's next id. All are expressions, and bigint; ids of
+ * running transactions are never further apart.
+ */
+export function fullXidSql(xid: string, next: string): string {
+  return `${next} + (${xid} - ${next} % 4294967296 + 6442450944) % 4294967296 - 2147483648`;
+}
+
 export class KeyWriter {
   /** First those of transactions that have come to their end, then those of the one that has not. */
   #entries: Entry[] = [];
@@ -147,7 +155,6 @@ export class KeyWriter {
     ];
     const stored = await session.execute({
       name: `ghost_keys_${target.name}`,
-      // The epoch of an id is that which brings it next to the server's next one.
       text: sql`
         with now as materialized (
           select s, pg_snapshot_xmin(s)::text::bigint as oldest, pg_snapshot_xmax(s)::text::bigint as next
@@ -160,7 +167,7 @@ export class KeyWriter {
           from now
           cross join unnest($3::bigint[]) as xid
           cross join lateral (
-            select next + (xid - next % 4294967296 + 6442450944) % 4294967296 - 2147483648 as full_xid
+            select ${fullXidSql('xid', 'next')} as full_xid
           ) as with_epoch
         ),
         entries as (

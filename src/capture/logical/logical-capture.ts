@@ -4,7 +4,7 @@ import { ReplicationStream } from '../../db/replication.js';
 import type { Session } from '../../db/session.js';
 import { relaxedCommit } from '../../db/settings.js';
 import { SqlState, sqlState } from '../../db/sqlstate.js';
-import { advice, doing } from '../../advice.js';
+import { advice, doing, toDo } from '../../advice.js';
 import { FailedError } from '../../errors.js';
 import { captureModes } from '../../model/capture-mode.js';
 import type { QualifiedName } from '../../model/name.js';
@@ -23,6 +23,7 @@ import {
   markFeedStatements,
   positionTable,
   publishedColumns,
+  publishedPositions,
   publicationName,
   publicationStatements,
 } from './publication-sql.js';
@@ -84,6 +85,14 @@ export class LogicalCapture implements Capture {
     const session = await run.open('feed', relaxedCommit);
     // It is seen when it is on the disk of this server; the slot is of this server, too.
     const beacon = await run.open('beacon', { synchronous_commit: 'local' });
+    const positions = await publishedPositions(session, {
+      suffix,
+      table: run.table.oid,
+      columns: key.columns.map(
+        ({ name }) => run.table.columns.find((column) => column.name === name)?.attnum ?? 0,
+      ),
+    });
+    if (positions === null) throw this.#unpublished();
     // A run that was not told that it is over may read it still.
     await releaseSlot(session, slotName(this.facts));
     const stream = await ReplicationStream.open({
@@ -98,7 +107,8 @@ export class LogicalCapture implements Capture {
         beacon,
         slot: slotName(this.facts),
         publication: publicationName(suffix),
-        table: run.table,
+        table: run.table.oid,
+        positions,
         log: this.log,
         segment: () => this.keeper.active,
         key,
@@ -125,6 +135,13 @@ export class LogicalCapture implements Capture {
 
   dropStatements(): readonly string[] {
     return dropFeedStatements(this.facts.suffix);
+  }
+
+  #unpublished(): FailedError {
+    return new FailedError('capture-interrupted', this.interruption(), {
+      state: 'the source is untouched; what was written since is not in the log, nothing was swapped',
+      hint: advice`${toDo('abort', this.facts.id)}, then run again`,
+    });
   }
 
   #slotLost(error: unknown): unknown {

@@ -6,7 +6,7 @@
 import { PgoutputPlugin } from 'pg-logical-replication';
 import type { Lsn } from '../../db/replication.js';
 
-/** Of the wanted columns, the texts that the server has sent; null for what is NULL, or was not sent. */
+/** Of the wanted columns, the texts that the server has sent; null for what is NULL, or was not sent (stored apart and unchanged, say). */
 export type Values = (string | null)[];
 
 /** Changes are those of the wanted table. */
@@ -18,8 +18,12 @@ export interface MessageListener {
   updated(before: Values | null, after: Values): void;
   deleted(before: Values): void;
   truncated(): void;
-  /** What the rows that follow are of; said again when it is another one. @param identity the columns whose former values are sent */
-  described(identity: readonly string[]): void;
+  /**
+   * What the rows that follow are of; said again when it is another one.
+   *
+   * @param hasFormer of each wanted column, whether its former value is sent with an UPDATE that changes it, and with a DELETE
+   */
+  described(hasFormer: readonly boolean[]): void;
   /** Of `pg_logical_emit_message`. */
   message(prefix: string, content: string): void;
 }
@@ -27,20 +31,22 @@ export interface MessageListener {
 export interface Wanted {
   /** OID of the table. */
   readonly table: number;
-  /** Names, in the order of `Values`. */
-  readonly columns: readonly string[];
+  /** Where they stand among the columns that are published, in the order of `Values`: columns may be renamed, and renamed back. */
+  readonly positions: readonly number[];
 }
 
 /** B, C, I, U, D. */
 const [begin, commit, insert, update, remove] = [0x42, 0x43, 0x49, 0x55, 0x44] as const;
 /** K, O: what follows is a former row, its replica identity or all of it. */
 const [formerKey, formerRow] = [0x4b, 0x4f] as const;
+/** The flag of a column that is part of the replica identity. */
+const ofIdentity = 1;
 /** n, u, t: a column that is NULL, one that was not sent, and one that was, as text. */
 const [asNull, unchanged, asText] = [0x6e, 0x75, 0x74] as const;
 
 export class MessageReader {
   readonly #rare = new PgoutputPlugin({ protoVersion: 1, publicationNames: [], messages: true });
-  /** By the column's place in a row: its place among the wanted, -1 for others. */
+  /** By the column's position in a row: its place among the wanted, -1 for others. */
   #places: readonly number[] = [];
   #bytes: Buffer = Buffer.alloc(0);
   #at = 0;
@@ -87,7 +93,7 @@ export class MessageReader {
   }
 
   #none(): Values {
-    return this.wanted.columns.map(() => null);
+    return this.wanted.positions.map(() => null);
   }
 
   /** What it is, how many columns, and of each whether it is there, how long, and its text. */
@@ -113,12 +119,14 @@ export class MessageReader {
 
   #readRare(payload: Buffer): void {
     const message = this.#rare.parse(payload);
-    const { table, columns } = this.wanted;
+    const { table, positions } = this.wanted;
     switch (message.tag) {
       case 'relation':
         if (message.relationOid >>> 0 !== table) return;
-        this.#places = message.columns.map(({ name }) => columns.indexOf(name));
-        this.listener.described(message.keyColumns);
+        this.#places = message.columns.map((_, position) => positions.indexOf(position));
+        this.listener.described(
+          positions.map((position) => ((message.columns[position]?.flags ?? 0) & ofIdentity) !== 0),
+        );
         return;
       case 'truncate':
         if (message.relations.some(({ relationOid }) => relationOid >>> 0 === table))

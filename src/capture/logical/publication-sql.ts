@@ -46,6 +46,43 @@ export async function publishedColumns(
   return replicaIdentity === 'f' ? null : columns;
 }
 
+/**
+ * Where columns stand among those that are published, which are told in the order of the table. A rename changes nothing of it.
+ *
+ * @returns null when the table is not published any more
+ */
+export async function publishedPositions(
+  session: Session,
+  {
+    suffix,
+    table,
+    columns,
+  }: { readonly suffix: string; readonly table: number; readonly columns: readonly number[] },
+): Promise<number[] | null> {
+  // From 15 on; a list may be all of the columns, too.
+  const listed = session.serverVersion < columnListsSince ? 'null::int2vector' : 'r.prattrs';
+  const [found] = await session.rows<{ positions: number[] }>({
+    text: sql`
+      select array(
+        select (
+          select count(*)::int
+          from pg_attribute as a
+          where a.attrelid = r.prrelid
+            and a.attnum between 1 and wanted - 1
+            and not a.attisdropped
+            and case when ${listed} is null then a.attgenerated = '' else a.attnum = any (${listed}) end
+        )
+        from unnest($3::int[]) with ordinality as w (wanted, place)
+        order by place
+      ) as positions
+      from pg_publication_rel as r
+      join pg_publication as p on p.oid = r.prpubid
+      where p.pubname = $1 and r.prrelid = $2`,
+    values: [publicationName(suffix), table, columns],
+  });
+  return found?.positions ?? null;
+}
+
 /** The table alone, and all kinds of writes. */
 export function publicationStatements(facts: CaptureFacts, columns: readonly string[] | null): string[] {
   const name = ident(publicationName(facts.suffix));

@@ -4,11 +4,12 @@ import type { Refusal } from '../../errors.js';
 import type { CopyPlan } from '../../model/plan.js';
 import { displayName, ident, qualified } from '../../sql/quote.js';
 
-export function checkLogical(
-  facts: LogicalFacts,
-  { table, key }: Pick<CopyPlan, 'table' | 'key'>,
-): Refusal[] {
-  return [...checkServer(facts), ...checkRole(facts), ...checkTable(facts, { table, key })];
+type LogicalPlan = Pick<CopyPlan, 'table' | 'key'> & {
+  readonly source: Pick<CopyPlan['source'], 'unlogged'>;
+};
+
+export function checkLogical(facts: LogicalFacts, { table, key, source }: LogicalPlan): Refusal[] {
+  return [...checkServer(facts), ...checkRole(facts), ...checkTable(facts, { table, key, source })];
 }
 
 export interface AskedCapture {
@@ -107,13 +108,22 @@ function checkRole({ role, mayReplicate, mayPublish, database }: LogicalFacts): 
 }
 
 function checkTable(
-  { replicaIdentity, identityColumns, generatedColumns }: LogicalFacts,
-  { table, key }: Pick<CopyPlan, 'table' | 'key'>,
+  { replicaIdentity, identityColumns, generatedColumns, generatedIdentity }: LogicalFacts,
+  { table, key, source }: LogicalPlan,
 ): Refusal[] {
   const names = key.columns.map(({ name }) => name);
   const missing = replicaIdentity === 'f' ? [] : names.filter((name) => !identityColumns.includes(name));
   const generated = names.filter((name) => generatedColumns.includes(name));
   return [
+    ...(source.unlogged
+      ? [
+          {
+            code: 'unlogged-table',
+            message: `${displayName(table)} is unlogged: its rows are not in the WAL`,
+            hint: '--capture triggers',
+          },
+        ]
+      : []),
     ...(missing.length === 0
       ? []
       : [
@@ -133,6 +143,15 @@ function checkTable(
             code: 'generated-key',
             message: `generated columns are not published: ${generated.join(', ')} of the key ${key.index}`,
             hint: '--capture triggers',
+          },
+        ]),
+    ...(generatedIdentity.length === 0
+      ? []
+      : [
+          {
+            code: 'generated-identity',
+            message: `the replica identity of ${displayName(table)} has generated columns (${generatedIdentity.join(', ')}): published, its UPDATE and DELETE would fail, or it cannot be`,
+            hint: `ALTER TABLE ${qualified(table)} REPLICA IDENTITY USING INDEX ${ident(key.index)}; it counts for other publications of the table, too; or --capture triggers`,
           },
         ]),
     ...(key.mayCollide === true
