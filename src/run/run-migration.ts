@@ -1,6 +1,7 @@
 /** Runs a migration to its end, over lost connections and server restarts, for as long as these are worth waiting for. */
 import { randomUUID } from 'node:crypto';
 import type { Session } from '../db/session.js';
+import { CaptureLost } from '../capture/capture.js';
 import { isConnectionLost, isTransient } from '../db/sqlstate.js';
 import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
 import type { Emit } from '../model/event.js';
@@ -32,7 +33,10 @@ export interface RunWork {
   readonly signal: AbortSignal;
 }
 
-/** After the commit of a swap whose answer was lost it is worth asking, even for somebody who wants no retries. */
+/**
+ * After the commit of a swap whose answer was lost it is worth asking, even for somebody who wants no retries; and where a slot was lost,
+ * nothing is wrong with the connection.
+ */
 const outcomePatienceMs = 60_000;
 /** Conflicts with others that a phase could not get over by itself. */
 const maxConflicts = 10;
@@ -43,6 +47,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
   const { id } = record;
   let progress = initialProgress;
   const events = new EventBook();
+  const losses = { count: 0 };
   const emit: Emit = (event, payload) => {
     progress = reduceProgress(progress, { event, id, at: new Date(), ...payload } as never);
     events.note(event, payload);
@@ -73,6 +78,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
           options,
           steering,
           events,
+          losses,
           emit,
           progress: () => progress,
           signal,
@@ -93,7 +99,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
             server,
             formerPids,
             forMs:
-              cause instanceof CommitOutcomeUnknown
+              cause instanceof CommitOutcomeUnknown || cause instanceof CaptureLost
                 ? Math.max(settings.retryForMs, outcomePatienceMs)
                 : settings.retryForMs,
             emit,
@@ -114,5 +120,10 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
 }
 
 function isLost({ cause, sessionLost }: AttemptFailed): boolean {
-  return sessionLost || isConnectionLost(cause) || cause instanceof CommitOutcomeUnknown;
+  return (
+    sessionLost ||
+    isConnectionLost(cause) ||
+    cause instanceof CommitOutcomeUnknown ||
+    cause instanceof CaptureLost
+  );
 }
