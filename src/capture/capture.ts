@@ -23,7 +23,7 @@ export interface CaptureFacts extends MigrationIdentity {
 }
 
 /** Why somebody wants to know that the log is complete; the moment itself is when he asks. */
-type Moment = 'copy' | 'purge' | 'verify' | 'swap';
+type Moment = 'copy' | 'purge' | 'apply' | 'verify' | 'swap';
 
 export interface OpenWork {
   /** In no transaction. */

@@ -2,7 +2,7 @@
  * A capture that has lost entries (a replication slot that is gone, or whose WAL was removed), as a run finds it at the beginning of an
  * attempt. The log has a gap then, and nothing says where. So either
  *
- * - all rows are compared, and what differs is brought over like what was written (`closeGap`, in catch-up): where both tables are
+ * - all rows are compared, and what differs is brought over like what was written (`closeGap`, before catch-up): where both tables are
  *   there whole, and a comparison sees every difference; or
  * - the migration begins anew, from `prepare`. Before there are indexes no more than a copy is lost with it; and rows that were copied
  *   twice, whose keys the log lacks, could not be told apart.
@@ -18,6 +18,7 @@ import { sleep } from '../db/wait.js';
 import { FailedError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
 import { blockerLines } from '../locks/describe-blockers.js';
+import type { EventMap } from '../model/event.js';
 import { phaseTable, phaseStoredBy, type Phase } from '../model/phase.js';
 import { displayName } from '../sql/quote.js';
 import { findTableRecord, setPhase } from '../state/migrations.js';
@@ -26,12 +27,14 @@ import { unseenDifferences } from '../verify/unseen.js';
 import { verifySettings } from '../verify/compare-sql.js';
 import { relaxedCommit } from '../db/settings.js';
 import { applyPlan } from '../apply/apply-plan.js';
+import { followTruncation } from '../apply/batch.js';
 import { forwardStream } from './apply-facts.js';
-import { whileApplying } from './background-apply.js';
 import { expectedTarget, type RunContext, type TableContext } from './context.js';
-import type { LogApplier } from './log-applier.js';
+import { followSource } from './follow-source.js';
+import { whileCompacting } from './log-minder.js';
 import { runCrew, throttled } from './run-crew.js';
 import { slotWork } from './slot-wait.js';
+import { recordedCheck, SourceAltered } from './source-check.js';
 import { verifyPlanOf } from './verify-facts.js';
 
 /** Over all attempts of a run. */
@@ -183,48 +186,67 @@ function lostAllTheTime(context: RunContext): FailedError {
  * into the log. Everything that was missed was committed before the new slot, and is seen by each of these snapshots; what was
  * committed after it has an entry.
  *
+ * Nothing is applied before that is done: a row that is out of date and has no entry may hold a unique value that another one needs
+ * (invariant 5). A TRUNCATE is followed, since those who compare would not see that it takes rows which are right.
+ *
  * @throws CaptureLost the migration stands at its beginning: there is a row that cannot be compared
  */
-export async function closeGap(context: TableContext, applier: LogApplier): Promise<void> {
-  const { control, capture, emit, at, signal } = context;
+export async function closeGap(context: TableContext): Promise<void> {
+  const { control, capture, plan, emit, at, signal } = context;
   const { renewal } = capture;
   if (renewal === null || !(await renewal.hasGap(control))) return;
   const started = performance.now();
+  await followAltered(context);
   await awaitVisible(context);
   await capture.upTo('verify', signal);
-  const { rows, requeued } = await comparedAll(context, applier);
+  const { rows, requeued } = await whileCompacting([context], () => requeueDifferences(context));
   await at('rows-requeued');
   await renewal.recordWhole(control);
   await at('gap-closed');
+  const seconds = Math.ceil((performance.now() - started) / 1000);
   emit('warning', {
     code: 'rows-compared',
-    message: `after the loss of the replication slot all rows of ${displayName(context.plan.table)} were compared (${rows}, in ${Math.ceil((performance.now() - started) / 1000)} s): ${requeued} differed, and are written anew`,
+    message: `after the loss of the replication slot all rows of ${displayName(plan.table)} were compared (${rows}, in ${seconds} s): ${requeued} differed, and are written anew`,
   });
-  await applier.catchUpFollowing();
 }
 
-async function comparedAll(
+/** What cannot be followed is told by its name, and not by what a comparison fails with. */
+async function followAltered(context: TableContext): Promise<void> {
+  for (;;) {
+    try {
+      return await (await recordedCheck(context)).check(context.control, { fileMayMove: true });
+    } catch (error) {
+      if (!(error instanceof SourceAltered)) throw error;
+      await followSource(context, 'complete', error);
+    }
+  }
+}
+
+async function requeueDifferences(
   context: TableContext,
-  applier: LogApplier,
 ): Promise<{ readonly rows: number; readonly requeued: number }> {
-  const { control, emit, at } = context;
-  const plan = await verifyPlanOf(control, forwardStream(context, await expectedTarget(context)));
-  const rowsExpected = (await findTableRecord(control, context))?.rowsCopied ?? null;
+  const { control, sessions, emit, at, signal } = context;
+  const stream = forwardStream(context, await expectedTarget(context));
+  const apply = applyPlan(stream);
+  const options = {
+    plan: await verifyPlanOf(control, stream),
+    mode: 'full',
+    requeues: true,
+    crew: runCrew(context, 'verify', { settings: { ...relaxedCommit, ...verifySettings } }),
+    pieceTimeMs: () => context.settings.chunkTimeMs,
+    rowsExpected: (await findTableRecord(control, context))?.rowsCopied ?? null,
+    ...throttled(context),
+    onProgress: (progress: EventMap['verify:progress']) => emit('verify:progress', progress),
+    at,
+    signal,
+  } as const;
   try {
-    return await whileApplying(context, { catchUp: () => applier.catchUpFollowing() }, async (applying) =>
-      compareRows({
-        plan,
-        mode: 'full',
-        requeues: true,
-        crew: runCrew(context, 'verify', { settings: { ...relaxedCommit, ...verifySettings } }),
-        pieceTimeMs: () => context.settings.chunkTimeMs,
-        rowsExpected,
-        ...throttled(context),
-        onProgress: (progress) => emit('verify:progress', progress),
-        at,
-        ...applying,
-      }),
-    );
+    return await sessions.use('apply', async (session) => {
+      // Several workers may ask at the same time.
+      let last = Promise.resolve();
+      const caughtUp = (): Promise<void> => (last = last.then(() => followTruncation(session, apply)));
+      return await compareRows({ ...options, caughtUp });
+    });
   } catch (error) {
     if (!(error instanceof FailedError) || error.code !== 'row-not-comparable') throw error;
     emit('warning', {

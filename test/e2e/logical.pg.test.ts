@@ -243,21 +243,6 @@ test('a replica identity that loses the key ends the run; the slot goes with abo
   expect(await left(db)).toEqual([]);
 });
 
-test('a slot that is gone ends the migration, and never in silence', async () => {
-  await using db = await createDatabase(setup);
-  await stopAtPoint(db, change, 'copied', { settings });
-  await db.query(
-    `select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database()`,
-  );
-  await db.query(`update t set v = 'missed'`);
-  expect(await failure(runChange(db, change, { settings }))).toMatchObject({
-    code: 'slot-lost',
-    exitCode: 1,
-  });
-  await abort({ connection: { url: db.url } }, 1);
-  expect(await left(db)).toEqual([]);
-});
-
 test('what cannot be done is said before anything is', async () => {
   await using db = await createDatabase(
     `${setup}; create table bare (id int not null, v text); create unique index on bare (id)`,

@@ -5,9 +5,9 @@ import type { TableContext } from '../context.js';
 import type { Transition } from '../../model/phase.js';
 
 export async function catchUpPhase(context: TableContext): Promise<Transition> {
+  await closeGap(context);
   await using applier = await LogApplier.open(context);
   await applier.catchUpFollowing();
-  await closeGap(context, applier);
   await context.at('caught-up');
   return 'done';
 }
