@@ -37,13 +37,12 @@ import { slotWork } from './slot-wait.js';
 import { recordedCheck, SourceAltered } from './source-check.js';
 import { verifyPlanOf } from './verify-facts.js';
 
-/** Over all attempts of a run. */
-export interface Losses {
-  count: number;
-}
+/** When, over all attempts of a run. */
+export type Losses = number[];
 
-/** What ends a slot five times in one run ends the next one, too. */
+/** What ends a slot that often ends the next one, too. */
 const maxLosses = 5;
+const withinMs = 3_600_000;
 
 interface Lost {
   readonly table: TableContext;
@@ -83,8 +82,9 @@ export async function renewLost(context: RunContext, phase: Phase, losses: Losse
   if (!isCapturing(phase)) return phase;
   const lost = await lostOf(context);
   if (lost.length === 0) return phase;
-  losses.count += 1;
-  if (losses.count > maxLosses) throw lostAllTheTime(context);
+  const now = performance.now();
+  losses.push(now);
+  if (losses.filter((atMs) => now - atMs < withinMs).length > maxLosses) throw lostAllTheTime(context);
   const unseen = phaseTable[phase].isComparable
     ? await unseenIn(lost)
     : ['the copy and its indexes are not complete'];
@@ -173,7 +173,7 @@ function lostAllTheTime(context: RunContext): FailedError {
   const { id } = context;
   return new FailedError(
     'slot-lost',
-    `the slot of migration ${id} was lost ${maxLosses + 1} times in this run`,
+    `the slot of migration ${id} was lost ${maxLosses + 1} times within an hour`,
     {
       ...kept(context),
       hint: advice`see what ends it (max_slot_wal_keep_size, idle_replication_slot_timeout, somebody), then run the same command again; or ${toDo('abort', id)}`,

@@ -14,6 +14,7 @@ import { attemptRun, AttemptFailed, type RunOutcome } from './attempt.js';
 import { claimRun } from './claim.js';
 import { EventBook } from './event-book.js';
 import { failed, takenOver } from './run-failure.js';
+import type { Losses } from './lost-captures.js';
 import { reconnect } from './reconnect.js';
 import { Steering } from './steering.js';
 import type { MigrateOptions } from './run-options.js';
@@ -47,7 +48,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
   const { id } = record;
   let progress = initialProgress;
   const events = new EventBook();
-  const losses = { count: 0 };
+  const losses: Losses = [];
   const emit: Emit = (event, payload) => {
     progress = reduceProgress(progress, { event, id, at: new Date(), ...payload } as never);
     events.note(event, payload);

@@ -83,8 +83,8 @@ function losingAt(db: TestDatabase, at: Point, missed: () => Promise<void>): (po
   };
 }
 
-const anew: readonly Point[] = ['chunk-copied', 'purged', 'indexes-attached'];
-const compared: readonly Point[] = ['caught-up', 'settled', 'cutover-ready'];
+const anew: readonly Point[] = ['chunk-copied', 'indexes-attached'];
+const compared: readonly Point[] = ['caught-up', 'cutover-ready'];
 
 describe('dropped under a run', () => {
   for (const at of [...anew, ...compared]) {
@@ -121,14 +121,9 @@ describe('dropped under a run', () => {
       },
     });
     expect(drops).toEqual({ 'cutover-locked': 0, 'range-verified': 0, 'slot-renewed': 0 });
-    expect(codes(events)).toEqual([
-      'slot-lost',
-      'slot-lost',
-      'slot-lost',
-      'rows-compared',
-      'slot-lost',
-      'rows-compared',
-    ]);
+    const told = codes(events);
+    expect(told.filter((code) => code === 'slot-lost')).toHaveLength(4);
+    expect(told.at(-1)).toBe('rows-compared');
     await expectMirrored(db);
   });
 
