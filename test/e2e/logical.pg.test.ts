@@ -169,7 +169,8 @@ test('a row that is written all the time is no false alarm', async () => {
 test('a unique value changes hands, and the log does not say so yet: apply waits for it', async () => {
   await using db = await createDatabase(`${setup}; create unique index on t (v)`);
   const holder = await db.connect();
-  const { upTo } = LogicalCapture.prototype;
+  const upTo = Object.getOwnPropertyDescriptor(LogicalCapture.prototype, 'upTo')
+    ?.value as LogicalCapture['upTo'];
   const waits = vi.spyOn(LogicalCapture.prototype, 'upTo').mockImplementation(async function (
     this: LogicalCapture,
     ...asked

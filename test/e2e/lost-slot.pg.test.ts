@@ -196,12 +196,38 @@ describe('between two runs', () => {
       await stopAtPoint(db, asked, 'caught-up', { settings });
       await dropSlots(db);
       await write(db, 2);
+      // Another spelling of an equal key, where there is one.
+      await both(db, 'update $T set id = id + 0.00 where id = 5');
       const { events } = await runChange(db, asked, { settings });
       expect(codes(events)).toEqual(['slot-lost']);
       expect(restarts(events)).toBe(1);
       await expectMirrored(db);
     });
   }
+
+  test('a row that cannot be compared: copied anew', async () => {
+    await using db = await createDatabase(`${setup};
+      create table broken ();
+      create function same(text) returns text immutable language plpgsql as $$
+      begin
+        if exists (select from public.broken) then raise 'not now'; end if;
+        return $1;
+      end $$`);
+    const asked = { ...change, set: [{ column: 'v', expression: 'same(v)' }] };
+    await stopAtPoint(db, asked, 'caught-up', { settings });
+    await dropSlots(db);
+    await write(db, 2);
+    await db.query('insert into broken default values');
+    const { events } = await runChange(db, asked, {
+      settings,
+      onPoint: async (point) => {
+        if (point === 'begun-anew') await db.query('truncate broken');
+      },
+    });
+    expect(codes(events)).toEqual(['slot-lost', 'slot-lost']);
+    expect(restarts(events)).toBe(1);
+    await expectMirrored(db);
+  });
 
   test('the server gives its WAL up', { timeout: 120_000 }, async () => {
     await using server = await startEmbeddedServer({
