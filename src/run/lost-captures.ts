@@ -13,7 +13,7 @@
 import { advice, toDo } from '../advice.js';
 import { CaptureLost, type Renewal } from '../capture/capture.js';
 import { writingSince } from '../catalog/activity.js';
-import { isServerError, messageOf } from '../db/sqlstate.js';
+import { isConnectionLost, isServerError, isTransient, messageOf } from '../db/sqlstate.js';
 import { sleep } from '../db/wait.js';
 import { FailedError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
@@ -161,7 +161,8 @@ function notRenewed(context: RunContext, error: unknown): unknown {
       hint,
       cause: error,
     });
-  if (!isServerError(error) || context.signal.aborted) return error;
+  if (!isServerError(error) || isConnectionLost(error) || isTransient(error) || context.signal.aborted)
+    return error;
   return new FailedError(
     'slot-lost',
     `the slot of migration ${id} is lost, and a new one cannot be made: ${error.message}`,
