@@ -8,7 +8,7 @@
 import { readBlocksOf } from '../catalog/sizes.js';
 import { retryTransient } from '../db/retry.js';
 import type { Session } from '../db/session.js';
-import { isRowError, isServerError } from '../db/sqlstate.js';
+import { isConflict, isRowError, isServerError, type ServerError } from '../db/sqlstate.js';
 import { localSettings } from '../db/settings.js';
 import type { EventMap } from '../model/event.js';
 import { qualified } from '../sql/quote.js';
@@ -63,6 +63,8 @@ export interface CatchUpOptions {
   readonly until?: (pass: Pass) => boolean;
   /** Runs in every batch's transaction; throws when the definition of `from` is not as recorded (invariant 12). */
   readonly checkSource?: (session: Session) => Promise<void>;
+  /** Resolves when everything that was committed before the call is in the log; asked only of a log that lags. */
+  readonly logged?: (signal: AbortSignal | undefined) => Promise<void>;
   /** Kept where keys may collide. */
   readonly balance?: Balance | undefined;
   /** Awaited before every batch: pause and throttle. */
@@ -142,6 +144,8 @@ const smallBacklog = 1_000;
 const maxShrinks = 2;
 /** Deadlocks and missed locks pass by themselves; what does not within this time is worth an error. */
 const transientMs = 30_000;
+/** Where the log lags, who holds a unique value may have no entry yet: so often it is waited for. */
+const maxLaggingTries = 5;
 /** After a conflict the next batches will have some too; looking for holders at once is cheaper than failing first. */
 const clearingBatches = 16;
 /** A segment with less than this is not worth changing: 512 KB. */
@@ -240,22 +244,33 @@ class CatchUp {
   }
 
   async #apply(slice: LogSlice): Promise<BatchResult> {
-    const { session, plan, checkSource, balance, signal } = this.options;
     try {
-      return await this.#batch(session, slice);
+      return await this.#batch(this.options.session, slice);
     } catch (error) {
       if (!isRowError(error)) throw error;
-      const blocks = await readBlocksOf(session, slice.table);
-      const { from, to } = slice.range;
-      const within = { ...slice, range: { from, to: Math.min(to, blocksRange(0, blocks).to) } };
+      return await this.#applyWhatFits(slice, error);
+    }
+  }
+
+  async #applyWhatFits(slice: LogSlice, error: ServerError): Promise<BatchResult> {
+    const { session, plan, checkSource, balance, logged, signal } = this.options;
+    const blocks = await readBlocksOf(session, slice.table);
+    const { from, to } = slice.range;
+    const within = { ...slice, range: { from, to: Math.min(to, blocksRange(0, blocks).to) } };
+    let entries = 0;
+    for (let tries = 1; ; tries += 1) {
+      const isLagging = plan.log.lags && logged !== undefined && isConflict(error);
+      if (isLagging) await logged(signal);
       const found = await findMisfits(session, plan, within, error, {
         clearHolders: true,
         checkSource,
         balance,
         signal,
       });
-      if (found.misfits.length > 0 || found.timedOut) throw notApplied(plan, found.misfits, error);
-      return { truncated: false, entries: found.entries, logBlocks: blocks };
+      entries += found.entries;
+      if (found.misfits.length === 0 && !found.timedOut)
+        return { truncated: false, entries, logBlocks: blocks };
+      if (!isLagging || tries >= maxLaggingTries) throw notApplied(plan, found.misfits, error);
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import type { Session } from '../db/session.js';
 import { isConflict, isServerError } from '../db/sqlstate.js';
+import { qualified } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
 import {
   applySettings,
@@ -55,6 +56,19 @@ export async function applyBatch(
   return { ...(await counted(session, plan, part, { ...options, clearHolders: true })), conflicted: true };
 }
 
+/** A TRUNCATE of `from` that is in the log, and nothing else of it. */
+export async function followTruncation(session: Session, plan: ApplyPlan): Promise<void> {
+  await session.transaction(async () => {
+    await session.batch([lockTablesSql(plan)]);
+    const { truncated } = await session.row<{ truncated: boolean }>(
+      `select exists (select from only ${qualified(plan.log.truncations)}) as truncated`,
+    );
+    if (truncated) await session.batch(followTruncateStatements(plan));
+  }, inOneSnapshot);
+}
+
+const inOneSnapshot = { isolation: 'repeatable read', settings: applySettings } as const;
+
 async function counted(
   session: Session,
   plan: ApplyPlan,
@@ -81,33 +95,30 @@ async function applyOnce(
   part: LogSlice,
   { clearHolders, checkSource }: BatchOptions,
 ): Promise<BatchResult & { readonly change: number }> {
-  return await session.transaction(
-    async () => {
-      // In one message with what must come before the snapshot; LOCK and SET take none.
-      await session.batch([lockTablesSql(plan), ...immediateConstraintsSql(plan)]);
-      await checkSource?.(session);
-      const look = await session.row<{ truncated: boolean; found: boolean; blocks: number }>(
-        lookSql(plan, part),
-      );
-      if (look.truncated) {
-        await session.batch(followTruncateStatements(plan));
-        return { truncated: true, entries: 0, logBlocks: look.blocks, change: 0 };
+  return await session.transaction(async () => {
+    // In one message with what must come before the snapshot; LOCK and SET take none.
+    await session.batch([lockTablesSql(plan), ...immediateConstraintsSql(plan)]);
+    await checkSource?.(session);
+    const look = await session.row<{ truncated: boolean; found: boolean; blocks: number }>(
+      lookSql(plan, part),
+    );
+    if (look.truncated) {
+      await session.batch(followTruncateStatements(plan));
+      return { truncated: true, entries: 0, logBlocks: look.blocks, change: 0 };
+    }
+    if (!look.found) return { truncated: false, entries: 0, logBlocks: look.blocks, change: 0 };
+    let change = 0;
+    await session.under(plan.settings, async () => {
+      change -= await session.execute(deleteRowsSql(plan, part));
+      if (clearHolders) {
+        for (const index of plan.conflicts)
+          change -= await session.execute(clearHoldersSql(plan, index, part));
       }
-      if (!look.found) return { truncated: false, entries: 0, logBlocks: look.blocks, change: 0 };
-      let change = 0;
-      await session.under(plan.settings, async () => {
-        change -= await session.execute(deleteRowsSql(plan, part));
-        if (clearHolders) {
-          for (const index of plan.conflicts)
-            change -= await session.execute(clearHoldersSql(plan, index, part));
-        }
-        change += await session.execute(insertRowsSql(plan, part));
-      });
-      const { entries, steps } = await session.row<{ entries: number; steps: number }>(
-        deleteEntriesSql(plan, part),
-      );
-      return { truncated: false, entries, logBlocks: look.blocks, change: change - steps };
-    },
-    { isolation: 'repeatable read', settings: applySettings },
-  );
+      change += await session.execute(insertRowsSql(plan, part));
+    });
+    const { entries, steps } = await session.row<{ entries: number; steps: number }>(
+      deleteEntriesSql(plan, part),
+    );
+    return { truncated: false, entries, logBlocks: look.blocks, change: change - steps };
+  }, inOneSnapshot);
 }

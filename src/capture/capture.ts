@@ -23,7 +23,7 @@ export interface CaptureFacts extends MigrationIdentity {
 }
 
 /** Why somebody wants to know that the log is complete; the moment itself is when he asks. */
-type Moment = 'copy' | 'purge' | 'verify' | 'swap';
+type Moment = 'copy' | 'purge' | 'apply' | 'verify' | 'swap';
 
 export interface OpenWork {
   /** In no transaction. */
@@ -39,6 +39,9 @@ export interface OpenWork {
   readonly signal: AbortSignal;
 }
 
+/** Work on the database that may have to wait for others, and locks no table of the user's. */
+export type UnlockedWork = Omit<OpenWork, 'locked'>;
+
 export interface FollowedRun {
   readonly connection: ConnectionOptions;
   readonly open: (purpose: string, settings?: Readonly<Record<string, string>>) => Promise<Session>;
@@ -52,6 +55,32 @@ export interface FollowedRun {
 export interface Following extends AsyncDisposable {
   /** Aborts when it has come to its end; its reason says why. */
   readonly ended: AbortSignal;
+}
+
+/** Entries are missing: what they were to be learnt from is gone. */
+export class CaptureLost extends Error {}
+
+/**
+ * For a capture whose entries can get lost beside the log: how that is known, and how it goes on. What was missed is found by a
+ * comparison of all rows, which has to begin after `renew`; until it is through, the need for it is on record (`hasGap`).
+ */
+export interface Renewal {
+  /** For people: what is lost. */
+  readonly what: string;
+  /** Writes are not kept any more, or not all of them were. */
+  isLost(session: Session): Promise<boolean>;
+  /** Puts on record that entries are missing, and nobody knows which: before anything is done about it. */
+  recordGap(session: Session): Promise<void>;
+  hasGap(session: Session): Promise<boolean>;
+  /**
+   * Every write that commits after it comes to the log. May be done again.
+   *
+   * @param removed what was lost has no remains any more
+   * @throws FailedError `slot-not-created`
+   */
+  renew(work: UnlockedWork, removed: () => Promise<void>): Promise<void>;
+  /** All that was missed has an entry by now. */
+  recordWhole(session: Session): Promise<void>;
 }
 
 export interface Capture {
@@ -89,7 +118,14 @@ export interface Capture {
   /** The message for when it is not. */
   interruption(): string;
 
-  /** Once it has begun, for as long as a run is under way: brings keys into the log, where writes do not do it themselves. */
+  /** null: no entry of a write that commits can get lost without `isIntact` telling it. */
+  readonly renewal: Renewal | null;
+
+  /**
+   * Once it has begun, for as long as a run is under way: brings keys into the log, where writes do not do it themselves.
+   *
+   * @throws CaptureLost
+   */
   follow(run: FollowedRun): Promise<Following | null>;
 
   /**

@@ -86,16 +86,19 @@ function slotText(slot: MigrationStatus['slot']): string | null {
 
 /** What to do about it; a slot that is gone is none that can be asked. */
 function slotWarning({ id, slot, capture, phase }: MigrationStatus): string | null {
+  const repair = commandText(
+    advice`the run, or ${doing('resume', id)}, makes a new one, and compares all rows or copies again`,
+  );
   if (slot === null) {
     const isMissing = capture === 'logical' && phaseTable[phase].beside === 'shadow';
-    return isMissing ? 'its slot is gone: what was written since cannot be known' : null;
+    return isMissing ? `its slot is gone: ${repair}` : null;
   }
   const release = commandText(advice`${doing('abort', id)} releases it`);
   switch (slot.concern) {
     case 'elsewhere':
       return `the slot is that of database ${slot.database}, and stays whatever is done here`;
     case 'lost':
-      return 'the server has given the slot up: what was written since cannot be known';
+      return `the server has given the slot up: ${repair}`;
     case 'unreserved':
       return `the server gives the slot up with its next checkpoint, unless it is read; ${release}`;
     case 'left':

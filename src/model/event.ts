@@ -59,7 +59,7 @@ export interface EventMap {
   'run:resumed': { readonly attempts: number; readonly seconds: number; readonly phase: Phase };
   'phase:started': { readonly phase: Phase };
   'phase:done': { readonly phase: Phase; readonly seconds: number };
-  /** The source's file changed under us (TRUNCATE, VACUUM FULL, CLUSTER): the copy starts again. */
+  /** The source's file changed under us (TRUNCATE, VACUUM FULL, CLUSTER), or a replication slot was lost: the copy starts again. */
   'copy:restarted': { readonly why: string };
   /** Somebody altered the source, and the shadow has followed: what was found to be different. */
   'source:followed': { readonly changes: readonly string[]; readonly seconds: number };

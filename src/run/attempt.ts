@@ -18,6 +18,7 @@ import type { EventBook } from './event-book.js';
 import { Feeds } from './feeds.js';
 import { runSignal, SessionLost } from './interrupt.js';
 import { LedgerBook } from './ledger-book.js';
+import { asLoss, renewLost, type Losses } from './lost-captures.js';
 import { workOf } from './phase-table.js';
 import { Pulse, pulseSettings } from './pulse.js';
 import type { Steering } from './steering.js';
@@ -38,6 +39,7 @@ export interface Attempt {
   readonly progress: () => ProgressState;
   readonly steering: Steering;
   readonly events: EventBook;
+  readonly losses: Losses;
   /** Of the user. */
   readonly signal: AbortSignal;
 }
@@ -145,11 +147,12 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     cancelSignal?.addEventListener('abort', cancel, { once: true });
     control.lost.addEventListener('abort', cancel, { once: true });
     await context.at('claimed');
+    phase = await renewLost(context, phase, attempt.losses);
     if (phaseTable[phase].beside === 'shadow') await feeds.start(tables);
     while (!isEnded(phase)) phase = await runPhase(context, phase);
     return await outcome(context);
   } catch (error) {
-    throw new AttemptFailed(context, phase, error);
+    throw new AttemptFailed(context, phase, await asLoss(context, phase, error));
   } finally {
     cancelSignal?.removeEventListener('abort', cancel);
     control.lost.removeEventListener('abort', cancel);

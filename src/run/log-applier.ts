@@ -75,6 +75,7 @@ export class LogApplier implements AsyncDisposable {
         }),
       // Where the rows lie does not matter any more: keys find them.
       checkSource: (current) => source.check(current, { fileMayMove: true }),
+      logged: (stop) => capture.upTo('apply', stop),
       onProgress: (progress) => emit('apply:progress', progress),
       at,
       signal,

@@ -15,16 +15,22 @@ const everyMs = 500;
 export function compacting(
   work: (context: RunContext) => Promise<Transition>,
 ): (context: RunContext) => Promise<Transition> {
-  return async (context) => {
-    const stop = new AbortController();
-    const minding = Promise.all(context.tables.map((table) => mind(table, stop.signal)));
-    try {
-      return await work(context);
-    } finally {
-      stop.abort();
-      await minding;
-    }
-  };
+  return async (context) => await whileCompacting(context.tables, () => work(context));
+}
+
+/** Nobody applies these meanwhile. */
+export async function whileCompacting<T>(
+  tables: readonly TableContext[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  const minding = Promise.all(tables.map((table) => mind(table, stop.signal)));
+  try {
+    return await work();
+  } finally {
+    stop.abort();
+    await minding;
+  }
 }
 
 /** Never rejects: without this the log is longer, and nothing is wrong. */

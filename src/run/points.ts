@@ -19,6 +19,16 @@ export const migrationPoints = [
   'log-switched',
   'log-compacted',
   'copy-restarting',
+  // The replication slot is lost, and the migration stands at its beginning again: nothing is undone yet.
+  'begun-anew',
+  // The replication slot is lost, and it is on record that entries are missing: nothing is done about it yet.
+  'gap-recorded',
+  // What was left of it is gone, and the new one is not there.
+  'slot-dropped',
+  'slot-renewed',
+  // All rows were compared since, and what differs is in the log. Still on record is that entries are missing.
+  'rows-requeued',
+  'gap-closed',
   // DDL beside the run was planned for anew; the shadow has not followed yet.
   'following',
   // It has, and that is stored.

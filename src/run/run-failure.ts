@@ -1,5 +1,6 @@
 /** Turns whatever ended a run into one of our errors, and keeps it where `status` finds it. */
 import { advice, doing, toDo, type Text } from '../advice.js';
+import { CaptureLost } from '../capture/capture.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
@@ -120,6 +121,7 @@ function describe(context: RunContext, phase: Phase, error: unknown): unknown {
   // Cancelled statements, closed sessions: all of it is what the interruption looks like from below.
   if (signal.reason instanceof PgGhostError) return signal.reason;
   if (error instanceof PgGhostError) return error;
+  if (error instanceof CaptureLost) return captureLost(id, error);
   const kept = isSwapped(phase)
     ? keptAfterSwap(id)
     : {
@@ -152,6 +154,19 @@ function keptAfterSwap(id: number): { readonly state: string; readonly hint: Tex
     state: 'the tables are swapped, and the new one is in use; what follows the swap may not be complete',
     hint: advice`remove the cause and run the same command again, or ${toDo('finalize', id)} when nobody needs the old table`,
   };
+}
+
+/** The run has come to its end before it could go on by itself. */
+function captureLost(id: number, error: CaptureLost): FailedError {
+  return new FailedError(
+    'slot-lost',
+    `the slot of migration ${id} is gone, or the server does not keep its WAL any more: ${error.message}`,
+    {
+      state: 'writes are missing in the log; the source is untouched',
+      hint: advice`run the same command again: it makes a new slot, and finds what was missed; or ${toDo('abort', id)}`,
+      cause: error,
+    },
+  );
 }
 
 export function takenOver(id: number): FailedError {

@@ -1,6 +1,7 @@
 /** Runs a migration to its end, over lost connections and server restarts, for as long as these are worth waiting for. */
 import { randomUUID } from 'node:crypto';
 import type { Session } from '../db/session.js';
+import { CaptureLost } from '../capture/capture.js';
 import { isConnectionLost, isTransient } from '../db/sqlstate.js';
 import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
 import type { Emit } from '../model/event.js';
@@ -13,6 +14,7 @@ import { attemptRun, AttemptFailed, type RunOutcome } from './attempt.js';
 import { claimRun } from './claim.js';
 import { EventBook } from './event-book.js';
 import { failed, takenOver } from './run-failure.js';
+import type { Losses } from './lost-captures.js';
 import { reconnect } from './reconnect.js';
 import { Steering } from './steering.js';
 import type { MigrateOptions } from './run-options.js';
@@ -32,7 +34,10 @@ export interface RunWork {
   readonly signal: AbortSignal;
 }
 
-/** After the commit of a swap whose answer was lost it is worth asking, even for somebody who wants no retries. */
+/**
+ * After the commit of a swap whose answer was lost it is worth asking, even for somebody who wants no retries; and where a slot was lost,
+ * nothing is wrong with the connection.
+ */
 const outcomePatienceMs = 60_000;
 /** Conflicts with others that a phase could not get over by itself. */
 const maxConflicts = 10;
@@ -43,6 +48,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
   const { id } = record;
   let progress = initialProgress;
   const events = new EventBook();
+  const losses: Losses = [];
   const emit: Emit = (event, payload) => {
     progress = reduceProgress(progress, { event, id, at: new Date(), ...payload } as never);
     events.note(event, payload);
@@ -73,6 +79,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
           options,
           steering,
           events,
+          losses,
           emit,
           progress: () => progress,
           signal,
@@ -93,7 +100,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
             server,
             formerPids,
             forMs:
-              cause instanceof CommitOutcomeUnknown
+              cause instanceof CommitOutcomeUnknown || cause instanceof CaptureLost
                 ? Math.max(settings.retryForMs, outcomePatienceMs)
                 : settings.retryForMs,
             emit,
@@ -114,5 +121,10 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
 }
 
 function isLost({ cause, sessionLost }: AttemptFailed): boolean {
-  return sessionLost || isConnectionLost(cause) || cause instanceof CommitOutcomeUnknown;
+  return (
+    sessionLost ||
+    isConnectionLost(cause) ||
+    cause instanceof CommitOutcomeUnknown ||
+    cause instanceof CaptureLost
+  );
 }

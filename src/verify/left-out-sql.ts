@@ -65,7 +65,13 @@ function logKeys({ parts }: KeyLog, columns: readonly string[]): string {
 export function keyInFrom(plan: VerifyPlan, row: string, index: number): string {
   const column = plan.key.columns[index];
   if (column === undefined) throw new Error('no such key column');
-  const value = `${row}.${ident(column.targetName)}`;
+  return inTypeOfFrom(plan, `${row}.${ident(column.targetName)}`, index);
+}
+
+/** A value of the nth column of the key of `to`, as `from` has it. */
+export function inTypeOfFrom(plan: VerifyPlan, value: string, index: number): string {
+  const column = plan.key.columns[index];
+  if (column === undefined) throw new Error('no such key column');
   return column.type === column.targetType ? value : `${value}::${typeOnAnyPath(column.type)}`;
 }
 

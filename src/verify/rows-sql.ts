@@ -68,7 +68,8 @@ export function lookedUp(plan: VerifyPlan, piece: Piece): SqlFragment {
     ) as t on true`;
 }
 
-function partsOf(plan: VerifyPlan, row: string, parts: readonly RowPart[]): string {
+/** Of a row, as columns of a select list. */
+export function partsOf(plan: VerifyPlan, row: string, parts: readonly RowPart[]): string {
   const texts: Record<RowPart, () => string> = {
     key: () =>
       `array[${plan.key.columns.map(({ targetName }) => `${valueIn(row, targetName)}::pg_catalog.text`).join(', ')}] as key`,

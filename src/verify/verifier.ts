@@ -31,6 +31,7 @@ import type { VerifyMode, VerifyPlan } from './verify-plan.js';
 import { differencesSql, digestSql, lockSql, type DifferentRow, type Digest } from './compare-sql.js';
 import type { ComparedBlocks, Piece } from './piece.js';
 import { toKeysSql } from './piece-sql.js';
+import { requeueSql } from './requeue-sql.js';
 
 /** A piece was compared. */
 export type VerifyPoint = 'range-verified';
@@ -46,6 +47,8 @@ const laggingRechecks = 3;
 export interface VerifierOptions {
   readonly plan: VerifyPlan;
   readonly mode: VerifyMode;
+  /** Rows that differ are no finding: their keys go into the log, so that apply brings them over. Default: false. */
+  readonly requeues?: boolean;
   /** With `verifySettings`; pinned (invariant 13). */
   readonly crew: Crew<Session>;
   /** How long a piece is to take, now. */
@@ -69,6 +72,8 @@ export interface VerifyResult {
   readonly pieces: number;
   /** `maxDifferences` at most; then the comparison ended there. */
   readonly differences: readonly DifferentRow[];
+  /** Keys that were put into the log. */
+  readonly requeued: number;
 }
 
 /**
@@ -84,6 +89,7 @@ export async function compareRows(options: VerifierOptions): Promise<VerifyResul
 
 interface Compared extends PieceDone<'rows'> {
   readonly differences: readonly DifferentRow[];
+  readonly requeued: number;
 }
 
 class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
@@ -94,6 +100,7 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
   #rows = 0;
   #count = 0;
   #differences: DifferentRow[] = [];
+  #requeued = 0;
 
   constructor(private readonly options: VerifierOptions) {
     this.signal = options.signal;
@@ -102,7 +109,12 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
   }
 
   get result(): VerifyResult {
-    return { rows: this.#rows, pieces: this.#count, differences: this.#differences.slice(0, maxDifferences) };
+    return {
+      rows: this.#rows,
+      pieces: this.#count,
+      differences: this.#differences.slice(0, maxDifferences),
+      requeued: this.#requeued,
+    };
   }
 
   hasMore(): boolean {
@@ -116,8 +128,8 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
   }
 
   async work(session: Session, piece: Piece): Promise<Compared> {
-    const { rows, differences } = await this.#compare(session, piece);
-    return { size: this.#pieces.sizeOf(piece, rows), amounts: { rows }, differences };
+    const { rows, differences, requeued = 0 } = await this.#compare(session, piece);
+    return { size: this.#pieces.sizeOf(piece, rows), amounts: { rows }, differences, requeued };
   }
 
   async lookInto({ worker, piece, error, tries }: FailedPiece<Session, Piece>): Promise<void> {
@@ -135,6 +147,7 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
     this.#rows += done.amounts.rows;
     this.#count += 1;
     this.#differences.push(...done.differences);
+    this.#requeued += done.requeued;
     const rowsPerSecond = perSecond?.rows ?? null;
     const left = rowsExpected === null || mode === 'sample' ? null : Math.max(0, rowsExpected - this.#rows);
     onProgress?.({
@@ -162,18 +175,23 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
       return await this.#compareOnce(session, piece);
     } catch (error) {
       if (!(error instanceof InconvertibleKey) || piece.kind !== 'to blocks') throw error;
+      // Nothing that apply could be asked to do leads to such a row.
+      if (this.options.requeues === true) throw error.cause;
       return await this.#compareConvertible(session, piece.blocks);
     }
   }
 
   async #compareOnce(session: Session, piece: Piece): Promise<Result> {
-    const { caughtUp, signal } = this.options;
+    const { caughtUp, requeues = false, signal } = this.options;
     for (;;) {
       signal?.throwIfAborted();
       const digest = await this.#digest(session, piece);
       if (digest.truncated) {
         await caughtUp();
         continue;
+      }
+      if (requeues && !digest.same) {
+        return { rows: digest.fromRows, differences: [], requeued: await this.#requeue(session, piece) };
       }
       const differences = digest.same ? [] : await this.#recheck(session, piece);
       return { rows: digest.fromRows, differences };
@@ -191,6 +209,10 @@ class Comparison implements PieceWork<Session, Piece, Compared, 'rows'> {
       if (piece.kind === 'to blocks' && isDataError(error)) throw new InconvertibleKey(error);
       throw error;
     }
+  }
+
+  async #requeue(session: Session, piece: Piece): Promise<number> {
+    return await this.#once(session, () => session.execute(requeueSql(this.options.plan, piece)));
   }
 
   async #recheck(session: Session, piece: Piece): Promise<DifferentRow[]> {
@@ -272,4 +294,5 @@ interface Result {
   /** Of `from`. */
   readonly rows: number;
   readonly differences: readonly DifferentRow[];
+  readonly requeued?: number;
 }

@@ -102,7 +102,7 @@ test.each([
       concern: 'lost',
     },
     'ghost_7_x, lost (wal_removed)',
-    'the server has given the slot up: what was written since cannot be known',
+    'the server has given the slot up: the run, or pg-ghost run --resume 7, makes a new one, and compares all rows or copies again',
   ],
   [
     { ...slot, concern: 'elsewhere' },
@@ -110,7 +110,11 @@ test.each([
     'the slot is that of database shop, and stays whatever is done here',
   ],
   [{ ...slot, concern: 'left' }, /^ghost_7_x/, 'nobody needs the slot any more: pg-ghost abort 7 removes it'],
-  [null, null, 'its slot is gone: what was written since cannot be known'],
+  [
+    null,
+    null,
+    'its slot is gone: the run, or pg-ghost run --resume 7, makes a new one, and compares all rows or copies again',
+  ],
 ] as const)('status of a slot, and what there is to say of it: %o', async (of, told, warning) => {
   const library = { status: () => Promise.resolve([{ ...aStatus, capture: 'logical', slot: of } as const]) };
   const { lines } = (await invoke(['status', '7'], { library })).stdout;

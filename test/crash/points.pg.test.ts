@@ -8,6 +8,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { migrationPoints, type RunPoint } from '../../src/run/points.js';
 import { runChange } from '../support/migration.js';
+import { dropSlotsStatement } from '../support/slot.js';
 import { Runner } from './runner.js';
 import {
   change,
@@ -25,16 +26,22 @@ import {
 interface Case {
   /** Of the times that a run is there; the first, when not given. */
   readonly nth?: number;
-  /** What somebody does in the middle of the copy, without which a run would not get there. */
+  /** What somebody does in the middle of the copy, or where it is said, without which a run would not get there. */
   readonly provokedBy?: string;
-  /** The copy goes on after that; otherwise it waits until the run is killed. */
+  readonly provokedAt?: RunPoint;
+  /** The run goes on after that; otherwise it waits until it is killed. */
   readonly goesOn?: boolean;
+  /** Where it is of one way to capture alone. */
+  readonly capture?: 'logical';
   /** Where the copy stands: what is asked about chunks depends on it. */
   readonly copy: 'not begun' | 'under way' | 'begins anew' | 'done';
 }
 
 /** Another object, and what it was before. */
 const anotherView = `drop view order_notes; create view order_notes as select code, note from orders where note is not null`;
+
+/** What was written meanwhile is missing in the log. */
+const lost = { capture: 'logical', provokedBy: dropSlotsStatement, goesOn: true } as const;
 
 /** A new point needs a case: the compiler says so. One that no run reaches makes its test fail. */
 const cases: Readonly<Record<RunPoint, Case>> = {
@@ -48,6 +55,12 @@ const cases: Readonly<Record<RunPoint, Case>> = {
   'log-switched': { provokedBy: muchWriting, copy: 'under way' },
   'log-compacted': { provokedBy: muchWriting, copy: 'under way' },
   'copy-restarting': { provokedBy: 'vacuum full orders', goesOn: true, copy: 'begins anew' },
+  'begun-anew': { ...lost, copy: 'begins anew' },
+  'gap-recorded': { ...lost, provokedAt: 'settled', copy: 'done' },
+  'slot-dropped': { ...lost, provokedAt: 'settled', copy: 'done' },
+  'slot-renewed': { ...lost, provokedAt: 'settled', copy: 'done' },
+  'rows-requeued': { ...lost, provokedAt: 'settled', copy: 'done' },
+  'gap-closed': { ...lost, provokedAt: 'settled', copy: 'done' },
   following: { provokedBy: anotherView, goesOn: true, copy: 'under way' },
   followed: { provokedBy: anotherView, goesOn: true, copy: 'under way' },
   copied: { copy: 'done' },
@@ -81,9 +94,8 @@ test('each point has a case', () => {
 });
 
 describe('killed, and the same command again', { timeout: 120_000 }, () => {
-  for (const [index, [name, { nth = 1, provokedBy, goesOn = false, copy }]] of Object.entries(
-    cases,
-  ).entries()) {
+  for (const [index, [name, each]] of Object.entries(cases).entries()) {
+    const { nth = 1, provokedBy, provokedAt = 'chunk-copied', goesOn = false, capture, copy } = each;
     const point = name as RunPoint;
     test(`at ${point}`, async () => {
       await using db = await shop.database();
@@ -95,14 +107,18 @@ describe('killed, and the same command again', { timeout: 120_000 }, () => {
         url: db.url,
         change,
         // A second worker would copy the rest while the first is held.
-        settings: { ...settings, ...(provokedBy === undefined ? {} : { workers: 1 }) },
+        settings: {
+          ...settings,
+          ...(provokedBy === undefined ? {} : { workers: 1 }),
+          ...(capture === undefined ? {} : { capture }),
+        },
         actions: [
           { point, nth, action: 'kill' },
-          ...(provokedBy === undefined ? [] : [{ point: 'chunk-copied', action: 'hold' } as const]),
+          ...(provokedBy === undefined ? [] : [{ point: provokedAt, action: 'hold' } as const]),
         ],
       });
       if (provokedBy !== undefined) {
-        await first.reached('chunk-copied');
+        await first.reached(provokedAt);
         await client.query(provokedBy);
         if (goesOn) first.release();
       }
@@ -119,7 +135,7 @@ describe('killed, and the same command again', { timeout: 120_000 }, () => {
       let copied: Chunk[] = [];
       let copiedNow = 0;
       const { result } = await runChange(db, change, {
-        settings,
+        settings: { ...settings, ...(capture === undefined ? {} : { capture }) },
         onPoint: async (reached) => {
           if (reached === 'chunk-copied') {
             copiedNow += 1;

@@ -3,14 +3,22 @@ import type { OwnOnTable } from '../../catalog/fingerprint.js';
 import { ReplicationStream } from '../../db/replication.js';
 import type { Session } from '../../db/session.js';
 import { relaxedCommit } from '../../db/settings.js';
-import { SqlState, sqlState } from '../../db/sqlstate.js';
-import { advice, doing, toDo } from '../../advice.js';
+import { messageOf } from '../../db/sqlstate.js';
+import { advice, toDo } from '../../advice.js';
 import { FailedError } from '../../errors.js';
 import { captureModes } from '../../model/capture-mode.js';
 import type { QualifiedName } from '../../model/name.js';
 import { displayName } from '../../sql/quote.js';
 import { slotName } from '../../sql/marks.js';
-import type { Capture, CaptureFacts, FollowedRun, Following, OpenWork } from '../capture.js';
+import {
+  CaptureLost,
+  type Capture,
+  type CaptureFacts,
+  type FollowedRun,
+  type Following,
+  type OpenWork,
+  type Renewal,
+} from '../capture.js';
 import { columnsOf, keyType, segmentedLog, type SegmentedLog } from '../key-log.js';
 import { LogKeeper } from '../log-keeper.js';
 import { setRightCapture } from '../set-right.js';
@@ -28,6 +36,7 @@ import {
   publicationStatements,
 } from './publication-sql.js';
 import { createSlot, releaseSlot } from './slot.js';
+import { SlotRenewal } from './slot-renewal.js';
 
 export class LogicalCapture implements Capture {
   readonly mode = 'logical';
@@ -37,6 +46,7 @@ export class LogicalCapture implements Capture {
   readonly tables: readonly QualifiedName[];
   readonly own: OwnOnTable;
   readonly slots: readonly string[];
+  readonly renewal: Renewal;
   #feed: Feed | null = null;
 
   constructor(private readonly facts: CaptureFacts) {
@@ -46,6 +56,7 @@ export class LogicalCapture implements Capture {
     // The feed asks which segment it is with each write.
     this.keeper = new LogKeeper({ log, active, redirectStatements: () => [] });
     this.tables = [...log.parts, log.truncations, positionTable(suffix)];
+    this.renewal = new SlotRenewal(facts);
     this.own = { triggers: [], publications: [publicationName(suffix)] };
     this.slots = [slotName(facts)];
   }
@@ -61,7 +72,7 @@ export class LogicalCapture implements Capture {
   async create(session: Session): Promise<void> {
     const { suffix, key } = this.facts;
     await session.batch([...createFeedStatements(suffix, key), ...markFeedStatements(this.facts, suffix)]);
-    const columns = [...columnsOf(this.log), 'lsn'];
+    const columns = [...columnsOf(this.log), 'lsn', 'is_whole'];
     await setRightCapture(session, { tables: this.tables, columns, functions: [] });
     await session.batch([firstPositionStatement(suffix)]);
   }
@@ -118,7 +129,9 @@ export class LogicalCapture implements Capture {
       return this.#feed;
     } catch (error) {
       await stream.close();
-      throw this.#slotLost(error);
+      throw (await this.renewal.isLost(session))
+        ? new CaptureLost(messageOf(error), { cause: error })
+        : error;
     }
   }
 
@@ -142,20 +155,5 @@ export class LogicalCapture implements Capture {
       state: 'the source is untouched; what was written since is not in the log, nothing was swapped',
       hint: advice`${toDo('abort', this.facts.id)}, then run again`,
     });
-  }
-
-  #slotLost(error: unknown): unknown {
-    const state = sqlState(error);
-    if (state !== SqlState.undefinedObject && state !== SqlState.notInPrerequisiteState) return error;
-    const { id } = this.facts;
-    return new FailedError(
-      'slot-lost',
-      `the slot of migration ${id} is gone, or the server does not keep its WAL any more: ${(error as Error).message}`,
-      {
-        state: 'writes may be missing in the log; the source is untouched',
-        hint: advice`${doing('abort', id)}, then run again; max_slot_wal_keep_size and idle_replication_slot_timeout end slots`,
-        cause: error,
-      },
-    );
   }
 }

@@ -11,7 +11,7 @@ export function publicationName(suffix: string): string {
   return `ghost_capture_${suffix}`;
 }
 
-/** One row: the last transaction of the stream whose keys are in the log. */
+/** One row: the last transaction of the stream whose keys are in the log, and whether none before it are missing (`is_whole`). */
 export function positionTable(suffix: string): QualifiedName {
   return { schema: captureSchema, name: `feed_${suffix}` };
 }
@@ -102,7 +102,7 @@ export function createFeedStatements(suffix: string, key: Key): string[] {
   const position = qualified(positionTable(suffix));
   return [
     ...createLogStatements(suffix, key),
-    `create table ${position} (lsn pg_lsn not null)`,
+    `create table ${position} (lsn pg_lsn not null, is_whole boolean not null default true)`,
     `revoke all on ${position} from public`,
   ];
 }

@@ -7,7 +7,7 @@ import { inTime, late, sleep } from '../../db/wait.js';
 import { FailedError } from '../../errors.js';
 import { blockerLines } from '../../locks/describe-blockers.js';
 import { slotName, type SlotOwner } from '../../sql/marks.js';
-import type { OpenWork } from '../capture.js';
+import type { UnlockedWork } from '../capture.js';
 
 const tellEveryMs = 2_000;
 const releaseMs = 10_000;
@@ -20,7 +20,7 @@ const pauseMs = 50;
  * @throws FailedError `slot-not-created` with the transactions that were waited for; the signal's reason
  */
 export async function createSlot(
-  { session, watcher, failover, patienceMs, onWaiting, signal }: OpenWork,
+  { session, watcher, failover, patienceMs, onWaiting, signal }: UnlockedWork,
   owner: SlotOwner,
 ): Promise<void> {
   signal.throwIfAborted();

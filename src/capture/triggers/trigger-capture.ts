@@ -24,6 +24,8 @@ export class TriggerCapture implements Capture {
   readonly mode = 'triggers';
   readonly nature = captureModes.triggers;
   readonly open = null;
+  /** A trigger that is there logs each write, in the write's own transaction. */
+  readonly renewal = null;
   readonly log: KeyLog;
   readonly keeper: LogKeeper;
   readonly tables: readonly QualifiedName[];

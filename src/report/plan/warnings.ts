@@ -96,7 +96,7 @@ const texts: {
   'capture-by-triggers': ({ why }) =>
     `keys are logged by triggers, since the WAL cannot be read for it: ${why.join('; ')}`,
   'slot-limit': ({ keepBytes }) =>
-    `the server gives up a slot for which it keeps more than ${bytes(keepBytes)} (max_slot_wal_keep_size): copy and verification rest at half of that, and the migration begins anew where the slot is lost`,
+    `the server gives up a slot for which it keeps more than ${bytes(keepBytes)} (max_slot_wal_keep_size): copy and verification rest at half of that; where it is lost all the same, every row is compared or copied again`,
   'wal-level-rises': ({ walLevel }) =>
     `wal_level is ${walLevel}: the first replication slot makes the server write WAL for logical decoding by itself, and its end goes back. On 19.0 take wal_level = logical instead: there were reports of a race in that`,
   'dependents-untried': ({ table, dependents }) =>

@@ -122,6 +122,7 @@ async function passGate(
 async function passOne(control: Session, swapped: SwappedTable): Promise<Passed> {
   const { context, target } = swapped;
   const { id, plan, schemas, capture } = context;
+  if ((await capture.renewal?.hasGap(control)) === true) throw new Error('entries of the log are missing');
   const check = await recordedCheck(context);
   const sourceUnaltered = (): Promise<void> => refuseAltered(control, context);
   const shadowOid = await gate(control, { id, plan, schemas, target, sourceUnaltered });

@@ -19,6 +19,7 @@ import { killing, type RunContext, type TableContext } from '../context.js';
 import { shortLockLimits } from '../../settings/lock-limits.js';
 import type { Transition } from '../../model/phase.js';
 import { followSource } from '../follow-source.js';
+import { slotWork } from '../slot-wait.js';
 import { refuseAltered, readMark, readSource, SourceAltered, warmUp } from '../source-check.js';
 
 export async function prepare(context: RunContext): Promise<Transition> {
@@ -51,6 +52,8 @@ async function prepareTable(context: TableContext): Promise<void> {
   const target = await build(context);
   await context.at('shadow-built');
   await setTarget(control, context, target);
+  // It may have been another one, where this is not the migration's first beginning.
+  await context.capture.keeper.restore(control);
   await context.at('target-stored');
   await switchCaptureOn(context, before?.fingerprint ?? null);
   await context.at('capture-on');
@@ -98,7 +101,7 @@ async function isUntouched(session: Session, id: number): Promise<boolean> {
 
 /** What capture has to have before everything else. */
 async function openCapture(context: TableContext): Promise<void> {
-  const { sessions, capture, emit, signal } = context;
+  const { sessions, capture } = context;
   const { open } = capture;
   if (open === null) return;
   const what = 'making what capture needs';
@@ -114,27 +117,7 @@ async function openCapture(context: TableContext): Promise<void> {
     });
   };
   try {
-    await sessions.use('slot', (session) =>
-      open({
-        session,
-        locked,
-        watcher: context.watcher,
-        failover: context.settings.failoverSlot,
-        patienceMs: context.settings.cutoverDeadlineMs,
-        onWaiting: (blockers, waitedMs) =>
-          emit('lock:missed', {
-            what: 'the replication slot',
-            attempt: 1,
-            waitedMs,
-            why: 'old-snapshot',
-            reason: 'it waits for transactions that have written',
-            tried: true,
-            blockers,
-            nextTryMs: 0,
-          }),
-        signal,
-      }),
-    );
+    await sessions.use('slot', (session) => open({ ...slotWork(context, session), locked }));
   } catch (error) {
     throw captureNotOn(error, context);
   }
