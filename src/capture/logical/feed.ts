@@ -25,9 +25,11 @@ export interface FeedOptions extends KeyWriterOptions {
   readonly beacon: Session;
 }
 
-/** Of what the server has sent and nobody has looked at, in bytes of the stream: then it is to wait. */
+/** Of what the server has sent and nobody has looked at: then it is to wait. */
 const mostWaiting = 8 * 1024 * 1024;
 const enoughWaiting = 1024 * 1024;
+/** What a message takes in memory besides its values, which may be very short. */
+const messageBytes = 500;
 /** So many small transactions are written at once; who waits for the log does not wait for this. */
 const togetherMs = 50;
 /** The server ends a stream that it does not hear of: for a minute, by default. */
@@ -142,10 +144,11 @@ export class Feed implements AsyncDisposable {
     try {
       const message = this.#reader.read(payload);
       if (message === null) return;
-      this.#received.push({ message, bytes: payload.length });
+      const bytes = payload.length + messageBytes;
+      this.#received.push({ message, bytes });
       if (message.kind === 'commit') this.#commits += 1;
       this.#isIdle = false;
-      this.#waitingBytes += payload.length;
+      this.#waitingBytes += bytes;
       if (this.#waitingBytes > mostWaiting && !this.#isPaused) {
         this.#isPaused = true;
         this.options.stream.pause();
