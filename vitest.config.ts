@@ -22,6 +22,8 @@ const bothCapturesAtLength = ['races', 'crash', 'e2e'].map((folder) => `test/${f
 /** They say themselves which capture they are about, or there is none. */
 const oneCapture = [
   'test/e2e/logical*.pg.test.ts',
+  'test/e2e/lost-slot.pg.test.ts',
+  'test/e2e/slot-leftovers.pg.test.ts',
   // Keys that may become equal are counted, which only triggers do.
   'test/e2e/keys.pg.test.ts',
   'test/e2e/native-dependents.pg.test.ts',

@@ -12,6 +12,8 @@ import { createDatabase, type TestDatabase, until } from '../support/database.js
 import { type ChangeInput, failure, runChange, stopAtPoint } from '../support/migration.js';
 import { dropSlots } from '../support/slot.js';
 
+const major = inject('serverMajor') as EmbeddedMajor;
+
 const setup = `
   create table t (id int primary key, v text);
   insert into t select i, 'v' || i from generate_series(1, 3000) as i;
@@ -102,6 +104,23 @@ describe('dropped under a run', () => {
       await expectMirrored(db);
     });
   }
+
+  test.skipIf(major < 17)('the new one is a failover slot, too (they are from 17 on)', async () => {
+    await using db = await createDatabase(setup);
+    const drop = losingAt(db, 'caught-up', () => write(db, 1));
+    const seen: unknown[] = [];
+    await runChange(db, change, {
+      settings: { ...settings, failoverSlot: true },
+      onPoint: async (point) => {
+        await drop(point);
+        if (point !== 'slot-renewed') return;
+        const slots = `select failover from pg_replication_slots where database = current_database()`;
+        seen.push(...(await db.query(slots)).rows);
+      },
+    });
+    expect(seen).toEqual([{ failover: true }]);
+    await expectMirrored(db);
+  });
 
   test('under the lock of the swap, again and again, and while what was missed is looked for', async () => {
     await using db = await createDatabase(setup);
@@ -231,7 +250,7 @@ describe('between two runs', () => {
 
   test('the server gives its WAL up', { timeout: 120_000 }, async () => {
     await using server = await startEmbeddedServer({
-      major: inject('serverMajor') as EmbeddedMajor,
+      major,
       settings: {
         fsync: 'off',
         log_min_messages: 'panic',
