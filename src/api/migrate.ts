@@ -297,6 +297,9 @@ function describeRequest(request: ChangeRequest): string {
     ...request.alter.map((alter) => `--alter ${JSON.stringify(alter)}`),
     ...request.statements.map((statement) => statement.trim()),
     ...request.set.map(({ column, expression }) => `--set ${JSON.stringify(`${column}=${expression}`)}`),
+    ...(request.reverse ?? []).map(
+      ({ column, expression }) => `--reverse ${JSON.stringify(`${column}=${expression}`)}`,
+    ),
     ...(request.rewrite ? ['--rewrite'] : []),
   ].join(' ');
 }

@@ -42,6 +42,8 @@ export function follow(former: CopyPlan, now: Plan): Followed {
       settings: former.settings,
       request: former.request,
       capture: former.capture,
+      // Whoever began without one goes on without.
+      back: former.back === null || former.back.verdict === 'declined' ? former.back : now.back,
     },
     reasons: null,
   };

@@ -100,6 +100,7 @@ export const aPlan: CopyPlan = {
   serials: [],
   lateChecks: [],
   checkedForeignKeys: [],
+  back: null,
   capture: 'triggers',
   lockSet: [
     {

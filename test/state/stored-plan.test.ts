@@ -23,7 +23,16 @@ function unreadable(plan: unknown, phase: Phase = 'copy'): FailedError {
 
 /** As the version stored it that had texts in its plans. */
 function former(plan: CopyPlan): Record<string, unknown> {
-  const { how: _how, statements, definitions, dependents, lockSet, warnings, ...facts } = plan;
+  const {
+    how: _how,
+    back: _none_planned,
+    statements,
+    definitions,
+    dependents,
+    lockSet,
+    warnings,
+    ...facts
+  } = plan;
   const { defaultsElsewhere: _none, ...source } = definitions.source;
   return {
     ...facts,
