@@ -3,7 +3,8 @@
  * plain data, stored with the plan.
  */
 import type { ColumnMapping } from './column-mapping.js';
-import type { Projection } from './projection.js';
+import type { IdRoom } from './id-room.js';
+import type { ProjectedColumn, Projection } from './projection.js';
 
 export type BackVerdict =
   /** Every write fits, or is named where it does not. */
@@ -12,7 +13,7 @@ export type BackVerdict =
   | 'loses'
   /** It can be said with `--reverse`, and was not: `needs`. */
   | 'needs-reverse'
-  /** `obstacles`. */
+  /** `against`. */
   | 'impossible'
   /** Nobody wants it (`--no-rollback-window`). */
   | 'declined';
@@ -23,7 +24,11 @@ export interface WayBack {
   readonly way: Inverse | null;
   readonly loses: readonly Loss[];
   readonly needs: readonly NeededReverse[];
-  readonly obstacles: readonly BackObstacle[];
+  readonly against: readonly BackObstacle[];
+  /** Columns of the old table of which no more is known than that the rows that were looked at are the same there and back. */
+  readonly sampled: readonly string[];
+  /** Columns that ids are drawn for, and that hold more of them in the new table. */
+  readonly ids: readonly IdRoom[];
   /** What the new shape allows and the old one does not: rows that make use of it are not brought back until they are corrected. */
   readonly narrower: readonly Narrower[];
 }
@@ -42,6 +47,11 @@ export interface Inverse {
   readonly mayCollide?: boolean;
   /** Columns that only the old table has; none where it is left out. */
   readonly kept?: readonly KeptColumn[];
+  /**
+   * Columns whose values the change may not keep: over a row of the old table, what they are there and back. To be compared with
+   * in place of the column, since nobody has brought back the rows that were not written.
+   */
+  readonly canonical?: readonly ProjectedColumn[];
 }
 
 /** It keeps its value in rows that the old table has already, by their key, and is not in the projection. */
@@ -52,24 +62,17 @@ export interface KeptColumn {
 }
 
 /** What a rollback does not bring back. */
-export type Loss =
-  /** A column that only the new table has: its values go. */
-  | { readonly what: 'added'; readonly column: string }
-  /** A column that only the old table has: rows that are new, or whose key is, get its default. */
-  | { readonly what: 'dropped'; readonly column: string }
-  /** The old table generates it, the new one does not. */
-  | { readonly what: 'recomputed'; readonly column: string }
-  /** The change itself does not keep each value: rows that are written come back as it left them. `examples` were seen. */
-  | {
-      readonly what: 'converted';
-      readonly column: string;
-      readonly examples: readonly RoundTripExample[];
-    };
-
-/** A value of the old table that is another one there and back. As text. */
-export interface RoundTripExample {
-  readonly before: string | null;
-  readonly after: string | null;
+export interface Loss {
+  readonly what:
+    /** A column that only the new table has: its values go. */
+    | 'added'
+    /** A column that only the old table has: rows that are new, or whose key is, get its default. */
+    | 'dropped'
+    /** The old table generates it, the new one does not. */
+    | 'recomputed'
+    /** The change itself does not keep each value, as was seen: rows that are written come back as it left them. */
+    | 'converted';
+  readonly column: string;
 }
 
 /** A column of the old table. */
@@ -92,7 +95,9 @@ export type BackObstacle =
   /** A column of the new table's key that can be NULL. */
   | { readonly what: 'key-nullable'; readonly column: string }
   /** A key column of the old table, whose --reverse is made of more than the key, or is another value each time. */
-  | { readonly what: 'key-reverse'; readonly column: string };
+  | { readonly what: 'key-reverse'; readonly column: string }
+  /** PostgreSQL's message for a row that was tried. */
+  | { readonly what: 'fails'; readonly message: string };
 
 export type Narrower =
   | { readonly what: 'type'; readonly column: string; readonly type: string; readonly newType: string }

@@ -109,12 +109,14 @@ export function conclude(facts: Facts): Plan {
   const forCopy = isCopy ? [...againstCopy(seen, tried, rows, judged), ...back.refusals] : [];
   // Where neither way is open, what stands in the way of the native one is as good a reason as the other's.
   const both = forCopy.length > 0 ? [...decided.againstNative, ...forCopy] : [];
-  const refusals = [...checkNameCollisions(tried.taken), ...eachOnce(both)];
+  const needless = isCopy ? [] : change.reverse.map(needlessReverse);
+  const refusals = [...checkNameCollisions(tried.taken), ...eachOnce(both), ...needless];
   const holdMs = isCopy ? estimateHoldMs(trial.definitions.target) : null;
   const any = {
     ...known(facts),
     dependents: isCopy ? judged.map(({ planned }) => planned) : nativeDependents(dependents, trial.native),
     warnings: warningsFor({
+      back: isCopy ? back.back : null,
       verdict: decided.verdict,
       change,
       source,
@@ -173,6 +175,14 @@ function howRowsGo(
   return { mapping, key, refusals };
 }
 
+function needlessReverse({ column }: Change['reverse'][number]): Refusal {
+  return {
+    code: 'needless-reverse',
+    message: `--reverse ${column}: PostgreSQL makes this change itself, and there is no old table to go back to`,
+    hint: `leave out --reverse ${column}`,
+  };
+}
+
 /** How rows come back into the old table, once the tables are swapped. */
 function planBack(
   { table, change }: Facts,
@@ -180,7 +190,7 @@ function planBack(
   { trial, isRepeatable }: Tried,
   { mapping, key }: HowRowsGo,
 ): PlannedBack {
-  const { before, after, castsBack } = trial;
+  const { before, after, changed, castsBack } = trial;
   return wayBack({
     table: table.name,
     before,
@@ -188,6 +198,7 @@ function planBack(
     sources: mapping.sources,
     key,
     reverse: change.reverse,
+    sequences: changed.sequences,
     castsBack,
     isRepeatable,
     narrower: narrowerRules({

@@ -67,6 +67,7 @@ function back({
     sources,
     key: chooseKey({ ...input, source: shapes.before, target: shapes.after, sources, equalities }).key,
     reverse: change.reverse,
+    sequences: [],
     castsBack: new Set(castsBack),
     isRepeatable: input.isRepeatable,
     narrower: [],
@@ -125,7 +126,9 @@ describe('wayBack', () => {
       },
       loses: [],
       needs: [],
-      obstacles: [],
+      against: [],
+      sampled: [],
+      ids: [],
       narrower: [],
     });
   });
@@ -281,9 +284,9 @@ describe('wayBack', () => {
     ],
   ] satisfies readonly (readonly [string, Partial<Case>, unknown])[])(
     'is not possible with %s',
-    (_, parts, obstacles) => {
+    (_, parts, against) => {
       const planned = back({ before: [id], after: [id], ...parts });
-      expect(planned.back).toMatchObject({ verdict: 'impossible', way: null, obstacles });
+      expect(planned.back).toMatchObject({ verdict: 'impossible', way: null, against });
     },
   );
 

@@ -1,4 +1,5 @@
 /** A plan as for the demo's change, for renderers. */
+import type { WayBack } from '../../src/model/way-back.js';
 import type { ForeignKey } from '../../src/model/definitions.js';
 import type { CopyPlan, NativePlan } from '../../src/model/plan.js';
 import type { PlannedDependent } from '../../src/model/dependent.js';
@@ -17,6 +18,22 @@ const openOrders: PlannedDependent = {
   via: null,
   extension: null,
   fate: { treatment: 'recreated', how: 'view-replaced' },
+};
+
+const keepsAll: WayBack = {
+  verdict: 'keeps',
+  way: {
+    projection: { alias: 'orders', layers: [[{ name: 'id', expression: '"id"' }]] },
+    columns: [],
+    keyProjection: { alias: 'orders', layers: [[{ name: 'id', expression: '"id"' }]] },
+    keyIndex: 'orders_pkey',
+  },
+  loses: [],
+  needs: [],
+  against: [],
+  sampled: [],
+  ids: [],
+  narrower: [],
 };
 
 export const aPlan: CopyPlan = {
@@ -100,7 +117,7 @@ export const aPlan: CopyPlan = {
   serials: [],
   lateChecks: [],
   checkedForeignKeys: [],
-  back: null,
+  back: keepsAll,
   capture: 'triggers',
   lockSet: [
     {

@@ -125,6 +125,7 @@ describe('one table', () => {
       harmPerTryMs: 1_000,
       harmPerRunMs: 30_000,
       killBlockersAfterMs: null,
+      withoutRollbackWindow: false,
       rehearse: false,
     });
     expect(rows.filter((row) => !isNothing(row.default) && !row.kind.accepts(row.default))).toEqual([]);

@@ -6,7 +6,7 @@ import type { Column } from '../../model/table-shape.js';
 import { typeOnAnyPath } from '../../sql/any-path.js';
 import { ident, literal } from '../../sql/quote.js';
 import { keepsApart } from '../mapping/injective.js';
-import { baseOf, integers, texts } from '../mapping/type-facts.js';
+import { baseOf, integers, rangeOf, texts } from '../mapping/type-facts.js';
 
 /**
  * SQL over the new row, for INSERT into the old table. The plain column where assignment is exact or fails; else cast there and
@@ -68,21 +68,15 @@ export function keyBack(from: Column, to: Column): string {
   );
 }
 
-/** The largest and smallest of them. */
-const ranges: Readonly<Record<string, readonly [string, string]>> = {
-  smallint: ['-32768', '32767'],
-  integer: ['-2147483648', '2147483647'],
-  bigint: ['-9223372036854775808', '9223372036854775807'],
-};
 const uuid = '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
 
 /** Without these the cast itself fails, where it is known how it can. */
 function castConditions(value: string, from: Column, to: Column): string[] {
-  const [own, range] = [baseOf(from.type), ranges[to.type]];
+  const [own, range] = [baseOf(from.type), rangeOf(to.type)];
   const isText = texts.includes(own);
   const matches = (pattern: string): string => `${value} OPERATOR(pg_catalog.~) ${literal(pattern)}`;
   if (to.type === 'uuid' && isText) return [matches(uuid)];
-  if (range === undefined) return [];
+  if (range === null) return [];
   const isNumber = own === 'numeric' || integers.includes(own);
   if (!isNumber && !isText) return [];
   if (integers.includes(own) && integers.indexOf(own) <= integers.indexOf(to.type)) return [];

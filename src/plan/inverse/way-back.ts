@@ -4,9 +4,10 @@
  */
 import type { Refusal } from '../../errors.js';
 import type { ColumnMapping } from '../../model/column-mapping.js';
+import type { IdRoom } from '../../model/id-room.js';
 import type { Key, KeyColumn } from '../../model/key.js';
 import type { ProjectedColumn } from '../../model/projection.js';
-import type { Column, TableShape } from '../../model/table-shape.js';
+import type { Column, OwnedSequence, TableShape } from '../../model/table-shape.js';
 import type {
   BackObstacle,
   BackVerdict,
@@ -17,6 +18,7 @@ import type {
   NeededReverse,
   WayBack,
 } from '../../model/way-back.js';
+import { typeOnAnyPath } from '../../sql/any-path.js';
 import { ident } from '../../sql/quote.js';
 import type { SetExpression, UserExpression } from '../change/types.js';
 import type { ColumnSource } from '../mapping/column-source.js';
@@ -24,7 +26,7 @@ import { isCastOf, keepsApart, keepsTextsApart } from '../mapping/injective.js';
 import { findsBy } from '../mapping/key.js';
 import { isNotNull } from '../mapping/not-null-proof.js';
 import { inParentheses } from '../mapping/project.js';
-import { baseOf } from '../mapping/type-facts.js';
+import { baseOf, hasRoomFor, rangeOf } from '../mapping/type-facts.js';
 import { resolveReferences } from '../mapping/user-references.js';
 import { castBack, keyBack } from './cast-back.js';
 import { narrowerTypes } from './narrower.js';
@@ -40,6 +42,8 @@ export interface BackInput {
   /** null where no key was found. */
   readonly key: Key | null;
   readonly reverse: readonly SetExpression[];
+  /** Those that the new table's columns draw their ids from. */
+  readonly sequences: readonly OwnedSequence[];
   /** Columns (attnum) whose type changes and has a cast back. */
   readonly castsBack: ReadonlySet<number>;
   readonly isRepeatable: (expression: UserExpression) => boolean;
@@ -56,24 +60,30 @@ export interface PlannedBack {
 export function wayBack(input: BackInput): PlannedBack {
   const reverse = input.reverse.map((given) => resolved(input, given));
   const columns = input.before.columns.map((old) => backColumn(input, reverse, old));
-  const { inverse, obstacles } = inverseOf(input, columns);
+  const { inverse, against } = inverseOf(input, columns);
   const needs = columns.flatMap(({ need }) => (need === null ? [] : [need]));
   const loses = [...columns.flatMap(({ loss }) => (loss === null ? [] : [loss])), ...added(input, reverse)];
   return {
     back: {
-      verdict: verdictOf({ obstacles, needs, loses }),
+      verdict: verdictOf({ against, needs, loses }),
       way: needs.length > 0 ? null : inverse,
       loses,
       needs,
-      obstacles,
+      against,
+      sampled: columns.flatMap((column) => (isSampled(column) ? [column.old.name] : [])),
+      ids: idRooms(input, columns),
       narrower: [...narrowerTypes(input.before, input.after), ...input.narrower],
     },
     refusals: [...reverse.flatMap(({ refusals }) => refusals), ...misplaced(input)],
   };
 }
 
-function verdictOf({ obstacles, needs, loses }: Pick<WayBack, 'obstacles' | 'needs' | 'loses'>): BackVerdict {
-  if (obstacles.length > 0) return 'impossible';
+export function verdictOf({
+  against,
+  needs,
+  loses,
+}: Pick<WayBack, 'against' | 'needs' | 'loses'>): BackVerdict {
+  if (against.length > 0) return 'impossible';
   if (needs.length > 0) return 'needs-reverse';
   return loses.length > 0 ? 'loses' : 'keeps';
 }
@@ -143,6 +153,39 @@ function reversed(plain: Pick<BackColumn, 'old' | 'now' | 'need'>, reverse: Reve
   return { ...plain, how: 'computed', value, reverse, kept: null, loss: null };
 }
 
+/** Known to be the same there and back by nothing but a look at rows. */
+function isSampled({ old, now, value, reverse }: BackColumn): boolean {
+  if (value === null) return false;
+  return reverse !== null ? !reverse.volatile : now !== null && mayLose(old, now);
+}
+
+/** The change may make another value of it than it was. */
+function mayLose(old: Column, now: Column): boolean {
+  return now.type !== old.type && !keepsApart(old, now) && !hasRoomFor(old, now);
+}
+
+function canonical({ old, now, value, reverse }: BackColumn): ProjectedColumn[] {
+  if (value === null || reverse !== null || now === null || !mayLose(old, now)) return [];
+  const [own, other] = [typeOnAnyPath(old.type), typeOnAnyPath(now.type)];
+  return [{ name: old.name, expression: `${ident(old.name)}::${other}::${own}` }];
+}
+
+/** Integer columns that grow, and own a sequence. */
+function idRooms({ sequences }: BackInput, columns: readonly BackColumn[]): IdRoom[] {
+  return columns.flatMap(({ old, now }): IdRoom[] => {
+    const range = rangeOf(old.type);
+    if (now === null || range === null || hasRoomFor(now, old)) return [];
+    return sequences
+      .filter(({ column }) => column === now.name)
+      .map(({ increment }) => ({
+        column: old.name,
+        newColumn: now.name,
+        limit: increment.startsWith('-') ? range[0] : range[1],
+        increment,
+      }));
+  });
+}
+
 function kept(old: Column): Pick<BackColumn, 'kept' | 'loss' | 'need'> {
   const hasDefault = !old.notNull || old.default !== null || old.identity !== 'none';
   return {
@@ -179,25 +222,26 @@ function added({ before, after }: BackInput, reverse: readonly Reverse[]): Loss[
 
 interface FoundInverse {
   readonly inverse: Inverse | null;
-  readonly obstacles: readonly BackObstacle[];
+  readonly against: readonly BackObstacle[];
 }
 
 function inverseOf(input: BackInput, columns: readonly BackColumn[]): FoundInverse {
   const { table, after, key } = input;
-  if (key === null) return { inverse: null, obstacles: [{ what: 'no-key' }] };
+  if (key === null) return { inverse: null, against: [{ what: 'no-key' }] };
   const targets = key.columns.flatMap(({ targetName }) =>
     after.columns.filter(({ name }) => name === targetName),
   );
   const index = after.indexes.find((each) => findsBy(after, each, targets));
-  const obstacles: BackObstacle[] = [
+  const against: BackObstacle[] = [
     ...(index === undefined ? [{ what: 'no-index' as const, columns: targets.map(({ name }) => name) }] : []),
     ...targets
       .filter((target) => !isNotNull(after, target))
       .map(({ name }) => ({ what: 'key-nullable' as const, column: name })),
     ...unusableReverses(key, columns),
   ];
-  if (index === undefined || obstacles.length > 0) return { inverse: null, obstacles };
+  if (index === undefined || against.length > 0) return { inverse: null, against };
   const keptColumns = columns.flatMap((column) => (column.kept === null ? [] : [column.kept]));
+  const canonicals = columns.flatMap(canonical);
   const collides = key.columns.some((column) => mayCollide(column, columns));
   return {
     inverse: {
@@ -214,8 +258,9 @@ function inverseOf(input: BackInput, columns: readonly BackColumn[]): FoundInver
       keyIndex: index.name,
       ...(collides ? { mayCollide: true } : {}),
       ...(keptColumns.length > 0 ? { kept: keptColumns } : {}),
+      ...(canonicals.length > 0 ? { canonical: canonicals } : {}),
     },
-    obstacles,
+    against,
   };
 }
 

@@ -3,6 +3,17 @@ import type { Column } from '../../model/table-shape.js';
 
 /** From the smallest to the largest. */
 export const integers: readonly string[] = ['smallint', 'integer', 'bigint'];
+
+const ranges: Readonly<Record<string, readonly [least: string, most: string]>> = {
+  smallint: ['-32768', '32767'],
+  integer: ['-2147483648', '2147483647'],
+  bigint: ['-9223372036854775808', '9223372036854775807'],
+};
+
+/** null for what is no integer. */
+export function rangeOf(type: string): readonly [least: string, most: string] | null {
+  return ranges[type] ?? null;
+}
 export const texts: readonly string[] = ['text', 'character varying'];
 
 /** `numeric(10,2)` -> `numeric`, `app.citext` -> `citext`. */

@@ -14,7 +14,9 @@ export const columnMapping = noun<ColumnMapping>({
   keepsValues: yes.exactOptional(),
 });
 
+export const projectedColumn = noun<ProjectedColumn>({ name: text, expression: text });
+
 export const projection = noun<Projection>({
   alias: text,
-  layers: listOf(listOf(noun<ProjectedColumn>({ name: text, expression: text }))),
+  layers: listOf(listOf(projectedColumn)),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { IdRoom } from '../../model/id-room.js';
 import type {
   BackObstacle,
   Inverse,
@@ -6,11 +7,10 @@ import type {
   Loss,
   Narrower,
   NeededReverse,
-  RoundTripExample,
   WayBack,
 } from '../../model/way-back.js';
 import { listOf, maybeText, noun, text, texts, yes } from './noun.js';
-import { columnMapping, projection } from './projection.js';
+import { columnMapping, projectedColumn, projection } from './projection.js';
 
 const inverse = noun<Inverse>({
   projection,
@@ -18,22 +18,20 @@ const inverse = noun<Inverse>({
   keyProjection: projection,
   keyIndex: text,
   mayCollide: yes.exactOptional(),
+  canonical: listOf(projectedColumn).exactOptional(),
   kept: listOf(noun<KeptColumn>({ name: text, otherwise: maybeText })).exactOptional(),
 });
 
-const loss: z.ZodType<Loss> = z.discriminatedUnion('what', [
-  z.strictObject({ what: z.enum(['added', 'dropped', 'recomputed']), column: text }),
-  z.strictObject({
-    what: z.literal('converted'),
-    column: text,
-    examples: listOf(noun<RoundTripExample>({ before: maybeText, after: maybeText })),
-  }),
-]);
+const loss = noun<Loss>({
+  what: z.enum(['added', 'dropped', 'recomputed', 'converted']),
+  column: text,
+});
 
 const obstacle: z.ZodType<BackObstacle> = z.discriminatedUnion('what', [
   z.strictObject({ what: z.literal('no-key') }),
   z.strictObject({ what: z.literal('no-index'), columns: texts }),
   z.strictObject({ what: z.enum(['key-nullable', 'key-reverse']), column: text }),
+  z.strictObject({ what: z.literal('fails'), message: text }),
 ]);
 
 const narrower: z.ZodType<Narrower> = z.discriminatedUnion('what', [
@@ -47,6 +45,8 @@ export const wayBack = noun<WayBack>({
   way: inverse.nullable(),
   loses: listOf(loss),
   needs: listOf(noun<NeededReverse>({ column: text, why: z.enum(['computed', 'no-cast', 'no-default']) })),
-  obstacles: listOf(obstacle),
+  against: listOf(obstacle),
+  sampled: texts,
+  ids: listOf(noun<IdRoom>({ column: text, newColumn: text, limit: text, increment: text })),
   narrower: listOf(narrower),
 });
