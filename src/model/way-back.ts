@@ -27,6 +27,8 @@ export interface WayBack {
   readonly against: readonly BackObstacle[];
   /** Columns of the old table of which no more is known than that the rows that were looked at are the same there and back. */
   readonly sampled: readonly string[];
+  /** Whether rows were looked at; it may take too long, or not be allowed. */
+  readonly isTried: boolean;
   /** Columns that ids are drawn for, and that hold more of them in the new table. */
   readonly ids: readonly IdRoom[];
   /** What the new shape allows and the old one does not: rows that make use of it are not brought back until they are corrected. */

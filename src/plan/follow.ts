@@ -53,8 +53,8 @@ export function follow(former: CopyPlan, now: Plan): Followed {
 function backOf(former: WayBack | null, now: WayBack | null): WayBack | null {
   if (former === null || now === null || former.verdict === 'declined') return former;
   if (JSON.stringify(former.way) !== JSON.stringify(now.way)) return now;
-  const { verdict, loses, sampled } = former;
-  return { ...now, verdict, loses, sampled };
+  const { verdict, loses, sampled, isTried } = former;
+  return { ...now, verdict, loses, sampled, isTried };
 }
 
 function refused(reasons: readonly string[]): Followed {

@@ -2,7 +2,7 @@
 import type { Key } from '../model/key.js';
 import type { ColumnMapping } from '../model/column-mapping.js';
 import type { PinnedSettings } from '../model/plan.js';
-import type { Projection } from '../model/projection.js';
+import type { ProjectedColumn, Projection } from '../model/projection.js';
 import type { TableShape } from '../model/table-shape.js';
 import type { Inverse, KeptColumn, WayBack } from '../model/way-back.js';
 
@@ -21,6 +21,8 @@ export interface Way {
   readonly settings: PinnedSettings;
   /** Columns of `to` that keep their value in rows that it has already; none where it is left out. */
   readonly kept?: readonly KeptColumn[];
+  /** See `Inverse`. */
+  readonly canonical?: readonly ProjectedColumn[];
 }
 
 /** What a plan to copy has to say of them. */
@@ -48,7 +50,7 @@ export function waysOf({ source, back, ...planned }: Planned, target: TableShape
 /** The way back: the ends exchanged, their key with them. */
 export function inverse(
   way: Way,
-  { projection, columns, keyProjection, keyIndex, mayCollide, kept }: Inverse,
+  { projection, columns, keyProjection, keyIndex, mayCollide, kept, canonical }: Inverse,
 ): Way {
   const collationOf = (name: string): string | null =>
     way.to.columns.find((column) => column.name === name)?.collation ?? null;
@@ -73,5 +75,6 @@ export function inverse(
     columns,
     settings: way.settings,
     ...(kept === undefined ? {} : { kept }),
+    ...(canonical === undefined ? {} : { canonical }),
   };
 }

@@ -9,7 +9,9 @@ import { makePlan } from '../../src/plan/plan.js';
 import { buildClone } from '../../src/shadow/build-clone.js';
 import { projectedColumns, projectionSql } from '../../src/sql/projection-sql.js';
 import { identList } from '../../src/sql/quote.js';
+import { plan as planned } from '../../src/index.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { failure, request, runChange, stopAtPoint } from '../support/migration.js';
 import { copyPlan } from './copy-plan.js';
 import { openSession, requestFor } from './trial-support.js';
 
@@ -183,7 +185,11 @@ test('the least and the greatest value are looked at where an index tells them',
     insert into t (id, n) select i, case when i = 2000 then 99999.5 else i end from generate_series(1, 4000) as i;
     analyze t;`);
   const rounded = { alter: ['alter n type int'] };
-  expect(copyPlan(await plan(db, rounded)).back).toMatchObject({ verdict: 'keeps', sampled: ['n'] });
+  expect(copyPlan(await plan(db, rounded)).back).toMatchObject({
+    verdict: 'keeps',
+    sampled: ['n'],
+    isTried: true,
+  });
   await db.query('create index on t (n)');
   expect(copyPlan(await plan(db, rounded)).back).toMatchObject({ verdict: 'loses', sampled: [] });
 });
@@ -298,6 +304,25 @@ test('what is needed is said, and what is not possible', async () => {
     way: null,
     against: [{ what: 'no-index', columns: ['id'] }],
   });
+});
+
+test('the way back is stored with the plan, and a run goes on with or without it as it was begun', async () => {
+  await using db = await createDatabase(table);
+  const change = { table: 't', alter: ['alter id type bigint, drop v'] };
+  const declined = { settings: { withoutRollbackWindow: true } };
+  const at = { connection: { url: db.url } };
+  expect(await planned({ ...at, request: request(change), ...declined })).toMatchObject({
+    verdict: 'copy',
+    back: { verdict: 'declined', way: null },
+  });
+  await stopAtPoint(db, change, 'recorded');
+  const { rows: stored } = await db.query(`select plan -> 'back' ->> 'verdict' as verdict from ghost.tables`);
+  expect(stored).toEqual([{ verdict: 'loses' }]);
+  expect(await failure(runChange(db, change, declined))).toMatchObject({
+    reasons: [{ code: 'another-rollback-window' }],
+  });
+  await runChange(db, change);
+  expect((await db.query('select count(*)::int as n from t')).rows).toEqual([{ n: 20 }]);
 });
 
 async function rows(db: TestDatabase, name: string): Promise<unknown[]> {

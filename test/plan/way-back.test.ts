@@ -128,6 +128,7 @@ describe('wayBack', () => {
       needs: [],
       against: [],
       sampled: [],
+      isTried: false,
       ids: [],
       narrower: [],
     });

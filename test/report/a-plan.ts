@@ -32,6 +32,7 @@ const keepsAll: WayBack = {
   needs: [],
   against: [],
   sampled: [],
+  isTried: false,
   ids: [],
   narrower: [],
 };

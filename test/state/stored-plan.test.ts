@@ -78,6 +78,7 @@ describe('a plan is stored as facts', () => {
         { what: 'fails', message: 'division by zero' },
       ],
       sampled: ['n'],
+      isTried: true,
       ids: [{ column: 'id', newColumn: 'key', limit: '2147483647', increment: '1' }],
       narrower: [
         { what: 'type', column: 'id', type: 'integer', newType: 'bigint' },

@@ -23,7 +23,7 @@ export async function tryWayBack(session: Session, plan: Plan, blocks: number): 
   if (compared.length === 0) return told;
   const { source, target, projection } = plan;
   const trip = await roundTrip(session, { source, target, projection, way, compared, blocks });
-  return trip === null ? told : judged(told, plan.back, trip);
+  return trip === null ? told : judged(told, { ...plan.back, isTried: true }, trip);
 }
 
 interface Difference {

@@ -71,6 +71,7 @@ export function wayBack(input: BackInput): PlannedBack {
       needs,
       against,
       sampled: columns.flatMap((column) => (isSampled(column) ? [column.old.name] : [])),
+      isTried: false,
       ids: idRooms(input, columns),
       narrower: [...narrowerTypes(input.before, input.after), ...input.narrower],
     },

@@ -27,8 +27,9 @@ export function copyRollback(back: WayBack | null): RollbackText {
   };
 }
 
-function backText({ verdict, loses, needs, against, sampled }: WayBack): string {
-  const asFarAsSeen = sampled.length === 0 ? '' : ` (${fewNames(sampled)}: as far as a sample shows)`;
+function backText({ verdict, loses, needs, against, sampled, isTried }: WayBack): string {
+  const proof = isTried ? 'as far as a sample shows' : 'not tried on rows';
+  const asFarAsSeen = sampled.length === 0 ? '' : ` (${fewNames(sampled)}: ${proof})`;
   switch (verdict) {
     case 'keeps':
       return `keeps everything${asFarAsSeen}`;

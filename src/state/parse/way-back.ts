@@ -47,6 +47,7 @@ export const wayBack = noun<WayBack>({
   needs: listOf(noun<NeededReverse>({ column: text, why: z.enum(['computed', 'no-cast', 'no-default']) })),
   against: listOf(obstacle),
   sampled: texts,
+  isTried: yes,
   ids: listOf(noun<IdRoom>({ column: text, newColumn: text, limit: text, increment: text })),
   narrower: listOf(narrower),
 });
