@@ -84,6 +84,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   const plan =
     unfinished === null ? await planOn(control, request, settings, options.connection) : planOf(unfinished);
   if (unfinished !== null) refuseAnotherCapture(unfinished.id, plan, options.settings?.capture);
+  if (unfinished !== null) refuseAnotherWindow(unfinished.id, plan, settings);
   if (unfinished === null) emitter.emit('plan:ready', { plan });
   refuseUnless(plan, settings, swapped);
 
@@ -202,6 +203,18 @@ function refuseAnotherCapture(id: number, plan: Plan, asked: RunSettings['captur
   ]);
 }
 
+/** Whether there is a window was planned; what is not said is as it was begun. */
+function refuseAnotherWindow(id: number, plan: Plan, { withoutRollbackWindow: declined }: RunSettings): void {
+  if (!declined || plan.verdict !== 'copy' || plan.back === null || plan.back.way === null) return;
+  throw new RefusedError([
+    {
+      code: 'another-rollback-window',
+      message: `migration ${id} was begun with a rollback window, and --no-rollback-window is none of its plan`,
+      hint: advice`leave out --no-rollback-window to continue it; or ${toDo('abort', id)}, and begin anew with it`,
+    },
+  ]);
+}
+
 function anotherChange(record: MigrationRecord, asked: ChangeRequest): RefusedError {
   const { id, request } = record;
   const { table } = onlyTable(record);
@@ -298,6 +311,9 @@ function describeRequest(request: ChangeRequest): string {
     ...request.alter.map((alter) => `--alter ${JSON.stringify(alter)}`),
     ...request.statements.map((statement) => statement.trim()),
     ...request.set.map(({ column, expression }) => `--set ${JSON.stringify(`${column}=${expression}`)}`),
+    ...(request.reverse ?? []).map(
+      ({ column, expression }) => `--reverse ${JSON.stringify(`${column}=${expression}`)}`,
+    ),
     ...(request.rewrite ? ['--rewrite'] : []),
   ].join(' ');
 }

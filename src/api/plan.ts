@@ -2,6 +2,7 @@
 import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { Session } from '../db/session.js';
 import { chooseCapture } from '../plan/choose-capture.js';
+import { withoutRollbackWindow } from '../plan/inverse/decline.js';
 import { makePlan } from '../plan/plan.js';
 import { refusedFor, type Plan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
@@ -46,10 +47,12 @@ export async function plan(options: PlanOptions): Promise<Plan> {
   });
 }
 
+type PlanSettings = Pick<RunSettings, 'maxHoldMs' | 'capture' | 'failoverSlot' | 'withoutRollbackWindow'>;
+
 export async function planOn(
   session: Session,
   request: ChangeRequest,
-  { maxHoldMs, capture, failoverSlot }: Pick<RunSettings, 'maxHoldMs' | 'capture' | 'failoverSlot'>,
+  { maxHoldMs, capture, failoverSlot, withoutRollbackWindow: declined }: PlanSettings,
   connection: ConnectionOptions,
 ): Promise<Plan> {
   const plan = await makePlan(session, request, {
@@ -58,5 +61,10 @@ export async function planOn(
     rebindClone: rebindStatements,
     rehearse: rehearseObjects,
   });
-  return await chooseCapture(session, plan, { capture, failoverSlot }, connection);
+  return await chooseCapture(
+    session,
+    declined ? withoutRollbackWindow(plan) : plan,
+    { capture, failoverSlot },
+    connection,
+  );
 }

@@ -11,6 +11,7 @@ export function createChangeCommand(name: 'plan' | 'run', invocation: Invocation
     .addOption(shapeOptions.alter)
     .addOption(shapeOptions.file)
     .addOption(shapeOptions.set)
+    .addOption(shapeOptions.reverse)
     .addOption(shapeOptions.rewrite)
     .addOption(shapeOptions.matviews)
     .addOption(shapeOptions.allowPublicationAll)

@@ -8,6 +8,7 @@ export interface ShapeValues {
   readonly alter?: readonly string[] | undefined;
   readonly file?: readonly string[] | undefined;
   readonly set?: ChangeRequest['set'] | undefined;
+  readonly reverse?: ChangeRequest['set'] | undefined;
   readonly rewrite?: boolean | undefined;
   readonly matviews?: 'refuse' | 'recreate' | undefined;
   readonly allowPublicationAll?: boolean | undefined;
@@ -15,7 +16,7 @@ export interface ShapeValues {
 
 /** @throws UsageError `no-table`, `empty-change`, `file-not-readable` */
 export async function readRequest(values: ShapeValues): Promise<ChangeRequest> {
-  const { table, alter = [], file = [], set = [], rewrite = false } = values;
+  const { table, alter = [], file = [], set = [], reverse = [], rewrite = false } = values;
   if (table === undefined) {
     throw new UsageError('no-table', 'no table is named', { hint: '--table [SCHEMA.]NAME' });
   }
@@ -31,6 +32,7 @@ export async function readRequest(values: ShapeValues): Promise<ChangeRequest> {
     set,
     rewrite,
     // Left out where they say nothing, so that requests of earlier runs stay the same.
+    ...(reverse.length > 0 ? { reverse } : {}),
     ...(values.matviews === 'recreate' ? { matviews: values.matviews } : {}),
     ...(values.allowPublicationAll === true ? { allowPublicationAll: true } : {}),
   };

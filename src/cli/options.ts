@@ -28,6 +28,10 @@ export const shapeOptions = {
     '--set <COLUMN=EXPRESSION>',
     'compute a column of the new table from the row of the old one; may be repeated',
   ).argParser<ChangeRequest['set'][number][] | undefined>(collect(setExpression)),
+  reverse: new Option(
+    '--reverse <COLUMN=EXPRESSION>',
+    'for a rollback: compute a column of the old table from the row of the new one; may be repeated',
+  ).argParser<ChangeRequest['set'][number][] | undefined>(collect(setExpression)),
   rewrite: new Option('--rewrite', 'rebuild the table even when the change does not need it'),
   matviews: new Option(
     '--matviews <HOW>',

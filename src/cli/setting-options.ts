@@ -38,13 +38,15 @@ function appending({ kind }: KeyedRow): (text: string, before: unknown) => unkno
 export function settingsOf(values: Values, env: Environment): RunSettings {
   let settings = defaultRunSettings;
   for (const row of keyedRows) {
-    const value = values[attributeOf(row)];
+    const value = givenFor(row, values);
     if (value !== undefined) settings = row.write(settings, value);
   }
   return { ...settings, replicas: settings.replicas.map(({ url = '' }) => replicaFrom(url, env)) };
 }
 
-/** As commander names what was given. */
-function attributeOf({ key }: KeyedRow): string {
-  return new Option(`--${key}`).attributeName();
+/** As commander names what was given; `--no-x` is its `x`, which is false then. */
+function givenFor({ key }: KeyedRow, values: Values): unknown {
+  const option = new Option(`--${key}`);
+  const value = values[option.attributeName()];
+  return option.negate ? value === false : value;
 }

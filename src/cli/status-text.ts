@@ -170,11 +170,14 @@ function verifiedText(verification: MigrationStatus['verification']): string | n
 }
 
 /** As options of `run`, with the statements of a file in one line. */
-function requestText({ alter, statements, set, rewrite }: ChangeRequest): string {
+function requestText({ alter, statements, set, reverse, rewrite }: ChangeRequest): string {
   return [
     ...alter.map((actions) => `--alter ${JSON.stringify(actions)}`),
     ...statements.map((text) => text.trim().replaceAll(/\s+/g, ' ')),
     ...set.map(({ column, expression }) => `--set ${JSON.stringify(`${column}=${expression}`)}`),
+    ...(reverse ?? []).map(
+      ({ column, expression }) => `--reverse ${JSON.stringify(`${column}=${expression}`)}`,
+    ),
     ...(rewrite ? ['--rewrite'] : []),
   ].join(' ');
 }

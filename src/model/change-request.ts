@@ -8,6 +8,8 @@ export interface ChangeRequest {
   readonly statements: readonly string[];
   /** `--set COLUMN=EXPRESSION`: computed from the source row. */
   readonly set: readonly { readonly column: string; readonly expression: string }[];
+  /** `--reverse COLUMN=EXPRESSION`: a column of the old table, computed from the new row; left out where there is none. */
+  readonly reverse?: readonly { readonly column: string; readonly expression: string }[];
   /** Rebuild even when nothing else asks for it. */
   readonly rewrite: boolean;
   /** `recreate`: drop materialized views in the swap, make them again empty, refresh them afterwards. */

@@ -2,6 +2,7 @@
 import type { DependentName } from './dependent.js';
 import type { LateCheck } from './late-check.js';
 import type { QualifiedName } from './name.js';
+import type { Narrower } from './way-back.js';
 
 export interface PlanWarningFacts {
   /** The swap may hold its locks longer than its budget allows, which was given or is the default. */
@@ -35,6 +36,22 @@ export interface PlanWarningFacts {
       readonly type: string;
       readonly references: string;
     }[];
+  };
+  /** What the new shape allows and the old one does not. */
+  'old-shape-narrower': { readonly narrower: readonly Narrower[] };
+  /** Values that the change does not keep: as they are, and as they would come back. */
+  'lost-there-and-back': {
+    readonly column: string;
+    readonly examples: readonly { readonly before: string | null; readonly after: string | null }[];
+  };
+  /** Until the old table has no room for a new id; numbers as text. */
+  'ids-remaining': {
+    readonly column: string;
+    readonly limit: string;
+    readonly last: string;
+    readonly remaining: string;
+    /** Four fifths are used. */
+    readonly isNear: boolean;
   };
   'late-check': LateCheck;
   /** Stored generated columns by functions that may have been replaced since their values were stored. */

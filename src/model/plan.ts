@@ -19,6 +19,7 @@ import type { QualifiedName } from './name.js';
 import type { PlanWarning } from './plan-warning.js';
 import type { Projection } from './projection.js';
 import type { TableShape } from './table-shape.js';
+import type { WayBack } from './way-back.js';
 
 /** Settings under which expressions and casts are evaluated, in every session of the migration (invariant 13). */
 export type PinnedSettings = Readonly<Record<string, string>>;
@@ -101,6 +102,8 @@ export interface CopyFacts {
   /** Looked at before the swap, as ALTER TABLE looks at them. */
   readonly checkedForeignKeys: readonly CheckedForeignKey[];
   readonly capture: CaptureMode;
+  /** null: none was planned, by a former release. */
+  readonly back: WayBack | null;
   /** Every relation that the swap locks, in the order in which it does. */
   readonly lockSet: readonly LockTarget[];
 }

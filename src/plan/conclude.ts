@@ -17,6 +17,8 @@ import type { Refusal } from '../errors.js';
 import type { QualifiedName } from '../model/name.js';
 import { namedObjects } from '../sql/definition-names.js';
 import { fewNames } from '../sql/few-names.js';
+import { wayBack, type PlannedBack } from './inverse/way-back.js';
+import { narrowerRules } from './inverse/narrower.js';
 import { serialFates } from '../ddl/serial-sequences.js';
 import type { Change, UserExpression } from './change/types.js';
 import {
@@ -103,15 +105,18 @@ export function conclude(facts: Facts): Plan {
     columns: rows.mapping.columns,
   });
   const judged = isCopy ? judgeCopied(facts, seen, trial, serials) : [];
-  const forCopy = isCopy ? againstCopy(seen, tried, rows, judged) : [];
+  const back = planBack(facts, seen, tried, rows);
+  const forCopy = isCopy ? [...againstCopy(seen, tried, rows, judged), ...back.refusals] : [];
   // Where neither way is open, what stands in the way of the native one is as good a reason as the other's.
   const both = forCopy.length > 0 ? [...decided.againstNative, ...forCopy] : [];
-  const refusals = [...checkNameCollisions(tried.taken), ...eachOnce(both)];
+  const needless = isCopy ? [] : change.reverse.map(needlessReverse);
+  const refusals = [...checkNameCollisions(tried.taken), ...eachOnce(both), ...needless];
   const holdMs = isCopy ? estimateHoldMs(trial.definitions.target) : null;
   const any = {
     ...known(facts),
     dependents: isCopy ? judged.map(({ planned }) => planned) : nativeDependents(dependents, trial.native),
     warnings: warningsFor({
+      back: isCopy ? back.back : null,
       verdict: decided.verdict,
       change,
       source,
@@ -133,7 +138,7 @@ export function conclude(facts: Facts): Plan {
     }),
     estimates: estimatesOf(seen.sizes, decided.verdict, holdMs),
   };
-  const copied = isCopy ? copyFacts(seen, trial, rows, serials) : null;
+  const copied = isCopy ? { ...copyFacts(seen, trial, rows, serials), back: back.back } : null;
   const found = copied ?? nativeFacts(facts, source, trial, rows);
   if (refusals.length > 0) return { ...any, verdict: 'refused', reasons: refusals, source, found };
   const { reasons } = decided;
@@ -168,6 +173,41 @@ function howRowsGo(
     equalities,
   });
   return { mapping, key, refusals };
+}
+
+function needlessReverse({ column }: Change['reverse'][number]): Refusal {
+  return {
+    code: 'needless-reverse',
+    message: `--reverse ${column}: PostgreSQL makes this change itself, and there is no old table to go back to`,
+    hint: `leave out --reverse ${column}`,
+  };
+}
+
+/** How rows come back into the old table, once the tables are swapped. */
+function planBack(
+  { table, change }: Facts,
+  { definitions }: Seen,
+  { trial, isRepeatable }: Tried,
+  { mapping, key }: HowRowsGo,
+): PlannedBack {
+  const { before, after, changed, castsBack } = trial;
+  return wayBack({
+    table: table.name,
+    before,
+    after,
+    sources: mapping.sources,
+    key,
+    reverse: change.reverse,
+    sequences: changed.sequences,
+    castsBack,
+    isRepeatable,
+    narrower: narrowerRules({
+      before,
+      after,
+      statements: change.statements,
+      foreignKeys: { before: definitions.foreignKeysOut, after: trial.definitions.target.foreignKeysOut },
+    }),
+  });
 }
 
 function judgeCopied(
@@ -221,7 +261,7 @@ function copyFacts(
   trial: Trial,
   { mapping, key }: HowRowsGo,
   serials: readonly SerialFate[],
-): CopyFacts & { readonly key: Key | null } {
+): Omit<CopyFacts, 'back'> & { readonly key: Key | null } {
   const { target } = trial.definitions;
   return {
     how: 'copy',

@@ -8,6 +8,7 @@ import { targetInSchema } from './trial/target-in-schema.js';
 import type { ColumnMapping } from '../model/column-mapping.js';
 import type { CopyPlan, Plan } from '../model/plan.js';
 import type { Key } from '../model/key.js';
+import type { WayBack } from '../model/way-back.js';
 
 /** The new plan, with what the copy has fixed for good; or why it cannot be followed, for people. */
 export type Followed =
@@ -42,9 +43,18 @@ export function follow(former: CopyPlan, now: Plan): Followed {
       settings: former.settings,
       request: former.request,
       capture: former.capture,
+      back: backOf(former.back, now.back),
     },
     reasons: null,
   };
+}
+
+/** Whoever began without one goes on without; what rows have said of one that is the same still holds. */
+function backOf(former: WayBack | null, now: WayBack | null): WayBack | null {
+  if (former === null || now === null || former.verdict === 'declined') return former;
+  if (JSON.stringify(former.way) !== JSON.stringify(now.way)) return now;
+  const { verdict, loses, sampled, isTried } = former;
+  return { ...now, verdict, loses, sampled, isTried };
 }
 
 function refused(reasons: readonly string[]): Followed {

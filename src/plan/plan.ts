@@ -26,6 +26,7 @@ import { checkRelations, resolveRelations } from './checks/relations.js';
 import { checkRowTypeParts } from './checks/row-type-parts.js';
 import { checkServer } from './checks/server.js';
 import { conclude, type Facts } from './conclude.js';
+import { tryWayBack } from './inverse/try-way-back.js';
 import { tryChange, type CloneBuilder, type CloneRebinder, type ObjectRehearsal } from './trial/trial.js';
 import type { Plan } from '../model/plan.js';
 import { withValidIndexes } from '../model/table-shape.js';
@@ -90,7 +91,12 @@ export async function makePlan(
     tried: null,
   };
   const isTable = checkRelationKind(table).length === 0 && checkServer(server).length === 0;
-  return conclude(isTable ? await lookAndTry(session, facts, table, deps) : facts);
+  const found = isTable ? await lookAndTry(session, facts, table, deps) : facts;
+  const plan = conclude(found);
+  // A run that is under way has tried it.
+  return found.seen === null || deps.keyColumns !== undefined
+    ? plan
+    : await tryWayBack(session, plan, found.seen.sizes.blocks);
 }
 
 async function lookAndTry(

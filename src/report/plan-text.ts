@@ -51,7 +51,7 @@ export function renderPlan(
     ['What depends on it', whole ? dependentLines(dependents, plan, look, verbose) : []],
     ['Warnings', warnings.flatMap((warning) => item('!', warningText(warning, verbose), look))],
     ['What ends the run', refused ? [] : endsTheRun.flatMap((text) => item('-', text, look))],
-    ['How to go back', refused ? [] : rollback.flatMap((text) => item('-', said(text, say), look))],
+    ['How to go back', refused || rollback === null ? [] : item('-', said(rollback.message, say), look)],
   ];
   return sections
     .filter(([, lines]) => lines.length > 0)

@@ -44,6 +44,8 @@ export interface RunSettings {
   readonly harmPerRunMs: number;
   /** End who is in the way for longer than this; null: nobody is ever ended. */
   readonly killBlockersAfterMs: number | null;
+  /** Nothing is kept for a rollback with later writes: the old table waits as it was at the swap. */
+  readonly withoutRollbackWindow: boolean;
   /** Do everything of the swap and take it back. */
   readonly rehearse: boolean;
 }

@@ -226,6 +226,14 @@ export const ofRun: { readonly [K in Exclude<keyof RunSettings, 'limits'>]: Sett
     help: 'end sessions that are in the way of a lock for longer than this, which is never done without it',
     more: '; they are cancelled, then terminated: see [who is never ended](operations.md#ending-who-is-in-the-way)',
   },
+  withoutRollbackWindow: {
+    key: 'no-rollback-window',
+    kind: onOrOff,
+    default: false,
+    part: 'swap',
+    help: 'after the swap keep nothing for a rollback with later writes',
+    more: '. See [what can be taken back](rollback.md#what-can-be-taken-back)',
+  },
   rehearse: {
     key: null,
     kind: onOrOff,

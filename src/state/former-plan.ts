@@ -42,6 +42,7 @@ export function fromFormerVersion(plan: Json): Json {
     lateChecks: plan['lateChecks'] ?? [],
     checkedForeignKeys: plan['checkedForeignKeys'] ?? [],
     estimates: plan['estimates'],
+    back: null,
   };
 }
 

@@ -2,8 +2,9 @@
 import type { Key } from '../model/key.js';
 import type { ColumnMapping } from '../model/column-mapping.js';
 import type { PinnedSettings } from '../model/plan.js';
-import type { Projection } from '../model/projection.js';
+import type { ProjectedColumn, Projection } from '../model/projection.js';
 import type { TableShape } from '../model/table-shape.js';
+import type { Inverse, KeptColumn, WayBack } from '../model/way-back.js';
 
 export interface Way {
   /** The shape of the table whose rows are read. */
@@ -18,6 +19,10 @@ export interface Way {
   readonly columns: readonly ColumnMapping[];
   /** Under which all of its expressions are evaluated (invariant 13). */
   readonly settings: PinnedSettings;
+  /** Columns of `to` that keep their value in rows that it has already; none where it is left out. */
+  readonly kept?: readonly KeptColumn[];
+  /** See `Inverse`. */
+  readonly canonical?: readonly ProjectedColumn[];
 }
 
 /** What a plan to copy has to say of them. */
@@ -30,28 +35,22 @@ export interface Ways {
 
 export interface Planned extends Pick<Way, 'key' | 'projection' | 'columns' | 'settings'> {
   readonly source: TableShape;
+  /** null, or left out: no way back was planned. */
+  readonly back?: WayBack | null;
 }
 
 /** @param target the shape of the new table, as it was built */
-export function waysOf({ source, ...planned }: Planned, target: TableShape): Ways {
+export function waysOf({ source, back, ...planned }: Planned, target: TableShape): Ways {
   const { key, projection, columns, settings } = planned;
-  return { forward: { from: source, to: target, key, projection, columns, settings }, back: null };
-}
-
-/** What cannot be read off the way there. */
-export interface Inverse extends Pick<Way, 'projection' | 'columns'> {
-  /** From rows that have the key columns of `to` to those of `from`. */
-  readonly keyProjection: Projection;
-  /** The unique index of `to` over its key. */
-  readonly keyIndex: string;
-  /** For all that is known two keys of `to` may lead back to one of `from`. */
-  readonly mayCollide?: boolean;
+  const forward = { from: source, to: target, key, projection, columns, settings };
+  const way = back?.way ?? null;
+  return { forward, back: way === null ? null : inverse(forward, way) };
 }
 
 /** The way back: the ends exchanged, their key with them. */
 export function inverse(
   way: Way,
-  { projection, columns, keyProjection, keyIndex, mayCollide }: Inverse,
+  { projection, columns, keyProjection, keyIndex, mayCollide, kept, canonical }: Inverse,
 ): Way {
   const collationOf = (name: string): string | null =>
     way.to.columns.find((column) => column.name === name)?.collation ?? null;
@@ -75,5 +74,7 @@ export function inverse(
     projection,
     columns,
     settings: way.settings,
+    ...(kept === undefined ? {} : { kept }),
+    ...(canonical === undefined ? {} : { canonical }),
   };
 }

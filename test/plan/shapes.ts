@@ -120,6 +120,7 @@ export function trialOf(moments: readonly (readonly Column[])[], more: Partial<T
     changed: shape(moments.at(-1) ?? []),
     after: shape(moments.at(-1) ?? []),
     added: new Map(),
+    castsBack: new Set(),
     definitions: { target: noDefinitions, changed: new Set<number>(), refusals: [] },
     native: null,
     takenOff: [],

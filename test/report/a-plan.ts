@@ -1,4 +1,5 @@
 /** A plan as for the demo's change, for renderers. */
+import type { WayBack } from '../../src/model/way-back.js';
 import type { ForeignKey } from '../../src/model/definitions.js';
 import type { CopyPlan, NativePlan } from '../../src/model/plan.js';
 import type { PlannedDependent } from '../../src/model/dependent.js';
@@ -17,6 +18,23 @@ const openOrders: PlannedDependent = {
   via: null,
   extension: null,
   fate: { treatment: 'recreated', how: 'view-replaced' },
+};
+
+const keepsAll: WayBack = {
+  verdict: 'keeps',
+  way: {
+    projection: { alias: 'orders', layers: [[{ name: 'id', expression: '"id"' }]] },
+    columns: [],
+    keyProjection: { alias: 'orders', layers: [[{ name: 'id', expression: '"id"' }]] },
+    keyIndex: 'orders_pkey',
+  },
+  loses: [],
+  needs: [],
+  against: [],
+  sampled: [],
+  isTried: false,
+  ids: [],
+  narrower: [],
 };
 
 export const aPlan: CopyPlan = {
@@ -100,6 +118,7 @@ export const aPlan: CopyPlan = {
   serials: [],
   lateChecks: [],
   checkedForeignKeys: [],
+  back: keepsAll,
   capture: 'triggers',
   lockSet: [
     {

@@ -75,17 +75,7 @@ What ends the run
   - the key orders_pkey (id) dropped; the capture triggers touched. All other DDL is followed
 
 How to go back
-  - before the cutover: pg-ghost abort ID removes everything again; the table was never touched
-  - after it the old table is kept as ghost_old_<id>."orders" until pg-ghost finalize ID. It does
-    not follow later writes in this release: rows written after the swap are not in it
-  - to go back all the same, in one transaction: create schema set_aside; alter sequence ... owned
-    by none (serial columns); alter table "public"."orders" set schema set_aside; alter table
-    ghost_old_<id>."orders" set schema "public"; alter sequence ... owned by the old table's column
-    again. What was written since is in set_aside."orders"
-  - views, SQL bodies, foreign keys, publications and extended statistics are with the new table
-    then, and have to be made again for the old one; its triggers, rules and policies it still has
-  - an identity column has a sequence of its own in each table: set the old one with setval() in the
-    same transaction
+  - rollback: keeps everything; before the cutover pg-ghost abort ID undoes everything
 `.trim(),
   );
 });
@@ -133,8 +123,8 @@ In the way now
   nothing: no session that can be seen holds a lock or an old transaction
 
 How to go back
-  - the change is made in place on public.orders in one transaction: an error leaves nothing behind,
-    but once committed only another ALTER TABLE undoes it, and dropped columns are gone
+  - rollback: by another ALTER TABLE only; public.orders is changed in place, in one transaction,
+    and dropped columns are gone
 `.trim(),
   );
 });

@@ -51,6 +51,13 @@ describe('one table', () => {
     }
   });
 
+  test('--no-rollback-window is a switch like the others, though commander has its opposite', () => {
+    expect(settingsOf({ rollbackWindow: false }, {}).withoutRollbackWindow).toBe(true);
+    // What commander says when it was not given.
+    expect(settingsOf({ rollbackWindow: true }, {}).withoutRollbackWindow).toBe(false);
+    expect(settingsOf({}, {}).withoutRollbackWindow).toBe(false);
+  });
+
   test('plan and run take all of them, with their defaults and ranges; verify two', () => {
     const known = keyedRows.map((row) => [flagsOf(row), helpOf(row, commandLine), defaultText(row)]);
     const flags = new Set(known.map(([each]) => each));
@@ -126,6 +133,7 @@ describe('one table', () => {
       harmPerTryMs: 1_000,
       harmPerRunMs: 30_000,
       killBlockersAfterMs: null,
+      withoutRollbackWindow: false,
       rehearse: false,
     });
     expect(rows.filter((row) => !isNothing(row.default) && !row.kind.accepts(row.default))).toEqual([]);

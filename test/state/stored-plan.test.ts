@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FailedError } from '../../src/errors.js';
 import type { Phase } from '../../src/model/phase.js';
 import type { CopyPlan } from '../../src/model/plan.js';
+import type { WayBack } from '../../src/model/way-back.js';
 import { planOf, storedForm, targetOf } from '../../src/state/stored-plan.js';
 import { aPlan, crowded } from '../report/a-plan.js';
 
@@ -23,7 +24,16 @@ function unreadable(plan: unknown, phase: Phase = 'copy'): FailedError {
 
 /** As the version stored it that had texts in its plans. */
 function former(plan: CopyPlan): Record<string, unknown> {
-  const { how: _how, statements, definitions, dependents, lockSet, warnings, ...facts } = plan;
+  const {
+    how: _how,
+    back: _none_planned,
+    statements,
+    definitions,
+    dependents,
+    lockSet,
+    warnings,
+    ...facts
+  } = plan;
   const { defaultsElsewhere: _none, ...source } = definitions.source;
   return {
     ...facts,
@@ -49,6 +59,40 @@ function former(plan: CopyPlan): Record<string, unknown> {
 }
 
 describe('a plan is stored as facts', () => {
+  test('the way back with it; one that has none is of a release that planned none', () => {
+    const back: WayBack = {
+      verdict: 'loses',
+      way: {
+        projection: { alias: 'orders', layers: [[{ name: 'id', expression: '"key"' }]] },
+        columns: aPlan.columns,
+        keyProjection: { alias: 'orders', layers: [[{ name: 'id', expression: '"key"' }]] },
+        keyIndex: 'orders_key',
+        mayCollide: true,
+        kept: [{ name: 'legacy', otherwise: null }],
+        canonical: [{ name: 'n', expression: '"n"::integer::numeric' }],
+      },
+      loses: [{ what: 'dropped', column: 'legacy' }],
+      needs: [{ column: 'v', why: 'no-cast' }],
+      against: [
+        { what: 'no-index', columns: ['id'] },
+        { what: 'fails', message: 'division by zero' },
+      ],
+      sampled: ['n'],
+      isTried: true,
+      ids: [{ column: 'id', newColumn: 'key', limit: '2147483647', increment: '1' }],
+      narrower: [
+        { what: 'type', column: 'id', type: 'integer', newType: 'bigint' },
+        { what: 'check', name: 'positive' },
+      ],
+    };
+    expect(readBack(storedForm({ ...aPlan, back })).back).toEqual(back);
+    const { back: _none, ...before } = storedForm(aPlan);
+    expect(readBack(before).back).toBeNull();
+    expect(unreadable({ ...storedForm(aPlan), back: { ...back, verdict: 'maybe' } }).code).toBe(
+      'state-unreadable',
+    );
+  });
+
   test('and is read back as it was, but for what belongs to its moment', () => {
     for (const plan of [aPlan, crowded(3)])
       expect(readBack(storedForm(plan))).toEqual({ ...plan, obstacles: [], warnings: [] });

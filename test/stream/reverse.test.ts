@@ -90,6 +90,25 @@ test('the ends are exchanged, and the key with them', () => {
   });
 });
 
+test('a plan has the way back that it has worked out, or none', () => {
+  const { key, projection, columns, settings, from: source, to } = forward;
+  const planned = { key, projection, columns, settings, source };
+  const way = {
+    projection,
+    columns,
+    keyProjection: key.projection,
+    keyIndex: 't_key',
+    kept: [{ name: 'legacy', otherwise: null }],
+  };
+  const told = { loses: [], needs: [], against: [], sampled: [], isTried: true, ids: [], narrower: [] };
+  expect(waysOf({ ...planned, back: { verdict: 'loses', way, ...told } }, to).back).toEqual(
+    inverse(forward, way),
+  );
+  expect(inverse(forward, way).kept).toEqual(way.kept);
+  expect(waysOf({ ...planned, back: { verdict: 'declined', way: null, ...told } }, to).back).toBeNull();
+  expect(waysOf({ ...planned, back: null }, to).back).toBeNull();
+});
+
 test('apply reads the new table and writes to the old one, in its types', () => {
   const plan = applyPlan(facts);
   expect(plan.conflicts.map(({ name }) => name)).toEqual(['t_v']);

@@ -7,12 +7,12 @@ import { parseExpression, parseName, parseStatements, type Statement } from '../
 import { columnReferences } from '../../sql/column-references.js';
 import type { RelationReference } from '../../sql/retarget.js';
 import { ident } from '../../sql/quote.js';
-import type { Change, UserExpression } from './types.js';
+import type { Change, SetExpression, UserExpression } from './types.js';
 import { readStatement } from './statement.js';
 import type { ChangeRequest } from '../../model/change-request.js';
 
 /**
- * @throws UsageError `syntax-error`, `bad-name`, `several-statements`, `empty-change`, `set-twice`
+ * @throws UsageError `syntax-error`, `bad-name`, `several-statements`, `empty-change`, `set-twice`, `reverse-twice`
  */
 export function readChange(request: ChangeRequest): Change {
   const table = tableReference(request.table);
@@ -25,18 +25,14 @@ export function readChange(request: ChangeRequest): Change {
     refusals.push(...read.refusals);
     return read.statement === null ? [] : [read.statement];
   });
-  const set = request.set.map(({ column, expression }) => ({
-    column: columnName(column),
-    expression: userExpression(expression),
-  }));
-  const twice = set.find(({ column }, index) => set.findIndex((other) => other.column === column) !== index);
-  if (twice !== undefined) throw new UsageError('set-twice', `--set gives column ${twice.column} two values`);
+  const set = expressions(request.set, 'set');
+  const reverse = expressions(request.reverse ?? [], 'reverse');
   if (statements.length + set.length + refusals.length === 0 && !request.rewrite) {
     throw new UsageError('empty-change', 'no change was asked for', {
       hint: 'say what to change with --alter, --file or --set, or --rewrite to rebuild the table as it is',
     });
   }
-  return { table, statements, set, rewrite: request.rewrite, refusals };
+  return { table, statements, set, reverse, rewrite: request.rewrite, refusals };
 }
 
 /** `[SCHEMA.]NAME`, as in SQL. @throws UsageError `bad-name` */
@@ -68,10 +64,26 @@ function alterStatement(actions: string, table: RelationReference): Statement {
   return statement;
 }
 
-function columnName(text: string): string {
+/** What an option gives to columns. @throws UsageError `set-twice`, `reverse-twice` */
+function expressions(given: ChangeRequest['set'], option: 'set' | 'reverse'): SetExpression[] {
+  const read = given.map(({ column, expression }) => ({
+    column: columnName(column, option),
+    expression: userExpression(expression),
+  }));
+  const twice = read.find(
+    ({ column }, index) => read.findIndex((other) => other.column === column) !== index,
+  );
+  if (twice === undefined) return read;
+  const message = `--${option} gives column ${twice.column} two values`;
+  throw option === 'set' ? new UsageError('set-twice', message) : new UsageError('reverse-twice', message);
+}
+
+function columnName(text: string, option: 'set' | 'reverse'): string {
   const [name, ...more] = parseName(text);
   if (name === undefined || more.length > 0) {
-    throw new UsageError('bad-name', `not a column name: ${text}`, { hint: 'write --set COLUMN=EXPRESSION' });
+    throw new UsageError('bad-name', `not a column name: ${text}`, {
+      hint: `write --${option} COLUMN=EXPRESSION`,
+    });
   }
   return name;
 }

@@ -83,6 +83,8 @@ export interface Change {
   readonly table: RelationReference;
   readonly statements: readonly ChangeStatement[];
   readonly set: readonly SetExpression[];
+  /** Of columns of the table as it is, over the new row. */
+  readonly reverse: readonly SetExpression[];
   readonly rewrite: boolean;
   readonly refusals: readonly Refusal[];
 }

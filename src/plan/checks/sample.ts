@@ -4,7 +4,7 @@ import { isServerError } from '../../db/sqlstate.js';
 
 /** At the beginning, where the oldest rows are, and as many at the end. */
 const sampleBlocks = 64;
-const timeoutMs = 3_000;
+export const lookTimeoutMs = 3_000;
 
 /** A condition; its parameters are `sampleEnds`. */
 export const isSampledSql = `ctid operator(pg_catalog.<) $1::pg_catalog.tid or ctid operator(pg_catalog.>=) $2::pg_catalog.tid`;
@@ -17,7 +17,7 @@ export function sampleEnds(blocks: number): [string, string] {
 /** null when it takes too long, is forbidden, or an expression in it fails. */
 export async function tryLook<T>(session: Session, look: () => Promise<T>): Promise<T | null> {
   try {
-    return await session.transaction(look, { settings: { statement_timeout: String(timeoutMs) } });
+    return await session.transaction(look, { settings: { statement_timeout: String(lookTimeoutMs) } });
   } catch (error) {
     if (!isServerError(error)) throw error;
     return null;

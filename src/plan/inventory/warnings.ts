@@ -3,6 +3,7 @@ import type { TargetDefinitions } from '../../model/definitions.js';
 import type { ServerFacts } from '../../catalog/server.js';
 import type { Dependent, DependentKind } from '../../model/dependent.js';
 import type { TableShape } from '../../model/table-shape.js';
+import type { WayBack } from '../../model/way-back.js';
 import type { Change } from '../change/types.js';
 import { callsUserCode } from '../checks/self-references.js';
 import { isUntried } from '../checks/dependents.js';
@@ -22,6 +23,8 @@ export interface WarningInput {
   readonly target: TableShape;
   readonly columns: readonly ColumnMapping[];
   readonly key: Key | null;
+  /** null for a native change. */
+  readonly back: WayBack | null;
   readonly dependents: readonly Dependent[];
   /** Of a native change. */
   readonly native: NativeTrial | null;
@@ -80,6 +83,7 @@ function copyWarnings(input: WarningInput): PlanWarning[] {
     ...when(takenOff.length > 0, { code: 'event-trigger', facts: { takenOff } }),
     ...(key?.mayCollide === true ? [collisionWarning(key)] : []),
     ...(definitions === null ? [] : referencingTypeWarnings(definitions, target, input.baseTypes)),
+    ...narrowerWarnings(input.back),
     ...lateChecks.map((facts): PlanWarning => ({ code: 'late-check', facts })),
     ...generatedWarnings(source, columns),
     ...storedOidWarnings(input),
@@ -94,6 +98,13 @@ function copyWarnings(input: WarningInput): PlanWarning[] {
     ...when(identities.length > 0, { code: 'identity', facts: { columns: identities } }),
     ...when(server.settings.synchronousStandbys, { code: 'synchronous-commit', facts: {} }),
   ];
+}
+
+/** Where nothing comes back there is nothing that could be too much. */
+function narrowerWarnings(back: WayBack | null): PlanWarning[] {
+  return back === null || back.way === null || back.narrower.length === 0
+    ? []
+    : [{ code: 'old-shape-narrower', facts: { narrower: back.narrower } }];
 }
 
 function when(condition: boolean, warning: PlanWarning): PlanWarning[] {

@@ -7,6 +7,7 @@ import type { Column } from '../../model/table-shape.js';
 import { parseExpression } from '../../sql/parse.js';
 import { isTreeObject } from '../../sql/syntax-tree.js';
 import type { ColumnSource } from './column-source.js';
+import { baseOf, integers, lengthOf, scaleOf, texts } from './type-facts.js';
 
 /** null when the keys are known to stay apart; else why they may not, for people. */
 export function collisionOf({ source, target, value }: ColumnSource): string | null {
@@ -25,8 +26,6 @@ export function collisionOf({ source, target, value }: ColumnSource): string | n
   }
 }
 
-const integers: readonly string[] = ['smallint', 'integer', 'bigint'];
-const texts: readonly string[] = ['text', 'character varying'];
 /** Different values have different texts; `1.0` and `1.00` are one value here and in the source's key. */
 const withText: readonly string[] = [
   ...integers,
@@ -39,7 +38,8 @@ const withText: readonly string[] = [
   'oid',
 ];
 
-function keepsApart(source: Column, target: Column): boolean {
+/** Whether a plain conversion never makes one of two values, and fails where a value has no room. */
+export function keepsApart(source: Column, target: Column): boolean {
   if (!keepsTextsApart(source, target)) return false;
   if (source.type === target.type) return true;
   const [from, to] = [baseOf(source.type), baseOf(target.type)];
@@ -55,30 +55,11 @@ function keepsApart(source: Column, target: Column): boolean {
 }
 
 /** In a nondeterministic collation texts can be equal that were not before. */
-function keepsTextsApart(source: Column, target: Column): boolean {
+export function keepsTextsApart(source: Column, target: Column): boolean {
   if (target.collation === null || target.collation === source.collation) return true;
   return ['pg_catalog."C"', 'pg_catalog."POSIX"', 'pg_catalog."default"', 'pg_catalog."ucs_basic"'].includes(
     target.collation,
   );
-}
-
-/** `numeric(10,2)` -> `numeric`, `app.citext` -> `citext`. */
-function baseOf(type: string): string {
-  const name = type.replace(/\(.*\)/, '').replaceAll('"', '');
-  return name.endsWith('.citext') ? 'citext' : name;
-}
-
-/** Of `character varying(10)`; without a modifier there is room for anything. */
-function lengthOf(type: string): number {
-  const length = /\((\d+)\)$/.exec(type)?.[1];
-  return length === undefined ? Number.POSITIVE_INFINITY : Number(length);
-}
-
-/** A numeric without modifier rounds nothing. */
-function scaleOf(type: string): number {
-  const scale = /,(-?\d+)\)$/.exec(type)?.[1];
-  if (scale !== undefined) return Number(scale);
-  return type.includes('(') ? 0 : Number.POSITIVE_INFINITY;
 }
 
 /** What the grammar calls the types that have a name of their own in SQL. */
@@ -90,10 +71,10 @@ const grammarNames: Readonly<Record<string, string>> = {
 };
 
 /** `id`, `orders.id`, `id::bigint`: the column itself, at most cast to the new type. A modifier in a cast cuts off. */
-function isCastOf(text: string, source: Column, target: Column): boolean {
+export function isCastOf(text: string, source: Column, target: Column): boolean {
   const { tree } = parseExpression(text);
   const cast = part(tree, 'TypeCast');
-  if (cast !== null && castType(cast) !== baseOf(target.type)) return false;
+  if (cast !== null && castType(cast) !== baseOf(target.type).split('.').at(-1)) return false;
   const column = part(cast === null ? tree : cast['arg'], 'ColumnRef');
   return lastName(column?.['fields']) === source.name;
 }

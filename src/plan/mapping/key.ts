@@ -198,7 +198,7 @@ function equalityFacts(input: KeyInput, target: Column): Pick<KeyColumn, 'equali
 }
 
 /** A unique index that answers "which row has this key?" */
-function findsBy(target: TableShape, index: Index, key: readonly Column[]): boolean {
+export function findsBy(target: TableShape, index: Index, key: readonly Column[]): boolean {
   const names = index.keys.map(({ column }) => column);
   return (
     index.unique &&

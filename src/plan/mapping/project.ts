@@ -75,6 +75,6 @@ function privateNames(moments: readonly TrialStep[]): (attnum: number) => string
 }
 
 /** The newline keeps a comment inside from reaching the parenthesis. */
-function inParentheses(text: string): string {
+export function inParentheses(text: string): string {
   return text.includes('--') ? `(${text}\n)` : `(${text})`;
 }

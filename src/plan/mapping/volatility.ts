@@ -13,13 +13,15 @@ const momentFunctions = new Set([
 ]);
 const momentValue = /^(CURRENT_DATE|CURRENT_TIME|CURRENT_TIMESTAMP|LOCALTIME|LOCALTIMESTAMP)(_N)?$/;
 
+type Expressions = Pick<Change, 'set' | 'reverse' | 'statements'>;
+
 /**
  * By the names of the functions that it calls: when any function of that name is volatile, the expression counts as
  * such. Operators and casts are taken for repeatable, as nearly all of them are.
  */
 export async function repeatabilityOf(
   session: Session,
-  change: Pick<Change, 'set' | 'statements'>,
+  change: Expressions,
 ): Promise<(expression: UserExpression) => boolean> {
   const names = expressionsOf(change).flatMap(({ references }) =>
     references.functions.map((path) => path.at(-1) ?? ''),
@@ -40,7 +42,7 @@ export async function repeatabilityOf(
  */
 export async function fixednessOf(
   session: Session,
-  change: Pick<Change, 'set' | 'statements'>,
+  change: Expressions,
 ): Promise<(expression: UserExpression) => boolean> {
   const names = expressionsOf(change).flatMap(({ references }) =>
     references.functions.map((path) => path.at(-1) ?? ''),
@@ -53,9 +55,9 @@ export async function fixednessOf(
   return ({ references }) => !references.functions.some((path) => stable.has(path.at(-1) ?? ''));
 }
 
-function expressionsOf({ set, statements }: Pick<Change, 'set' | 'statements'>): UserExpression[] {
+function expressionsOf({ set, reverse, statements }: Expressions): UserExpression[] {
   return [
-    ...set.map(({ expression }) => expression),
+    ...[...set, ...reverse].map(({ expression }) => expression),
     ...statements.flatMap(({ actions }) => actions.flatMap(({ using }) => (using === null ? [] : [using]))),
   ];
 }

@@ -1,5 +1,6 @@
 /** Asking PostgreSQL about expressions, with a column of our own on the clone. Leaves the clone as it found it. */
 import type { Session } from '../../db/session.js';
+import { isServerError, type ServerError } from '../../db/sqlstate.js';
 import type { AddedColumn } from '../change/added-columns.js';
 import { refusedByServer, type TrialNames } from './errors.js';
 import { addProbeSql, convertProbeSql, probeValueSql } from './trial-sql.js';
@@ -14,19 +15,19 @@ export interface Probe {
 }
 
 /**
- * An expression over the source's columns is fit for a column when ALTER TYPE ... USING takes it: no subquery, no
+ * An expression over the table's columns is fit for a column when ALTER TYPE ... USING takes it: no subquery, no
  * aggregate, no set, and a type that can be assigned.
  *
  * @throws RefusedError
  */
 export async function probeExpression(
   probe: Probe,
-  column: string,
+  label: string,
   type: string,
   expression: string,
 ): Promise<void> {
   await undone(probe.session, () =>
-    refusedByServer(probe.names, `--set ${column}=${expression}`, async () => {
+    refusedByServer(probe.names, label, async () => {
       await probe.session.asUser(() =>
         probe.session.batch([
           addProbeSql(probe.table, type, null),
@@ -35,6 +36,26 @@ export async function probeExpression(
       );
     }),
   );
+}
+
+/** Whether PostgreSQL takes an expression of ours for a column of this type. */
+export async function takesExpression(probe: Probe, type: string, expression: string): Promise<boolean> {
+  const { session, table } = probe;
+  await session.batch(['savepoint probe']);
+  const isTaken = await session
+    .batch([addProbeSql(table, type, null), convertProbeSql(table, type, expression)])
+    .then(() => true)
+    .catch((error: unknown) => {
+      if (!isServerError(error) || !isOfTheExpression(error)) throw error;
+      return false;
+    });
+  await session.batch(['rollback to savepoint probe', 'release savepoint probe']);
+  return isTaken;
+}
+
+/** Class 42: no such cast, no such function. */
+function isOfTheExpression({ code }: ServerError): boolean {
+  return code.startsWith('42');
 }
 
 /**

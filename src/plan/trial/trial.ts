@@ -27,7 +27,8 @@ import { tryDefinitions } from './definitions/try-definitions.js';
 import { tryNative } from './definitions/try-native.js';
 import { foreignKeyActions } from '../change/foreign-key-actions.js';
 import { findLateChecks } from '../checks/late-checks.js';
-import { probeAdded, probeExpression } from './probes.js';
+import { castBack } from '../inverse/cast-back.js';
+import { probeAdded, probeExpression, takesExpression, type Probe } from './probes.js';
 import { trialStepSql } from './trial-sql.js';
 import { refusedByServer } from './errors.js';
 import type { Trial, TrialStep } from './types.js';
@@ -154,13 +155,20 @@ async function inTransaction(
   await session.batch([...rebindClone({ source, before, after: changed })]);
   const after = await withStarts(session, before, await readTableShape(session, oid));
   const lateChecks = await findLateChecks(session, { oid, table }, before, after);
+  const probe = { session, oid, table, names };
+  const castsBack = await findCastsBack(probe, before, after);
+  for (const { column, expression } of change.reverse) {
+    const old = before.columns.find(({ name }) => name === column);
+    const label = `--reverse ${column}=${expression.text}`;
+    if (old !== undefined) await probeExpression(probe, label, old.type, expression.text);
+  }
   await session.batch(['rollback to savepoint changed']);
 
-  const probe = { session, oid, table, names };
   const added = await probeAdded(probe, addedColumns(change.statements, start, steps));
   for (const { column, expression } of change.set) {
     const target = after.columns.find(({ name }) => name === column);
-    if (target !== undefined) await probeExpression(probe, column, target.type, expression.text);
+    const label = `--set ${column}=${expression.text}`;
+    if (target !== undefined) await probeExpression(probe, label, target.type, expression.text);
   }
   const input = {
     session,
@@ -191,6 +199,7 @@ async function inTransaction(
     changed,
     after,
     added,
+    castsBack,
     definitions: tried,
     takenOff,
     lateChecks,
@@ -208,6 +217,17 @@ async function inTransaction(
     statement: foreignKeys.retarget(statement),
   }));
   return { ...seen, forbidden: [], native: await tryNative({ ...input, statements, dependents, tried }) };
+}
+
+/** Asked of the changed clone: which columns of another type can be cast to what they were. */
+async function findCastsBack(probe: Probe, before: TableShape, after: TableShape): Promise<Set<number>> {
+  const found = new Set<number>();
+  for (const old of before.columns) {
+    const now = after.columns.find(({ attnum }) => attnum === old.attnum);
+    if (now === undefined || now.type === old.type) continue;
+    if (await takesExpression(probe, old.type, castBack(now, old))) found.add(old.attnum);
+  }
+  return found;
 }
 
 /** A text that means something else when it is read back would change every value, and nothing would tell. */

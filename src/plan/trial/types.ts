@@ -46,6 +46,8 @@ export interface Trial {
   readonly after: TableShape;
   /** By attnum. */
   readonly added: ReadonlyMap<number, AddedValue>;
+  /** Columns (attnum) of another type than before, which has a cast back to that. */
+  readonly castsBack: ReadonlySet<number>;
   /** What event triggers added to the clone, and was taken off again. */
   readonly takenOff: readonly string[];
   /** What event triggers do not let a run make, move or drop. */

@@ -1,5 +1,4 @@
 /** What people read of a plan, made from its facts when it is shown. Pure. */
-import type { Text } from '../../advice.js';
 import type { CopyFacts, NativeFacts, Plan } from '../../model/plan.js';
 import type { Key } from '../../model/key.js';
 import { describeDependents, type PlanDependent } from './dependents.js';
@@ -7,7 +6,7 @@ import { copyLocks, nativeLocks, type PlanLock } from './locks.js';
 import { carriedParts } from './parts.js';
 import { copySteps, nativeSteps, type PlanStep } from './steps.js';
 import { describeWarnings, type PlanWarningText } from './warnings.js';
-import { copyRollback, endsTheRun, nativeRollback } from './way-back.js';
+import { copyRollback, endsTheRun, nativeRollback, type RollbackText } from './way-back.js';
 
 /** Texts may change from release to release; codes, names and kinds do not. */
 export interface PlanDescription {
@@ -15,8 +14,8 @@ export interface PlanDescription {
   readonly locks: readonly PlanLock[];
   readonly dependents: readonly PlanDependent[];
   readonly warnings: readonly PlanWarningText[];
-  /** How to go back. */
-  readonly rollback: readonly Text[];
+  /** null of a plan that was refused before it was known what would be done. */
+  readonly rollback: RollbackText | null;
   /** What ends the run when somebody does it meanwhile; other DDL is followed. Empty when nothing is copied. */
   readonly endsTheRun: readonly string[];
   /** All statements of a native change, as they run. */
@@ -42,7 +41,7 @@ export function foundIn(plan: Plan): NativeFacts | (CopyFacts & { readonly key: 
 
 type OfTheWay = Pick<PlanDescription, 'steps' | 'locks' | 'rollback' | 'endsTheRun'>;
 
-const noTexts: OfTheWay = { steps: [], locks: [], rollback: [], endsTheRun: [] };
+const noTexts: OfTheWay = { steps: [], locks: [], rollback: null, endsTheRun: [] };
 
 function copyTexts(
   { table, estimates }: Plan,
@@ -52,7 +51,7 @@ function copyTexts(
   return {
     steps: copySteps(table, { ...found, key }),
     locks: copyLocks(table, { ...found, holdMs: estimates?.holdMs ?? null }),
-    rollback: copyRollback(table),
+    rollback: copyRollback(found.back),
     endsTheRun: endsTheRun(key, found.capture),
   };
 }

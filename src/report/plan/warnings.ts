@@ -1,6 +1,7 @@
 /** The plan's warnings, for people. */
 import { describeDependent } from '../../model/dependent.js';
 import type { PlanWarning, PlanWarningCode, PlanWarningFacts } from '../../model/plan-warning.js';
+import type { Narrower } from '../../model/way-back.js';
 import { foreignKeyName } from '../../sql/definition-names.js';
 import { bytes } from '../format.js';
 import { displayName } from '../../sql/quote.js';
@@ -32,6 +33,28 @@ function textOf<Code extends PlanWarningCode>({
   return texts[code](facts);
 }
 
+function narrowerText(narrower: Narrower): string {
+  switch (narrower.what) {
+    case 'type':
+      return `${narrower.column} (${narrower.newType}, was ${narrower.type})`;
+    case 'not null':
+      return `NULL in ${narrower.column}`;
+    case 'check':
+    case 'unique':
+    case 'exclusion':
+    case 'foreign key':
+      return `what ${narrower.name} (${narrower.what}) forbids`;
+  }
+}
+
+/** Enough to recognise a value. */
+const mostShown = 60;
+
+function shown(value: string | null): string {
+  if (value === null) return 'NULL';
+  return JSON.stringify(value.length > mostShown ? `${value.slice(0, mostShown)}...` : value);
+}
+
 const texts: {
   readonly [Code in PlanWarningCode]: (facts: PlanWarningFacts[Code]) => string | Told;
 } = {
@@ -58,6 +81,18 @@ const texts: {
       (listed) =>
         `columns of other tables that reference this one keep their type: ${listed}; a value that does not fit there cannot be referenced`,
     ),
+  'old-shape-narrower': ({ narrower }) =>
+    told(
+      narrower.map(narrowerText),
+      (listed) =>
+        `the new table takes rows that the old one does not: ${listed}. A rollback names them, and waits until they are corrected`,
+    ),
+  'lost-there-and-back': ({ column, examples }) => {
+    const seen = examples.map(({ before, after }) => `${shown(before)} would come back as ${shown(after)}`);
+    return `the change does not keep each value of ${column}: ${seen.join('; ')}. After a rollback rows that were not written since have the old value, the others what the change made of it`;
+  },
+  'ids-remaining': ({ column, limit, last, remaining, isNear }) =>
+    `${isNear ? 'more than 80 % of the ids of' : 'ids of'} ${column} ${isNear ? 'are used' : 'go on'}: at ${last} of ${limit}, after ${remaining} more the old table has no room for new rows, and a rollback would lack them`,
   'late-check': ({ name, why }) =>
     `CHECK ${name} ${why === 'not immutable' ? 'depends on the moment or on a setting' : 'calls a function that may have been replaced since'}, and PostgreSQL has never looked again at the rows that were written under it: it is made NOT VALID in the swap, checks every write from then on, and is validated after it; where a row does not hold any more it stays NOT VALID, as ALTER TABLE would not leave it`,
   'generated-sampled': ({ columns }) =>

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { captureModeNames, defaultCaptureMode } from '../../model/capture-mode.js';
 import type { Refusal } from '../../errors.js';
-import type { ColumnMapping, SerialFate } from '../../model/column-mapping.js';
+import type { SerialFate } from '../../model/column-mapping.js';
 import { dependentKinds } from '../../catalog/dependent-kinds.js';
 import {
   carriedHow,
@@ -17,36 +17,21 @@ import type { CheckedForeignKey, LateCheck } from '../../model/late-check.js';
 import { lockModes } from '../../model/lock-mode.js';
 import type { LockReason, LockTarget } from '../../model/lock-set.js';
 import type { CopyPlan } from '../../model/plan.js';
-import type { ProjectedColumn, Projection } from '../../model/projection.js';
 import { changeRequest } from './change-request.js';
 import { definitions, targetDefinitions } from './definitions.js';
 import { listOf, maybeText, noun, qualifiedName, text, texts, whole, yes } from './noun.js';
+import { projection, columnMapping } from './projection.js';
 import { told } from './text.js';
 import { ownedSequence, tableShape } from './table-shape.js';
+import { wayBack } from './way-back.js';
 
 const refusal = noun<Refusal>({ code: text, message: text, hint: told.exactOptional() });
-
-const columnMapping = noun<ColumnMapping>({
-  target: maybeText,
-  targetType: maybeText,
-  source: maybeText,
-  sourceType: maybeText,
-  how: z.enum(['copied', 'converted', 'computed', 'default', 'generated', 'dropped']),
-  expression: maybeText,
-  volatile: yes.exactOptional(),
-  keepsValues: yes.exactOptional(),
-});
 
 const serialFate = noun<SerialFate>({
   sequence: ownedSequence,
   column: text,
   type: maybeText,
   persistence: z.enum(['logged', 'unlogged']).nullable(),
-});
-
-const projection = noun<Projection>({
-  alias: text,
-  layers: listOf(listOf(noun<ProjectedColumn>({ name: text, expression: text }))),
 });
 
 const keyColumn = noun<KeyColumn>({
@@ -146,4 +131,6 @@ export const storedPlan = noun<StoredPlan>({
   lockSet: listOf(lockTarget),
   estimates,
   capture: storedCaptureMode,
+  // Former releases planned none.
+  back: wayBack.nullable().default(null),
 });
