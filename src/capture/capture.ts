@@ -7,6 +7,7 @@ import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import type { Session } from '../db/session.js';
 import type { Blocker } from '../model/blocker.js';
 import type { CaptureMode, CaptureNature } from '../model/capture-mode.js';
+import type { Direction } from '../model/direction.js';
 import type { Key } from '../model/key.js';
 import type { KeyLog } from '../model/key-log.js';
 import type { QualifiedName } from '../model/name.js';
@@ -16,10 +17,13 @@ import type { ActiveSegment, LogKeeper } from './log-keeper.js';
 export interface CaptureFacts extends MigrationIdentity {
   /** Of the names of all that is ours (key-log.ts): the migration's id, and more where it captures several tables. */
   readonly suffix: string;
+  readonly direction: Direction;
   /** What is written to, under its present name. */
   readonly table: QualifiedName;
   readonly key: Key;
   readonly active: ActiveSegment;
+  /** For a log that nobody reads for long: it has each key about once, however often that is written. */
+  readonly collects?: boolean;
 }
 
 /** Why somebody wants to know that the log is complete; the moment itself is when he asks. */
@@ -127,6 +131,16 @@ export interface Capture {
    * @throws CaptureLost
    */
   follow(run: FollowedRun): Promise<Following | null>;
+
+  /**
+   * How writes go on to leave their keys, of one that `collects`: while they look whether a key is there already, nobody may take one
+   * out. `once`: they look, but for those whose snapshot is older than the transaction `since`. `always`: they do not; true for every transaction that writes to the table from then on, and not for
+   * those that have done so. null where they never look.
+   */
+  readonly looks: {
+    readonly once: (since: string) => readonly string[];
+    readonly always: () => readonly string[];
+  } | null;
 
   /**
    * Resolves when everything that was committed before the call is in the log. Awaited before the purge, before what is

@@ -48,6 +48,11 @@ export function logTables(suffix: string): Omit<SegmentedLog, 'columns' | 'step'
   return { segments, pending, truncations: table('truncations'), parts: [pending, ...segments] };
 }
 
+/** Beside the log: what apply takes out of rows that it writes anew. */
+export function holdingTable(suffix: string): QualifiedName {
+  return { schema: captureSchema, name: `kept_${suffix}` };
+}
+
 export function keyType(suffix: string): QualifiedName {
   return { schema: captureSchema, name: `key_${suffix}` };
 }

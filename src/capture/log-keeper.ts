@@ -46,6 +46,10 @@ export class LogKeeper {
     this.#active = (await this.options.active.read(session)) ?? this.#active;
   }
 
+  get activeNumber(): number {
+    return this.#active;
+  }
+
   get active(): QualifiedName {
     return this.log.segments[this.#active === 0 ? 0 : 1];
   }

@@ -15,6 +15,10 @@ export function createPolicy(policy: Policy): string[] {
   ];
 }
 
+export function dropPolicy({ name, table }: Pick<Policy, 'name' | 'table'>): string {
+  return `drop policy ${ident(name)} on ${qualified(table)}`;
+}
+
 /** Its expressions only: they are bound to what they read. */
 export function alterPolicy(policy: Policy): string {
   return `alter policy ${ident(policy.name)} on ${qualified(policy.table)}${conditions(policy)}`;
@@ -28,5 +32,13 @@ export function rowSecurityStatements(table: QualifiedName, { enabled, forced }:
   return [
     ...(enabled ? [`alter table ${qualified(table)} enable row level security`] : []),
     ...(forced ? [`alter table ${qualified(table)} force row level security`] : []),
+  ];
+}
+
+/** Undoes them. */
+export function noRowSecurityStatements(table: QualifiedName, { enabled, forced }: RowSecurity): string[] {
+  return [
+    ...(enabled ? [`alter table ${qualified(table)} disable row level security`] : []),
+    ...(forced ? [`alter table ${qualified(table)} no force row level security`] : []),
   ];
 }

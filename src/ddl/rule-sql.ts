@@ -15,6 +15,10 @@ export function createRule({ name, table, definition, enabled, comment }: Rule):
   ];
 }
 
+export function dropRule({ name, table }: Pick<Rule, 'name' | 'table'>): string {
+  return `drop rule ${ident(name)} on ${qualified(table)}`;
+}
+
 /** Keeps the rule's state and comment. */
 export function replaceRule({ definition }: Rule): string {
   const [create] = tokens(definition);

@@ -3,15 +3,15 @@
  * change. What can be emptied keeps its OID and all that hangs on it: a view whose output stays becomes a query of nothing,
  * a policy a constant, a function an empty body. The rest is dropped and made again.
  */
-import type { Policy, Rule, TakenOff, Trigger, View } from '../model/definitions.js';
-import { ident, identList, qualified } from '../sql/quote.js';
+import type { Policy, TakenOff, View } from '../model/definitions.js';
+import { identList, qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
 import { inStoredForm } from '../sql/stored-form.js';
 import { replaceFunction, stubFunction } from './function-sql.js';
 import { addToPublication, dropFromPublication } from './publication-sql.js';
 import { alterPolicy } from './row-security-sql.js';
-import { createRule } from './rule-sql.js';
-import { createTrigger } from './trigger-sql.js';
+import { createRule, dropRule } from './rule-sql.js';
+import { createTrigger, dropTrigger } from './trigger-sql.js';
 import { createView, dropView, replaceView } from './view-sql.js';
 
 export function takeOffStatements(table: QualifiedName, { source, target }: TakenOff): string[] {
@@ -44,14 +44,6 @@ export function putBackStatements(table: QualifiedName, { target }: TakenOff): s
     ...target.publications.map((member) => addToPublication(member, table)),
   ];
   return statements.map(inStoredForm);
-}
-
-function dropTrigger({ name, table }: Trigger): string {
-  return `drop trigger ${ident(name)} on ${qualified(table)}`;
-}
-
-function dropRule({ name, table }: Rule): string {
-  return `drop rule ${ident(name)} on ${qualified(table)}`;
 }
 
 /** Nobody sees it: the table is locked until the transaction ends. */

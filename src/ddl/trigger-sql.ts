@@ -14,6 +14,10 @@ export function createTrigger(trigger: Trigger): string[] {
   ];
 }
 
+export function dropTrigger({ name, table }: Pick<Trigger, 'name' | 'table'>): string {
+  return `drop trigger ${ident(name)} on ${qualified(table)}`;
+}
+
 /** What to say to a trigger or rule that was just made; null for what it is by itself. */
 export const firingState: Readonly<Record<FiringState, string | null>> = {
   origin: null,

@@ -248,6 +248,21 @@ export interface TargetDefinitions extends Omit<Definitions, 'views'> {
   readonly views: readonly TargetView[];
 }
 
+/** What was on the table before the change, as what is to come onto it. What was replaced there is replaced back. */
+export function fromBefore({
+  source,
+  target,
+}: {
+  readonly source: Definitions;
+  readonly target: TargetDefinitions;
+}): TargetDefinitions {
+  const how = new Map(target.views.map((view) => [view.oid, view.how]));
+  return {
+    ...source,
+    views: source.views.map((view): TargetView => ({ ...view, how: how.get(view.oid) ?? 'recreate' })),
+  };
+}
+
 export interface TargetView extends View {
   /**
    * `replace`: its output is the same, so CREATE OR REPLACE keeps the object and all that hangs on it. `recreate`: it is

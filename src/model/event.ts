@@ -5,6 +5,7 @@
  * On the command line's `--json` each is one line, with `id` (the migration) and `at` (ISO time) added.
  */
 import type { Text } from '../advice.js';
+import type { Direction } from './direction.js';
 import type { Phase } from './phase.js';
 import type { Blocker } from './blocker.js';
 import type { Plan } from './plan.js';
@@ -169,6 +170,17 @@ export interface EventMap {
   };
   /** Something the user should know now; the work goes on. */
   warning: { readonly code: string; readonly message: string; readonly hint?: Text };
+  /** What was written since the last swap is in the table that is kept, too; `keys` of them were brought. */
+  'sync:done': { readonly table: string; readonly keys: number; readonly seconds: number };
+  /** The tables were exchanged once more: `back` to the one from before the change, or `forward` to the new one again. */
+  'turn:done': {
+    readonly table: string;
+    readonly direction: Direction;
+    /** Where the other table is kept. */
+    readonly kept: string;
+    readonly seconds: number;
+    readonly holdMs: number;
+  };
   'migration:done': {
     readonly table: string;
     /** Where the old table is kept; null when the change was native. */

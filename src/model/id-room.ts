@@ -26,7 +26,17 @@ export function isNearLimit({ limit }: Pick<IdRoom, 'limit'>, last: string): boo
   return most < 0n ? now * 5n <= most * 4n : now * 5n >= most * 4n;
 }
 
-/** @param idsPerSecond as measured; null where none were drawn: then there is no end in sight */
-export function secondsLeft(remaining: bigint, idsPerSecond: number): number | null {
-  return idsPerSecond > 0 ? Number(remaining) / idsPerSecond : null;
+/** Of what the sequence gave since it was at `first`. */
+export function idsPerSecond(
+  { increment }: Pick<IdRoom, 'increment'>,
+  first: string,
+  last: string,
+  seconds: number,
+): number {
+  return seconds > 0 ? Math.max(0, Number((BigInt(last) - BigInt(first)) / BigInt(increment)) / seconds) : 0;
+}
+
+/** @param rate ids a second, as measured; null where none were drawn: then there is no end in sight */
+export function secondsLeft(remaining: bigint, rate: number): number | null {
+  return rate > 0 ? Number(remaining) / rate : null;
 }

@@ -3,6 +3,8 @@
  * it is in `run/phase-table.ts`.
  */
 
+import type { Direction } from './direction.js';
+
 /** In the order in which they are passed, stored and shown. */
 export const phases = [
   'prepare',
@@ -15,6 +17,7 @@ export const phases = [
   'cutover',
   'validate',
   'swapped',
+  'rolled-back',
   'finalized',
   'aborted',
 ] as const;
@@ -27,15 +30,16 @@ export type Transition = 'done' | 'resumed' | 'source-moved' | 'abort' | 'finali
 export interface PhaseRow {
   /**
    * Whose transaction writes it into the state: that of the migration's first row; that in which a copy begins (the first one
-   * switches capture on); of the run as it enters the phase; the swap's own; that in which a command removes what is left.
+   * switches capture on); of the run as it enters the phase; the swap's own, or that of the swap back; that in which a command
+   * removes what is left.
    */
-  readonly storedBy: 'insert' | 'copy start' | 'run' | 'swap' | 'command' | 'nobody';
+  readonly storedBy: 'insert' | 'copy start' | 'run' | 'swap' | 'swap back' | 'command' | 'nobody';
   /** What is not here cannot happen. */
   readonly leadsTo: Readonly<Partial<Record<Transition, Phase>>>;
   /** Nothing runs in it any more, and the table may be in another migration. */
   readonly isEnd: boolean;
   /** What the migration has beside the user's table. While that is nothing yet, nothing is worth keeping. */
-  readonly beside: 'nothing yet' | 'shadow' | 'old table' | 'nothing left';
+  readonly beside: 'nothing yet' | 'shadow' | 'old table' | 'new table' | 'nothing left';
   /** How much of the rows; `chunks`: they are counted. */
   readonly copied: 'nothing' | 'chunks' | 'everything';
   /** Both tables are there whole, with an index to find a row by. */
@@ -167,6 +171,17 @@ const table = {
     compactsLog: false,
     isShown: false,
   },
+  'rolled-back': {
+    storedBy: 'swap back',
+    leadsTo: { resumed: 'validate', finalize: 'finalized' },
+    isEnd: true,
+    beside: 'new table',
+    copied: 'everything',
+    isComparable: true,
+    endsAtCriticalLimit: false,
+    compactsLog: false,
+    isShown: false,
+  },
   finalized: {
     storedBy: 'command',
     leadsTo: {},
@@ -212,13 +227,23 @@ export function isSwapped(phase: Phase): boolean {
   return phaseTable[phase].beside === 'old table';
 }
 
+/** The table from before is in use again, and the new one is kept. */
+export function isRolledBack(phase: Phase): boolean {
+  return phaseTable[phase].beside === 'new table';
+}
+
+/** Which way the rows that are written at rest go to the table that is kept. */
+export function wayFrom(phase: Phase): Direction {
+  return isSwapped(phase) ? 'back' : 'forward';
+}
+
 /** There is nothing left of the migration but the record of it. */
 export function isOver(phase: Phase): boolean {
   return phaseTable[phase].beside === 'nothing left';
 }
 
 /** The one phase that is stored by this, and by no step of a run from one phase to the next. */
-export function phaseStoredBy(writer: 'insert' | 'copy start' | 'swap'): Phase {
+export function phaseStoredBy(writer: 'insert' | 'copy start' | 'swap' | 'swap back'): Phase {
   const found = phases.find((phase) => phaseTable[phase].storedBy === writer);
   if (found === undefined) throw new Error(`no phase is stored by the ${writer}`);
   return found;

@@ -17,9 +17,9 @@ import type { LockMode } from './lock-mode.js';
 import type { LockTarget } from './lock-set.js';
 import type { QualifiedName } from './name.js';
 import type { PlanWarning } from './plan-warning.js';
-import type { Projection } from './projection.js';
+import type { ProjectedColumn, Projection } from './projection.js';
 import type { TableShape } from './table-shape.js';
-import type { WayBack } from './way-back.js';
+import type { KeptColumn, WayBack } from './way-back.js';
 
 /** Settings under which expressions and casts are evaluated, in every session of the migration (invariant 13). */
 export type PinnedSettings = Readonly<Record<string, string>>;
@@ -102,6 +102,10 @@ export interface CopyFacts {
   /** Looked at before the swap, as ALTER TABLE looks at them. */
   readonly checkedForeignKeys: readonly CheckedForeignKey[];
   readonly capture: CaptureMode;
+  /** Columns that only the new table has, and that keep their values in rows that it has already; only of a later turn. */
+  readonly kept?: readonly KeptColumn[];
+  /** See `Inverse`; only of a later turn. */
+  readonly canonical?: readonly ProjectedColumn[];
   /** null: none was planned, by a former release. */
   readonly back: WayBack | null;
   /** Every relation that the swap locks, in the order in which it does. */

@@ -150,6 +150,8 @@ export function reduceProgress(before: ProgressState, event: MigrationEvent): Pr
       return { ...state, lock: null };
     case 'native:done':
     case 'migration:done':
+    case 'turn:done':
+    case 'sync:done':
       return { ...state, lock: null, finished: true };
     case 'throttle':
       return { ...state, throttle: event.kind === 'go' ? [] : event.reasons.map(({ text }) => text) };

@@ -4,6 +4,7 @@
  * have the same one, and a dump that is restored elsewhere brings names without what they meant. The user's own tables carry no
  * mark; they are known by their OIDs, and the shadow and the old table also by lying in a marked schema.
  */
+import type { Direction } from '../model/direction.js';
 import { literal } from './quote.js';
 
 export interface MigrationIdentity {
@@ -12,7 +13,19 @@ export interface MigrationIdentity {
   readonly identity: string;
 }
 
-export type MarkedRole = 'shadow' | 'old table' | 'change log' | 'capture';
+/** `back`: for the way back. */
+export type MarkedRole = 'shadow' | 'old table' | CaptureRole | `${CaptureRole} back`;
+
+type CaptureRole = 'change log' | 'capture';
+
+export function captureRole(role: CaptureRole, direction: Direction): MarkedRole {
+  return direction === 'back' ? `${role} back` : role;
+}
+
+/** Of a mark of a capture. */
+export function directionOf(role: string): Direction {
+  return role.endsWith(' back') ? 'back' : 'forward';
+}
 
 const prefix = 'pg-ghost: migration ';
 

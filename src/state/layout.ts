@@ -6,7 +6,7 @@ import { literal, sql } from '../sql/quote.js';
 
 /** Recognises our own schema, and its layout. */
 const commentPrefix = 'pg-ghost state, version ';
-export const stateVersion = 4;
+export const stateVersion = 5;
 
 export function commentStateStatement(version: number): string {
   return `comment on schema ghost is ${literal(`${commentPrefix}${version}`)}`;
@@ -153,6 +153,21 @@ const stateTables = [
         body jsonb not null
       )`,
     keys: [ofMigration],
+  },
+  {
+    // Open from a swap until it is finalized: the writes since then can go back with the table that is kept. `tables`: what both were right behind
+    // the swap.
+    name: 'windows',
+    since: 5,
+    create: sql`
+      create table ghost.windows (
+        migration_id integer not null,
+        table_no smallint not null,
+        since timestamptz not null,
+        tables jsonb,
+        primary key (migration_id, table_no)
+      )`,
+    keys: ['foreign key (migration_id, table_no) references ghost.tables on delete cascade'],
   },
 ] as const satisfies readonly StateTable[];
 

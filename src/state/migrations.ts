@@ -1,5 +1,6 @@
 /** Rows of `ghost.migrations`, each with those of its tables: what is known of each migration, and the only place that changes it. */
 import type { Session } from '../db/session.js';
+import type { Direction } from '../model/direction.js';
 import type { CopyPlan } from '../model/plan.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import { isEnded, phaseStoredBy, type Phase } from '../model/phase.js';
@@ -10,7 +11,7 @@ import { settleAllChunks } from './chunks.js';
 import { appendEvents, bounded } from './events.js';
 import { fromTableRow, tablesSql, type TableRecord, type TableRow } from './tables.js';
 import { stateVersion } from './layout.js';
-import { isActiveSql } from './phase-sql.js';
+import { isThereSql } from './phase-sql.js';
 import { takenIdsSql, type TableKey } from './schema-sql.js';
 import { changeRequest } from './parse/change-request.js';
 import { serverIdentity, storedError } from './parse/migration.js';
@@ -28,6 +29,8 @@ export interface MigrationRecord extends MigrationIdentity {
   readonly phase: Phase;
   readonly request: ChangeRequest;
   readonly holdMs: number | null;
+  /** The last time, in either direction; null before, and where an early version has not said it. */
+  readonly swappedAt: string | null;
   readonly error: StoredError | null;
   /** How many runs there were: a run whose number is another one is not the runner any more (invariant 8). */
   readonly runNo: number;
@@ -47,6 +50,7 @@ interface MigrationRow {
   readonly phase: Phase;
   readonly request: unknown;
   readonly hold_ms: number | null;
+  readonly swapped_at?: string | null;
   readonly error: unknown;
   readonly run_no?: number;
   readonly server?: unknown;
@@ -73,7 +77,7 @@ function migrationsSql(layout: number): string {
 }
 
 function fromRow({ row, tables, swapOpen }: FoundRow): MigrationRecord {
-  const { swap_xid: swapXid = null } = row;
+  const { swap_xid: swapXid = null, swapped_at: swappedAt = null } = row;
   const [first, ...others] = (tables ?? []).map((table) => fromTableRow(row, table));
   if (first === undefined) throw unreadable(row, ['tables: there is none']);
   return {
@@ -87,6 +91,7 @@ function fromRow({ row, tables, swapOpen }: FoundRow): MigrationRecord {
       return readStored(row, 'request', changeRequest, row.request);
     },
     holdMs: row.hold_ms,
+    swappedAt: swappedAt === null ? null : new Date(swappedAt).toISOString(),
     get error() {
       return readStoredIfAny(row, 'error', storedError, row.error);
     },
@@ -108,7 +113,7 @@ export async function listMigrations(
   return rows.map(fromRow);
 }
 
-/** Of the migrations that are under way; null when this role may not know. Writes nothing, and needs no state. */
+/** Of the migrations of which something is there; null when this role may not know. Writes nothing, and needs no state. */
 export async function readActiveIdentities(session: Session): Promise<string[] | null> {
   const { readable } = await session.row<{ readable: boolean | null }>(sql`
     select case when to_regclass('ghost.migrations') is not null
@@ -118,7 +123,7 @@ export async function readActiveIdentities(session: Session): Promise<string[] |
   const rows = await session.rows<{ identity: string }>(sql`
     select to_jsonb(m) ->> 'identity' as identity
     from ghost.migrations as m
-    where ${isActiveSql}`);
+    where ${isThereSql}`);
   return rows.map(({ identity }) => identity);
 }
 
@@ -210,27 +215,51 @@ export async function setPhase(session: Session, id: number, phase: Phase): Prom
  * The tables that we mean are where they belong: statements name them, and a schema can be renamed under any lock. NULL in
  * a column that takes none ends the swap if they are not.
  */
-const exchanged = sql`(
+function exchangedSql(direction: Direction): string {
+  const [kept, room, used] =
+    direction === 'forward'
+      ? ['source_oid', 'old_schema_oid', 'shadow_oid']
+      : ['shadow_oid', 'shadow_schema_oid', 'source_oid'];
+  return sql`(
       select count(*) = 2
       from pg_class as c
       join pg_namespace as n on n.oid = c.relnamespace
-      where c.oid = source_oid and n.oid = old_schema_oid
-        or c.oid = shadow_oid and n.nspname = schema_name and c.relname = table_name
+      where c.oid = ${kept} and n.oid = ${room}
+        or c.oid = ${used} and n.nspname = schema_name and c.relname = table_name
     )`;
+}
+
+export interface SwapMark {
+  readonly direction: Direction;
+  /** Numbers of the tables whose writes are collected from now on, so that they can go the other way. */
+  readonly windows: readonly number[];
+}
 
 /**
  * Part of the swap's own batch, so that the state and the catalog change in one commit (invariant 11). One statement for all tables:
  * it is prepared once.
  */
-export function swappedSql(id: number): string {
+export function swappedSql(id: number, { direction, windows }: SwapMark): string {
+  const phase = phaseStoredBy(direction === 'forward' ? 'swap' : 'swap back');
+  const opened =
+    windows.length === 0
+      ? ''
+      : sql`, opened as (
+      insert into ghost.windows (migration_id, table_no, since)
+      select ${id}, no, clock_timestamp() from unnest(array[${windows.join(', ')}]) as no
+      on conflict (migration_id, table_no) do update set since = excluded.since, tables = null
+    )`;
+  // The log is another one from now on, and so is the table that is written to.
+  const another =
+    windows.length === 0 ? '' : ', active_segment = 0, fingerprint = null, filenode = null, capture = null';
   return sql`
     with closed as (
       update ghost.tables
-      set source_oid = case when ${exchanged} then source_oid end, is_open = false
+      set source_oid = case when ${exchangedSql(direction)} then source_oid end, is_open = false${another}
       where migration_id = ${id}
-    )
+    )${opened}
     update ghost.migrations
-    set phase = ${literal(phaseStoredBy('swap'))}, error = null, swap_xid = pg_current_xact_id()::xid::text,
+    set phase = ${literal(phase)}, error = null, swap_xid = pg_current_xact_id()::xid::text,
       swap_snapshot = pg_current_snapshot()::text, swapped_at = clock_timestamp(), updated_at = clock_timestamp()
     where id = ${id}`;
 }

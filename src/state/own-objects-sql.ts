@@ -58,7 +58,7 @@ export function ownObjectsSql(
       join pg_namespace as n on n.oid = t.typnamespace
       where mark.identity = $1
       union all
-      select 'trigger', tg.oid, null, tg.tgname, 'capture', c.oid, n.nspname, c.relname
+      select 'trigger', tg.oid, null, tg.tgname, mark.role, c.oid, n.nspname, c.relname
       from mark
       join pg_trigger as tg on mark.classoid = 'pg_proc'::regclass and tg.tgfoid = mark.objoid
       join pg_class as c on c.oid = tg.tgrelid

@@ -5,7 +5,8 @@
 import type { Session } from '../db/session.js';
 import { ident, qualified } from '../sql/quote.js';
 import type { QualifiedName } from '../model/name.js';
-import type { MigrationIdentity } from '../sql/marks.js';
+import type { Direction } from '../model/direction.js';
+import { directionOf, type MigrationIdentity } from '../sql/marks.js';
 import { capturesOfSql, markedMigrationsSql, ownObjectsSql, slotMigrationsSql } from './own-objects-sql.js';
 
 export interface Relation extends QualifiedName {
@@ -18,9 +19,15 @@ export interface OwnSchema {
   readonly role: 'shadow' | 'old table';
 }
 
+/** Part of a capture. */
+interface OwnObject extends QualifiedName {
+  readonly direction: Direction;
+}
+
 interface OwnTrigger {
   readonly name: string;
   readonly table: Relation;
+  readonly direction: Direction;
 }
 
 interface OwnPublication {
@@ -31,10 +38,10 @@ interface OwnPublication {
 
 export interface OwnObjects {
   readonly schemas: readonly OwnSchema[];
-  readonly functions: readonly QualifiedName[];
+  readonly functions: readonly OwnObject[];
   /** Of the change log. */
-  readonly tables: readonly QualifiedName[];
-  readonly types: readonly QualifiedName[];
+  readonly tables: readonly OwnObject[];
+  readonly types: readonly OwnObject[];
   /** By the function that they run. Usually on the source; wherever they are, the functions cannot go without them. */
   readonly triggers: readonly OwnTrigger[];
   readonly publications: readonly OwnPublication[];
@@ -76,8 +83,12 @@ export async function readOwnObjects(
       old: known(tables.map(({ schemaOids }) => schemaOids.old)),
     }),
   );
-  const named = (kind: Row['kind']): QualifiedName[] =>
-    rows.flatMap((row) => (row.kind === kind ? [{ schema: row.schema ?? '', name: row.name }] : []));
+  const named = (kind: Row['kind']): OwnObject[] =>
+    rows.flatMap((row) =>
+      row.kind === kind
+        ? [{ schema: row.schema ?? '', name: row.name, direction: directionOf(row.role) }]
+        : [],
+    );
   return {
     schemas: rows.flatMap(({ kind, oid, name, role }) =>
       kind === 'schema' ? [{ oid, name, role: role === 'shadow' ? 'shadow' : 'old table' }] : [],
@@ -91,7 +102,9 @@ export async function readOwnObjects(
     ),
     triggers: rows.flatMap((row) => {
       const table = tableOf(row);
-      return row.kind === 'trigger' && table !== null ? [{ name: row.name, table }] : [];
+      return row.kind === 'trigger' && table !== null
+        ? [{ name: row.name, table, direction: directionOf(row.role) }]
+        : [];
     }),
   };
 }
@@ -100,6 +113,22 @@ function tableOf({ tableOid, tableSchema, tableName }: Row): Relation | null {
   return tableOid === null || tableSchema === null || tableName === null
     ? null
     : { oid: tableOid, schema: tableSchema, name: tableName };
+}
+
+/** What there is of the capture for one way alone. Publications and slots are of the first way forward. */
+export function captureObjects(own: OwnObjects, direction: Direction): OwnObjects {
+  const ofIt = <T extends { readonly direction: Direction }>(all: readonly T[]): T[] =>
+    all.filter((each) => each.direction === direction);
+  const isFirst = direction === 'forward';
+  return {
+    schemas: [],
+    functions: ofIt(own.functions),
+    tables: ofIt(own.tables),
+    types: ofIt(own.types),
+    triggers: ofIt(own.triggers),
+    publications: isFirst ? own.publications : [],
+    slots: isFirst ? own.slots : [],
+  };
 }
 
 /** Tables that a capture is on, of whatever kind. */

@@ -1,4 +1,5 @@
 /** The schemas of a migration, and which numbers of migrations are free. */
+import type { Direction } from '../model/direction.js';
 import { ident, sql } from '../sql/quote.js';
 import { commentStatement } from '../sql/marks.js';
 
@@ -19,9 +20,10 @@ export interface TableKey {
   readonly no: number;
 }
 
-/** What the names of a table's objects end with: `7`, and `7_2` for the second one. */
-export function nameSuffix({ id, no }: TableKey): string {
-  return no === 1 ? String(id) : `${id}_${no}`;
+/** What the names of a table's objects end with: `7`, and `7_2` for the second one; `7_back` of its capture for the way back. */
+export function nameSuffix({ id, no }: TableKey, direction: Direction = 'forward'): string {
+  const own = no === 1 ? String(id) : `${id}_${no}`;
+  return direction === 'back' ? `${own}_back` : own;
 }
 
 /** Schemas of one table of a migration. */
@@ -51,8 +53,8 @@ export const takenIdsSql = sql`
   taken (id) as (
     select coalesce(
       substring(text from '^ghost_([0-9]{1,9})(?:_[0-9]+)?_[0-9a-f]{32}$'),
-      substring(text from '^ghost_(?:new|old|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?$'),
-      substring(text from '^ghost\\.(?:log|log_b|pending|truncations|key|feed|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?(?:_key)?$')
+      substring(text from '^ghost_(?:new|old|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?(?:_back)?$'),
+      substring(text from '^ghost\\.(?:log|log_b|pending|kept|truncations|key|feed|capture|capture_truncate)_([0-9]{1,9})(?:_[0-9]+)?(?:_back)?(?:_key)?$')
     )::int
     from name
   )

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { advice, toDo } from '../advice.js';
 import { FailedError } from '../errors.js';
-import { isOver, isSwapped, type Phase } from '../model/phase.js';
+import { isOver, isRolledBack, isSwapped, type Phase } from '../model/phase.js';
 
 /** Whose it is, as far as that is known. */
 export interface Whose {
@@ -61,5 +61,5 @@ function facts(
 }
 
 export function wasSwapped(phase: Phase): boolean {
-  return isSwapped(phase) || isOver(phase);
+  return isSwapped(phase) || isRolledBack(phase) || isOver(phase);
 }

@@ -161,6 +161,12 @@ const upgrades: readonly Upgrade[] = [
       [...tableKeys('tables'), ...tableKeys('chunks'), ...tableKeys('events')],
     ],
   },
+  {
+    number: 5,
+    // What was begun before has no way back, and goes on without one.
+    isBreaking: false,
+    stages: [[createTable('windows'), ...closeTablesSql], tableKeys('windows')],
+  },
 ];
 
 /** What the third layout would record of a row `m` of one before it, as JSON: for whoever reads it as it is. */

@@ -4,7 +4,7 @@
  * OID; a copy of the whole database (a template, pg_upgrade) has the same OIDs under another identity of the database.
  */
 import type { Session } from '../db/session.js';
-import { isOver, isSwapped } from '../model/phase.js';
+import { isOver, isRolledBack, isSwapped } from '../model/phase.js';
 import type { MigrationRecord } from './migrations.js';
 import type { TableRecord } from './tables.js';
 import {
@@ -37,8 +37,13 @@ export interface TablePlaces {
   /** null after the swap, and when it is gone. */
   readonly shadow: Relation | null;
   /** null before the swap, and when it is gone. */
-  readonly old: (Relation & { readonly isOutside: boolean }) | null;
+  readonly old: Kept | null;
+  /** After a swap or a rollback: the one of the two that is not in use. null before, and when it is gone. */
+  readonly kept: Kept | null;
 }
+
+/** `isOutside`: somebody has taken it out of our schema. */
+type Kept = Relation & { readonly isOutside: boolean };
 
 export async function whereabouts(session: Session, record: MigrationRecord): Promise<Whereabouts> {
   const isHome = record.server === null || isSameDatabase(record.server, await readHome(session));
@@ -58,7 +63,7 @@ export async function whereabouts(session: Session, record: MigrationRecord): Pr
 
 type Places = Omit<TablePlaces, 'record'>;
 
-const nowhere: Places = { table: null, shadow: null, old: null };
+const nowhere: Places = { table: null, shadow: null, old: null, kept: null };
 
 interface Search {
   readonly migration: MigrationRecord;
@@ -75,11 +80,17 @@ async function placesOf(session: Session, { migration, table, own, fits }: Searc
       ? null
       : await findRelationNamed(session, { schema: schema.name, name: table.table.name });
   };
+  const asKept = (found: Relation | null): Kept | null =>
+    found === null
+      ? null
+      : { ...found, isOutside: !own.schemas.some((schema) => schema.name === found.schema) };
   if (!isSwapped(migration.phase)) {
+    const shadow = fits ? await findRelation(session, table.shadowOid) : await inSchema('shadow');
     return {
       table: fits ? await findRelation(session, table.sourceOid) : carrier(own, migration, table),
-      shadow: fits ? await findRelation(session, table.shadowOid) : await inSchema('shadow'),
+      shadow,
       old: null,
+      kept: isRolledBack(migration.phase) ? asKept(shadow) : null,
     };
   }
   const old = fits ? await findRelation(session, table.sourceOid) : await inSchema('old table');
@@ -89,8 +100,8 @@ async function placesOf(session: Session, { migration, table, own, fits }: Searc
         ? await findRelation(session, table.shadowOid)
         : await findRelationNamed(session, table.table),
     shadow: null,
-    old:
-      old === null ? null : { ...old, isOutside: !own.schemas.some((schema) => schema.name === old.schema) },
+    old: asKept(old),
+    kept: asKept(old),
   };
 }
 

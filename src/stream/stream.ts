@@ -48,6 +48,14 @@ export const toldForward: Told = {
   uncompared: 'nothing was swapped; the source is untouched, and the migration keeps its state',
 };
 
+/** From the new table to the one from before it. */
+export const toldBack: Told = {
+  to: 'the table from before',
+  shape: 'the shape from before',
+  untouched: 'the new table is untouched',
+  uncompared: 'nothing was exchanged, and the new table stays in use',
+};
+
 /** The same way, once the tables are swapped. */
 export const toldAfterSwap: Told = {
   ...toldForward,

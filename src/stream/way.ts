@@ -35,14 +35,25 @@ export interface Ways {
 
 export interface Planned extends Pick<Way, 'key' | 'projection' | 'columns' | 'settings'> {
   readonly source: TableShape;
+  readonly kept?: readonly KeptColumn[];
+  readonly canonical?: readonly ProjectedColumn[];
   /** null, or left out: no way back was planned. */
   readonly back?: WayBack | null;
 }
 
 /** @param target the shape of the new table, as it was built */
-export function waysOf({ source, back, ...planned }: Planned, target: TableShape): Ways {
+export function waysOf({ source, back, kept, canonical, ...planned }: Planned, target: TableShape): Ways {
   const { key, projection, columns, settings } = planned;
-  const forward = { from: source, to: target, key, projection, columns, settings };
+  const forward = {
+    from: source,
+    to: target,
+    key,
+    projection,
+    columns,
+    settings,
+    ...(kept === undefined ? {} : { kept }),
+    ...(canonical === undefined ? {} : { canonical }),
+  };
   const way = back?.way ?? null;
   return { forward, back: way === null ? null : inverse(forward, way) };
 }

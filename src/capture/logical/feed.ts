@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { advice, toDo } from '../../advice.js';
 import { FailedError } from '../../errors.js';
-import { inTime } from '../../db/wait.js';
+import { inTime, late } from '../../db/wait.js';
 import type { Session } from '../../db/session.js';
 import type { Key } from '../../model/key.js';
 import type { Lsn, ReplicationStream } from '../../db/replication.js';
@@ -35,6 +35,8 @@ export interface FeedOptions extends KeyWriterOptions {
 /** How far it has come is looked at, and told, so often. The server ends a stream that it does not hear of. */
 const sayEveryMs = 1_000;
 const prefix = 'pg-ghost';
+/** A write of a few keys. */
+const endsMs = 2_000;
 
 /** The transaction of the stream that is being read. */
 interface Open {
@@ -122,7 +124,14 @@ export class Feed implements AsyncDisposable, MessageListener {
     this.#stop.abort(new Error('the feed was closed'));
     if (this.#timer !== null) clearInterval(this.#timer);
     await this.options.stream.close();
-    await this.#reading;
+    if ((await inTime(this.#reading, endsMs)) === late) await this.#cancelWrite();
+  }
+
+  /** One that hangs (somebody has locked the log) keeps nobody from ending: what it would have stored comes again. */
+  async #cancelWrite(): Promise<void> {
+    const { beacon, session } = this.options;
+    await beacon.rows({ text: 'select pg_cancel_backend($1)', values: [session.pid] }).catch(() => undefined);
+    await inTime(this.#reading, endsMs);
   }
 
   /** Traffic that is none of ours must not pin the slot: where nothing waits, all of it is confirmed. */

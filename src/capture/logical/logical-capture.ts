@@ -40,6 +40,7 @@ import { SlotRenewal } from './slot-renewal.js';
 
 export class LogicalCapture implements Capture {
   readonly mode = 'logical';
+  readonly looks = null;
   readonly nature = captureModes.logical;
   readonly log: SegmentedLog;
   readonly keeper: LogKeeper;

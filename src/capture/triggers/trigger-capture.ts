@@ -20,6 +20,9 @@ import {
   switchSegmentStatements,
 } from './trigger-sql.js';
 
+/** Nothing was ever taken out of a log that is new. */
+const fromTheBeginning = '0';
+
 export class TriggerCapture implements Capture {
   readonly mode = 'triggers';
   readonly nature = captureModes.triggers;
@@ -47,9 +50,22 @@ export class TriggerCapture implements Capture {
 
   async create(session: Session): Promise<void> {
     const { suffix } = this.facts;
-    await session.batch(captureObjectStatements(this.facts));
+    await session.batch(captureObjectStatements(this.facts, this.#looks ? fromTheBeginning : null));
     await session.batch(markCaptureStatements(this.facts, suffix));
     await setRightCapture(session, this.#objects);
+  }
+
+  /** Where entries are counted each of them counts. */
+  get #looks(): boolean {
+    return this.facts.collects === true && this.log.step === null;
+  }
+
+  get looks(): Capture['looks'] {
+    if (!this.#looks) return null;
+    const { suffix, key } = this.facts;
+    const text = (since: string | null): string[] =>
+      switchSegmentStatements({ suffix, key }, this.keeper.activeNumber, since);
+    return { once: text, always: () => text(null) };
   }
 
   beginStatements(): readonly string[] {

@@ -5,10 +5,11 @@
  * (SECURITY DEFINER: the application has no rights on our schema), have names of their own (two captures never share
  * one), look nothing up on the caller's `search_path`, and use no operator of the key's types.
  */
+import type { Direction } from '../../model/direction.js';
 import type { Key } from '../../model/key.js';
 import { ident, literal, qualified, sql } from '../../sql/quote.js';
 import type { QualifiedName } from '../../model/name.js';
-import { commentStatement, markOf, type MigrationIdentity } from '../../sql/marks.js';
+import { captureRole, commentStatement, markOf, type MigrationIdentity } from '../../sql/marks.js';
 import {
   captureSchema,
   segmentedLog,
@@ -37,8 +38,22 @@ export function captureStatements(facts: TriggerFacts): string[] {
 }
 
 /** The part that touches nothing of the user's: log and functions. */
-export function captureObjectStatements(facts: TriggerFacts): string[] {
-  return [...createLogStatements(facts.suffix, facts.key), ...captureFunctionStatements(facts)];
+export function captureObjectStatements(facts: TriggerFacts, looksSince: string | null = null): string[] {
+  const { suffix, key } = facts;
+  return [
+    ...createLogStatements(suffix, key),
+    ...(looksSince === null ? [] : keyIndexStatements(segmentedLog(suffix, key), suffix)),
+    ...captureFunctionStatements(facts, looksSince),
+  ];
+}
+
+/** By which a write finds that its key is in the log already. */
+function keyIndexStatements({ segments, columns }: SegmentedLog, suffix: string): string[] {
+  return segments.map(
+    (segment) => sql`
+      create index ${ident(`${segment.name}_key`)}
+      on ${qualified(segment)} ((row(${columns.map(ident).join(', ')})::${qualified(keyType(suffix))}) record_image_ops)`,
+  );
 }
 
 /** `table`: where the trigger is now; after a swap that is the old table's name. Locks it ACCESS EXCLUSIVE. */
@@ -71,11 +86,14 @@ export function dropCaptureObjectStatements(suffix: string): string[] {
  * The marks by which all of it is recognised as this migration's; a trigger is by the function that it runs, so that the
  * user's table carries nothing but the triggers.
  */
-export function markCaptureStatements(migration: MigrationIdentity, suffix: string): string[] {
+export function markCaptureStatements(
+  migration: MigrationIdentity & { readonly direction: Direction },
+  suffix: string,
+): string[] {
   const { parts, truncations } = logTables(suffix);
   const functions = captureFunctionNames(suffix);
-  const log = markOf(migration, 'change log');
-  const capture = markOf(migration, 'capture');
+  const log = markOf(migration, captureRole('change log', migration.direction));
+  const capture = markOf(migration, captureRole('capture', migration.direction));
   return [
     ...[...parts, truncations].map((name) => commentStatement(`table ${qualified(name)}`, log)),
     commentStatement(`type ${qualified(keyType(suffix))}`, log),
@@ -102,16 +120,17 @@ export function captureFunctionNames(suffix: string): {
 export function switchSegmentStatements(
   { suffix, key }: Pick<TriggerFacts, 'suffix' | 'key'>,
   segment: number,
+  looksSince: string | null = null,
 ): string[] {
-  const body = rowFunctionBody(segmentedLog(suffix, key), key, segment);
+  const body = rowFunctionBody({ log: segmentedLog(suffix, key), key, segment, suffix, looksSince });
   return [triggerFunction(captureFunctionNames(suffix).rows, body, 'create or replace')];
 }
 
-function captureFunctionStatements({ suffix, key }: TriggerFacts): string[] {
+function captureFunctionStatements({ suffix, key }: TriggerFacts, looksSince: string | null): string[] {
   const log = segmentedLog(suffix, key);
   const functions = captureFunctionNames(suffix);
   return [
-    triggerFunction(functions.rows, rowFunctionBody(log, key, 0)),
+    triggerFunction(functions.rows, rowFunctionBody({ log, key, segment: 0, suffix, looksSince })),
     triggerFunction(
       functions.truncate,
       sql`
@@ -143,15 +162,37 @@ function triggerFunction(name: QualifiedName, body: string, create = 'create'): 
  * on the caller's path (citext, ltree), and keys that are equal but look different (`1.0` and `1.00`, `a` and `A` in a
  * case-insensitive collation) may be two different keys after the change.
  */
-function rowFunctionBody(log: SegmentedLog, key: Key, segment: number): string {
+interface RowFunction {
+  readonly log: SegmentedLog;
+  readonly key: Key;
+  readonly segment: number;
+  readonly suffix: string;
+  /**
+   * A key that this transaction sees in the log is not written once more; of another one that is under way nobody waits. The id of a
+   * transaction that began when the last entry had been taken out: a snapshot from before may still show that entry, and whoever
+   * keeps one for the whole transaction does not look. null: nobody looks.
+   */
+  readonly looksSince: string | null;
+}
+
+function rowFunctionBody({ log, key, segment, suffix, looksSince }: RowFunction): string {
   const entries = log.segments[segment === 0 ? 0 : 1];
   const image = (row: 'old' | 'new'): string =>
     key.columns.map((column) => `${row}.${ident(column.name)}`).join(', ');
   const record = (row: 'old' | 'new'): string => `row(${image(row)})::pg_catalog.record`;
   const columns = [...log.columns, ...(log.step === null ? [] : [log.step])].map(ident).join(', ');
   // An update is a step of 0 in all: one row before it, one after it.
-  const insert = (row: 'old' | 'new', step: number): string =>
-    `insert into ${qualified(entries)} (${columns}) values (${image(row)}${log.step === null ? '' : `, ${step}`});`;
+  const insert = (row: 'old' | 'new', step: number): string => {
+    const write = `insert into ${qualified(entries)} (${columns}) values (${image(row)}${log.step === null ? '' : `, ${step}`});`;
+    if (looksSince === null) return write;
+    const type = qualified(keyType(suffix));
+    return (
+      `if not exists (select from only ${qualified(entries)} where row(${log.columns.map(ident).join(', ')})::${type} ` +
+      `operator(pg_catalog.*=) row(${image(row)})::${type} ` +
+      `and (pg_catalog.current_setting('transaction_isolation') operator(pg_catalog.~~) 'read %' ` +
+      `or pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) operator(pg_catalog.>) ${literal(looksSince)}::pg_catalog.xid8)) then ${write} end if;`
+    );
+  };
   return sql`
     begin
       if tg_op operator(pg_catalog.=) 'UPDATE' then
@@ -188,7 +229,6 @@ export function captureTriggerStatements({
       after truncate on ${qualified(table)}
       for each statement execute function ${qualified(functions.truncate)}()`,
     // ALWAYS: session_replication_role = replica, as subscriptions and some loaders have it, must not slip past.
-    `alter table ${qualified(table)} enable always trigger ${ident(names.rows)}`,
-    `alter table ${qualified(table)} enable always trigger ${ident(names.truncate)}`,
+    `alter table ${qualified(table)} enable always trigger ${ident(names.rows)}, enable always trigger ${ident(names.truncate)}`,
   ];
 }

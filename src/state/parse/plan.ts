@@ -23,7 +23,7 @@ import { listOf, maybeText, noun, qualifiedName, text, texts, whole, yes } from 
 import { projection, columnMapping } from './projection.js';
 import { told } from './text.js';
 import { ownedSequence, tableShape } from './table-shape.js';
-import { wayBack } from './way-back.js';
+import { idRooms, wayBack } from './way-back.js';
 
 const refusal = noun<Refusal>({ code: text, message: text, hint: told.exactOptional() });
 
@@ -81,7 +81,7 @@ const fate: z.ZodType<DependentFate> = z.discriminatedUnion('treatment', [
   z.strictObject({ treatment: z.literal('refused'), why: maybeText }),
 ]);
 
-const plannedDependent = noun<PlannedDependent>({
+export const plannedDependent = noun<PlannedDependent>({
   kind: z.enum(Object.keys(dependentKinds) as DependentKind[]),
   catalog: text,
   oid: whole,
@@ -101,13 +101,16 @@ const estimates = noun<Estimates>({
 });
 
 /** What is stored of a plan to copy: what belongs to the moment in which it was made is left out. */
-export type StoredPlan = Omit<CopyPlan, 'obstacles' | 'warnings' | 'rehearsal'>;
+export type StoredPlan = Omit<CopyPlan, 'obstacles' | 'warnings' | 'rehearsal' | 'kept' | 'canonical'>;
 
 /** Where none is said there was no other yet. */
 const storedCaptureMode = z.enum(captureModeNames).default(defaultCaptureMode);
 
 /** That alone, of a plan of any version. */
 export const planCapture = z.looseObject({ capture: storedCaptureMode });
+
+/** That alone, of a plan that has a way back. */
+export const planIds = z.looseObject({ back: z.looseObject({ ids: idRooms }) });
 
 export const storedPlan = noun<StoredPlan>({
   verdict: z.literal('copy'),

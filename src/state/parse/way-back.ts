@@ -40,6 +40,8 @@ const narrower: z.ZodType<Narrower> = z.discriminatedUnion('what', [
   z.strictObject({ what: z.enum(['check', 'unique', 'exclusion', 'foreign key']), name: text }),
 ]);
 
+export const idRooms = listOf(noun<IdRoom>({ column: text, newColumn: text, limit: text, increment: text }));
+
 export const wayBack = noun<WayBack>({
   verdict: z.enum(['keeps', 'loses', 'needs-reverse', 'impossible', 'declined']),
   way: inverse.nullable(),
@@ -48,6 +50,6 @@ export const wayBack = noun<WayBack>({
   against: listOf(obstacle),
   sampled: texts,
   isTried: yes,
-  ids: listOf(noun<IdRoom>({ column: text, newColumn: text, limit: text, increment: text })),
+  ids: idRooms,
   narrower: listOf(narrower),
 });
