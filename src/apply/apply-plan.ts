@@ -1,9 +1,11 @@
 /** A stream, and what apply has to know of the table that it writes to. Pure. */
 import type { Index, TableShape } from '../model/table-shape.js';
+import type { QualifiedName } from '../model/name.js';
 import { isOn, targetNames } from '../stream/key-match.js';
 import { rowValues } from '../stream/row-values.js';
 import { streamOf, type Stream, type StreamFacts } from '../stream/stream.js';
 import type { Key, KeyColumn } from '../model/key.js';
+import { keepingProjection, type Holding } from './holding-sql.js';
 import type { KeyLog } from '../model/key-log.js';
 import type { ProjectedColumn } from '../model/projection.js';
 import { onAnyPath } from '../sql/any-path.js';
@@ -16,16 +18,25 @@ export interface ApplyPlan extends Stream {
   readonly conflicts: readonly Index[];
   /** The columns of `to` as a row-to-be has them: an expression over the projection's, in the column's own type. */
   readonly values: readonly ProjectedColumn[];
+  /** Where the columns that only `to` has are held; null where it has none that are kept. */
+  readonly holding: Holding | null;
 }
 
 export interface ApplyFacts extends StreamFacts {
   readonly log: KeyLog;
+  /** Needed where the way has columns that are kept. */
+  readonly holding?: QualifiedName;
 }
 
 export function applyPlan(facts: ApplyFacts): ApplyPlan {
-  const { key, projection, to } = facts.way;
+  const { key, to, kept = [] } = facts.way;
+  const holding = kept.length === 0 || facts.holding === undefined ? null : { table: facts.holding, kept };
+  const projection =
+    holding === null ? facts.way.projection : keepingProjection(facts.way.projection, kept, to);
   return {
     ...streamOf(facts),
+    projection,
+    holding,
     log: facts.log,
     equalKeysMayPart: !isUntouched(key, to) && !key.columns.every(sameBytesWhenEqual),
     conflicts: to.indexes

@@ -19,6 +19,7 @@ import { keysFragment } from '../stream/key-sql.js';
 import { forgetTruncationsStatement } from '../stream/log-sql.js';
 import { typeOnAnyPath } from '../sql/any-path.js';
 import type { ApplyPlan } from './apply-plan.js';
+import { heldColumns, holdSql, returningHeld } from './holding-sql.js';
 import type { RowRange } from '../pieces/row-range.js';
 import { withinRows } from '../pieces/row-range-sql.js';
 
@@ -105,12 +106,16 @@ export function lookSql(plan: ApplyPlan, part: LogSlice): SqlQuery {
  * after the TRUNCATE is visible only together with the marker, so its entry is still in the log.
  */
 export function followTruncateStatements(plan: ApplyPlan): string[] {
-  return [`truncate only ${qualified(plan.to)}`, forgetTruncationsStatement(plan.log)];
+  return [
+    `truncate only ${qualified(plan.to)}`,
+    ...(plan.holding === null ? [] : [`delete from only ${qualified(plan.holding.table)}`]),
+    forgetTruncationsStatement(plan.log),
+  ];
 }
 
 /** Takes the rows of `to` of these keys away. */
 export function deleteRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
-  return toQuery(fragment`
+  const gone = fragment`
     delete from only ${qualified(plan.to)}
     where ctid OPERATOR(pg_catalog.=) any (array(
     select found.tid
@@ -123,7 +128,26 @@ export function deleteRowsSql(plan: ApplyPlan, part: LogPart): SqlQuery {
     where ${matchTo(plan, 't', (column) => `k.${ident(column)}`)}
     offset 0
     ) as found
-    ))`);
+    ))`;
+  const { holding, key } = plan;
+  if (holding === null) return toQuery(gone);
+  return toQuery(fragment`
+    with gone as (
+    ${gone}
+    ${returningHeld(holding, key)}
+    )
+    ${holdSql(holding, key)}`);
+}
+
+/** Of these keys, when their rows are written: nothing is held any more. null where nothing ever is. */
+export function forgetHeldSql(plan: ApplyPlan, part: LogPart): SqlQuery | null {
+  if (plan.holding === null) return null;
+  return toQuery(fragment`
+    delete from only ${qualified(plan.holding.table)} as h
+    using (
+    ${keysInTo(plan, logRows(plan, part))}
+    ) as k
+    where ${matchTo(plan, 'h', (column) => `k.${ident(column)}`)}`);
 }
 
 /** Inserts the rows of `from` of these keys as they are in this snapshot. */
@@ -238,11 +262,13 @@ export function planDrainStatements(plan: ApplyPlan): string[] {
 
 function drainSteps(plan: ApplyPlan): string[] {
   const truncations = qualified(plan.log.truncations);
+  const forgetHeld = forgetHeldSql(plan, wholeLog);
   return [
     // A one-time filter: `to` is read only when there is a marker.
     `delete from only ${qualified(plan.to)} where exists (select from only ${truncations})`,
     deleteRowsSql(plan, wholeLog).text,
     insertRowsSql(plan, wholeLog).text,
+    ...(forgetHeld === null ? [] : [forgetHeld.text]),
     toText(
       plan.log.step === null
         ? fragment`
@@ -266,10 +292,22 @@ function drainStep({ log }: ApplyPlan, index: number): string {
 
 /** The rows-to-be of `to` for the keys in a part of the log. */
 export function incomingRows(plan: ApplyPlan, rows: LogRows): SqlFragment {
-  return projectionFragment(plan.projection, {
-    from: `only ${qualified(plan.from)}`,
-    where: joined(['ctid OPERATOR(pg_catalog.=) any (array(\n', fromRows(plan, rows), '\n))'], ''),
-  });
+  const where = joined(['ctid OPERATOR(pg_catalog.=) any (array(\n', fromRows(plan, rows), '\n))'], '');
+  if (plan.holding === null)
+    return projectionFragment(plan.projection, { from: `only ${qualified(plan.from)}`, where });
+  const keys = plan.key.columns.map(({ name }) => `s.${ident(name)} as ${ident(name)}`);
+  const row = fragment`
+    select s.*, h.*
+    from only ${qualified(plan.from)} as s
+    left join lateral (
+    ${heldColumns(
+      plan.holding,
+      keysFragment(plan.key, `select ${keys.join(', ')}`),
+      matchTo(plan, 't', (column) => `k.${ident(column)}`),
+    )}
+    ) as h on true
+    where s.${where}`;
+  return projectionFragment(plan.projection, { from: joined(['(\n', row, '\n)'], '') });
 }
 
 /** ctids of the rows of `from` of these keys. */

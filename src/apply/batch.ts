@@ -11,6 +11,7 @@ import {
   deleteEntriesSql,
   deleteRowsSql,
   followTruncateStatements,
+  forgetHeldSql,
   immediateConstraintsSql,
   insertRowsSql,
   lockTablesSql,
@@ -115,6 +116,8 @@ async function applyOnce(
           change -= await session.execute(clearHoldersSql(plan, index, part));
       }
       change += await session.execute(insertRowsSql(plan, part));
+      const forgetHeld = forgetHeldSql(plan, part);
+      if (forgetHeld !== null) await session.execute(forgetHeld);
     });
     const { entries, steps } = await session.row<{ entries: number; steps: number }>(
       deleteEntriesSql(plan, part),

@@ -11,16 +11,21 @@ import type { Index } from '../model/table-shape.js';
 import { fragment, param, toQuery, type SqlFragment } from '../sql/fragment.js';
 import { ident, qualified, sql, type SqlQuery } from '../sql/quote.js';
 import type { ApplyPlan } from './apply-plan.js';
+import { holdSql, returningHeld } from './holding-sql.js';
 import { incomingRows, loggedKeys, logRows, matchTo, type LogPart } from './apply-sql.js';
 
 /** Removes the out-of-date holders of one index, after the batch's own rows are gone from `to`. */
 export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): SqlQuery {
+  const { holding, key } = plan;
+  const [before, after] =
+    holding === null
+      ? ['\n)', '']
+      : ['\n),\ngone as (', `\n${returningHeld(holding, key)}\n)\n${holdSql(holding, key)}`];
   return toQuery(
     // The log is read once for all holders: joining it is the one thing here that needs no index.
     fragment`
     with holders as materialized (
-    ${holders(plan, index, part)}
-    )
+    ${holders(plan, index, part)}${before}
     delete from only ${qualified(plan.to)}
     where ctid OPERATOR(pg_catalog.=) any (array(
     select h.ghost_tid
@@ -31,7 +36,7 @@ export function clearHoldersSql(plan: ApplyPlan, index: Index, part: LogPart): S
     ) as k
     where ${matchesHolder(plan)}
     )
-    ))`,
+    ))${after}`,
   );
 }
 

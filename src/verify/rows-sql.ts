@@ -74,18 +74,23 @@ export function partsOf(plan: VerifyPlan, row: string, parts: readonly RowPart[]
     key: () =>
       `array[${plan.key.columns.map(({ targetName }) => `${valueIn(row, targetName)}::pg_catalog.text`).join(', ')}] as key`,
     hash: () => {
-      const images = plan.compared.map(({ name, image }) => digestOf(image, valueIn(row, name)));
+      const images = plan.compared.map((column) => digestOf(column.image, comparedIn(row, column)));
       // Hashed once more: a record's hash is linear in those of its columns, so two rows that exchange a value would sum up
       // to the same.
       return `pg_catalog.hashint8extended(pg_catalog.hash_record_extended(row(${images.join(', ')}), 0), 0) as hash`;
     },
     values: () =>
-      `array[${plan.compared.map((column) => shownSql(column, valueIn(row, column.name))).join(', ')}]::pg_catalog.text[] as values`,
+      `array[${plan.compared.map((column) => shownSql(column, comparedIn(row, column))).join(', ')}]::pg_catalog.text[] as values`,
     match: () =>
       plan.match.map(({ to }, index) => `${valueIn(row, to.column)} as ${matchName(index)}`).join(', '),
     own: () => plan.key.columns.map(({ targetName }) => valueIn(row, targetName)).join(', '),
   };
   return parts.map((part) => texts[part]()).join(', ');
+}
+
+/** Rows of `to` are those that are called `t`. */
+function comparedIn(row: string, { name, canonical }: VerifyPlan['compared'][number]): string {
+  return row === 't' && canonical !== undefined ? `(${canonical})` : valueIn(row, name);
 }
 
 /** Bytes as they are stored, compressed or not. */

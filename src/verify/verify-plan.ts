@@ -20,6 +20,8 @@ interface ComparedColumn {
   /** Over the projection's row, in `to`'s type. */
   readonly expression: string;
   readonly image: ValueImage;
+  /** Over a row of `to`, what its value is there and back; where the change may not keep it, and nobody has brought the row back. */
+  readonly canonical?: string;
   /** Generated in both: what `from` holds, whatever its expression gives now. */
   readonly isStored?: boolean;
 }
@@ -73,7 +75,7 @@ export interface VerifyFacts {
 }
 
 export function verifyPlan({ stream, sinceSwap, images, fromOrder, toOrder }: VerifyFacts): VerifyPlan {
-  const { key, projection, columns, to } = stream.way;
+  const { key, projection, columns, to, canonical = [] } = stream.way;
   const stored = storedColumns(columns);
   const leftOut = leftOutColumns(stream.way);
   const skipped = new Set(leftOut.map(({ column }) => column));
@@ -84,7 +86,9 @@ export function verifyPlan({ stream, sinceSwap, images, fromOrder, toOrder }: Ve
       const image = images.find(({ column }) => column === name);
       if (skipped.has(name) || image === undefined) return [];
       const kept = stored.find(({ target: column }) => column === name);
-      if (kept === undefined) return [{ name, expression: computed, image }];
+      const there = canonical.find((column) => column.name === name);
+      const asIs = there === undefined ? {} : { canonical: there.expression };
+      if (kept === undefined) return [{ name, expression: computed, image, ...asIs }];
       const type = to.columns.find((column) => column.name === name)?.type ?? 'text';
       return [{ name, expression: `${ident(kept.as)}::${typeOnAnyPath(type)}`, image, isStored: true }];
     }),
