@@ -4,7 +4,15 @@ import type { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
 import { FailedError } from '../errors.js';
 import type { Emit } from '../model/event.js';
-import { isEnded, isSwapped, next, phaseTable, type Phase, type RunningPhase } from '../model/phase.js';
+import {
+  isEnded,
+  isSwapped,
+  next,
+  phaseTable,
+  wayFrom,
+  type Phase,
+  type RunningPhase,
+} from '../model/phase.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
 import { joinRun } from '../state/fence.js';
@@ -13,16 +21,27 @@ import type { Reason } from '../throttle/governor.js';
 import type { SlotFacts } from '../catalog/slots.js';
 import { allSignals } from '../throttle/signals.js';
 import { Throttle } from '../throttle/throttle.js';
-import { firstTable, onAnySession, onTable, RunSessions, type RunContext } from './context.js';
+import {
+  firstTable,
+  onAnySession,
+  onTable,
+  RunSessions,
+  type RunContext,
+  type TableContext,
+  type Turn,
+} from './context.js';
 import type { EventBook } from './event-book.js';
+import { lookAgain, stopLooking } from './collecting.js';
+import { createHolding } from './windows.js';
 import { Feeds } from './feeds.js';
 import { runSignal, SessionLost } from './interrupt.js';
 import { LedgerBook } from './ledger-book.js';
 import { asLoss, renewLost, type Losses } from './lost-captures.js';
 import { workOf } from './phase-table.js';
+import { sync } from './phases/sync.js';
 import { Pulse, pulseSettings } from './pulse.js';
 import type { Steering } from './steering.js';
-import { tableWorks } from './table-works.js';
+import { tableWorks, turnWorks } from './table-works.js';
 import type { MigrateOptions } from './run-options.js';
 
 /** A figure for a curve; the throttle itself looks every second. */
@@ -32,6 +51,7 @@ export interface Attempt {
   readonly options: MigrateOptions;
   readonly control: Session;
   readonly record: MigrationRecord;
+  readonly turn: Turn;
   readonly runNo: number;
   /** Nothing of the migration was done before. */
   readonly fresh: boolean;
@@ -48,6 +68,8 @@ export interface RunOutcome {
   readonly old: string;
   readonly rows: number;
   readonly holdMs: number;
+  /** Of a sync. */
+  readonly keys: number;
 }
 
 /** What ended an attempt, and where. */
@@ -68,13 +90,13 @@ export class AttemptFailed extends Error {
 
 /** @throws AttemptFailed */
 export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
-  const { control, record, runNo, emit, steering, options } = attempt;
+  const { control, record, runNo, emit, steering, options, turn } = attempt;
   const { id } = record;
-  const works = tableWorks(record);
+  const works = turn.isFirst ? tableWorks(record) : await turnWorks(control, record, turn.direction);
   const pinned = works[0].plan.settings;
   const sessions = new RunSessions(options.connection, { id, runNo, pinned });
   const ledger = new LedgerBook(emit);
-  let phase: Phase = attempt.fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
+  let phase: Phase = startOf(attempt);
   let signal = attempt.signal;
   const critical = new AbortController();
   let signalOrCritical = AbortSignal.any([signal, critical.signal]);
@@ -82,6 +104,7 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
   const context: RunContext = {
     id,
     identity: record.identity,
+    turn,
     get tables() {
       return tables;
     },
@@ -147,10 +170,12 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     cancelSignal?.addEventListener('abort', cancel, { once: true });
     control.lost.addEventListener('abort', cancel, { once: true });
     await context.at('claimed');
-    phase = await renewLost(context, phase, attempt.losses);
-    if (phaseTable[phase].beside === 'shadow') await feeds.start(tables);
-    while (!isEnded(phase)) phase = await runPhase(context, phase);
-    return await outcome(context);
+    if (turn.isFirst) phase = await renewLost(context, phase, attempt.losses);
+    else if (!isSwapped(phase)) await beginTurn(tables);
+    if (turn.isFirst && phaseTable[phase].beside === 'shadow') await feeds.start(tables);
+    const keys = turn.sync === undefined ? 0 : await sync(context, turn.sync);
+    while (turn.sync === undefined && !isEnded(phase)) phase = await runPhase(context, phase);
+    return { ...(await outcome(context)), keys };
   } catch (error) {
     throw new AttemptFailed(context, phase, await asLoss(context, phase, error));
   } finally {
@@ -160,8 +185,23 @@ export async function attemptRun(attempt: Attempt): Promise<RunOutcome> {
     await feeds[Symbol.asyncDispose]();
     await throttle?.[Symbol.asyncDispose]();
     await pulse?.close();
+    // After its swap what this turn has applied is gone.
+    if (!turn.isFirst && steering.swap !== 'done') await lookAgain(context).catch(() => undefined);
     await sessions.releaseAll();
   }
+}
+
+async function beginTurn(tables: readonly TableContext[]): Promise<void> {
+  for (const table of tables) {
+    await createHolding(table.control, table);
+    await stopLooking(table);
+  }
+}
+
+/** A later turn needs no state of its own before its swap: what it has done by then is done again in a moment. */
+function startOf({ record, fresh, turn }: Attempt): Phase {
+  if (turn.isFirst) return fresh ? record.phase : (next(record.phase, 'resumed') ?? record.phase);
+  return wayFrom(record.phase) === turn.direction ? 'catch-up' : 'validate';
 }
 
 async function startThrottle(
@@ -233,7 +273,7 @@ function criticalLimit(id: number, reasons: readonly Reason[]): FailedError {
 async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase> {
   const { control, id, emit, signal } = context;
   signal.throwIfAborted();
-  if (phaseTable[phase].storedBy === 'run') await setPhase(control, id, phase);
+  if (context.turn.isFirst && phaseTable[phase].storedBy === 'run') await setPhase(control, id, phase);
   if (isSwapped(phase)) {
     context.steering.swap = 'done';
     await context.feeds[Symbol.asyncDispose]();
@@ -247,7 +287,7 @@ async function runPhase(context: RunContext, phase: RunningPhase): Promise<Phase
   return following;
 }
 
-async function outcome(context: RunContext): Promise<RunOutcome> {
+async function outcome(context: RunContext): Promise<Omit<RunOutcome, 'keys'>> {
   const { id } = context;
   const { plan, schemas } = firstTable(context);
   const record = await onAnySession(context, (session) => findMigration(session, id));

@@ -16,21 +16,20 @@ class HasMoved extends Error {}
  *
  * @param work is given the names of those that are there, and what must be called under the lock on them
  */
-export async function byName(
+export async function byName<T>(
   session: Session,
   oids: readonly number[],
-  work: (tables: readonly [Relation, ...Relation[]], stillThere: () => Promise<void>) => Promise<void>,
-): Promise<void> {
+  work: (tables: readonly [Relation, ...Relation[]], stillThere: () => Promise<void>) => Promise<T>,
+): Promise<T | null> {
   for (let tries = 1; ; tries += 1) {
     const tables = await findRelations(session, oids);
     const [first, ...others] = tables;
-    if (first === undefined) return;
+    if (first === undefined) return null;
     const stillThere = async (): Promise<void> => {
       if (!isDeepStrictEqual(await findRelations(session, oids), tables)) throw new HasMoved();
     };
     try {
-      await work([first, ...others], stillThere);
-      return;
+      return await work([first, ...others], stillThere);
     } catch (error) {
       if (tries >= maxTries || !(error instanceof HasMoved || isUnknownName(error))) throw error;
     }

@@ -1,4 +1,5 @@
 /** How a process becomes the runner of a migration (invariant 8): for a run, for one that reconnects, and for `abort`. */
+import { randomUUID } from 'node:crypto';
 import type { Session } from '../db/session.js';
 import { sleep } from '../db/wait.js';
 import { FailedError } from '../errors.js';
@@ -67,6 +68,17 @@ export async function claimRun(claim: Claim): Promise<number> {
     await terminate(session, pids);
     await sleep(pauseMs, signal);
   }
+}
+
+/** For a command that is no run, and gives way to whatever is at work. @throws RunnerIsAlive */
+export async function claimIdle(session: Session, id: number, signal?: AbortSignal): Promise<void> {
+  await claimRun({
+    session,
+    id,
+    owner: randomUUID(),
+    mayEnd: () => false,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 async function refuseIfTakenOver({ session, id, owner, continues }: Claim): Promise<void> {

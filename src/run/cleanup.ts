@@ -15,6 +15,7 @@ import type { LockLimits } from '../locks/lock-request.js';
 import type { Emit } from '../model/event.js';
 import { displayName, qualified } from '../sql/quote.js';
 import {
+  captureObjects,
   dropSchemaStatements,
   dropTablesStatements,
   readOwnObjects,
@@ -24,6 +25,8 @@ import {
   type Removable,
 } from '../state/own-objects.js';
 import type { MigrationIdentity } from '../sql/marks.js';
+import { opposite } from '../model/direction.js';
+import { wayFrom } from '../model/phase.js';
 import type { MigrationRecord } from '../state/migrations.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { byName } from './by-name.js';
@@ -106,6 +109,13 @@ async function removeObjects(
   }
 }
 
+/** Of a migration that has swapped, each with a lock on the table that it is on. */
+export async function switchCapturesOff(work: CleanupWork, record: MigrationRecord): Promise<void> {
+  const look = async (): Promise<{ readonly own: OwnObjects }> => whereabouts(work.session, record);
+  const { own } = await look();
+  for (const capture of capturesOn(own)) await switchCaptureOff(work, record.id, capture, look);
+}
+
 /** Somebody made something that depends on the shadow: not ours to drop. */
 function notRemoved(error: unknown, id: number): unknown {
   if (sqlState(error) !== SqlState.dependentObjects) return error;
@@ -128,9 +138,15 @@ export async function dropSlotsOf(session: Session, record: MigrationRecord): Pr
   await dropSlots(session, slots);
 }
 
-/** In the caller's transaction. */
+/** In the caller's transaction. What collects for the next swap stays. */
 export async function dropLeftovers(session: Session, record: MigrationRecord): Promise<void> {
   const { own } = await whereabouts(session, record);
+  const live = wayFrom(record.phase);
+  // On the table in use: it collects, and both schemas are needed for the next swap.
+  if (captureObjects(own, live).triggers.length > 0) {
+    await session.batch(removeCaptureStatements(captureObjects(own, opposite(live))));
+    return;
+  }
   await session.batch([
     ...removeCaptureStatements(own),
     ...dropSchemaStatements(own.schemas.filter(({ role }) => role === 'shadow')),

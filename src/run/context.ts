@@ -5,6 +5,8 @@ import type { Capture } from '../capture/capture.js';
 import type { ConnectionOptions } from '../db/conninfo/connection-options.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
+import type { Direction } from '../model/direction.js';
+import type { QualifiedName } from '../model/name.js';
 import type { CopyPlan } from '../model/plan.js';
 import type { Emit } from '../model/event.js';
 import type { Killed } from '../locks/kill-blockers.js';
@@ -19,7 +21,20 @@ import type { Steering } from './steering.js';
 import type { MigrateOptions } from './run-options.js';
 import type { RunSettings } from '../settings/run-settings.js';
 
+/** Which swap a run is on the way to. */
+export interface Turn {
+  /** To which of the two tables. */
+  readonly direction: Direction;
+  /** The change itself; a later one exchanges tables that are both there whole. */
+  readonly isFirst: boolean;
+  /** It ends when the table that is kept has caught up, or follows until it is stopped; nothing is exchanged. */
+  readonly sync?: { readonly follow: boolean };
+}
+
+export const firstTurn: Turn = { direction: 'forward', isFirst: true };
+
 export interface RunContext extends MigrationIdentity {
+  readonly turn: Turn;
   /** What is migrated: one table, or several that are swapped together. */
   readonly tables: readonly TableContext[];
   /** Holds the runner's lock; reads and writes the state. */
@@ -53,6 +68,14 @@ export interface TableWork {
   /** Schemas of the shadow and of the old table. */
   readonly schemas: { readonly shadow: string; readonly old: string };
   readonly capture: Capture;
+  /** What begins with the swap: it collects what is written for the way that the next one takes. null: nobody does. */
+  readonly next: Capture | null;
+  /** The shape of the table that comes into use, where it is there already; null where it is being built. */
+  readonly waiting: TableShape | null;
+  /** Where apply holds what only the table that comes into use has; null where that has nothing of the kind. */
+  readonly holding: QualifiedName | null;
+  /** Schemas of the statistics objects of the table from before the change, by their names. */
+  readonly statisticsHomes: ReadonlyMap<string, string>;
   /** Of the rows of the two tables, where keys may collide. */
   readonly balance: Balance;
 }
@@ -173,7 +196,8 @@ export function helperIndexFacts(context: TableContext): HelperIndexFacts {
 
 /** The shape that the shadow must have at the swap, as the changed clone had it. */
 export async function expectedTarget(context: TableContext): Promise<TableShape> {
-  const { id, no } = context;
+  const { id, no, waiting } = context;
+  if (waiting !== null) return waiting;
   const record = await findMigration(context.control, id);
   const table = record?.tables.find((each) => each.no === no);
   const target = record === null || table === undefined ? null : targetOf(record, table);

@@ -55,6 +55,8 @@ export async function followSource(
   { differences }: SourceAltered,
 ): Promise<void> {
   const started = performance.now();
+  // Both tables are there whole: what came to the one would have to come to the other by hand.
+  if (!context.turn.isFirst) throw alteredMeanwhile(context, differences);
   limitRate(context, differences, started);
   const session = await context.sessions.open('follow');
   try {
@@ -246,6 +248,15 @@ export async function runAdjustments(
   }
   await session.batch(statements);
   await session.under(settings, () => session.batch(validations));
+}
+
+function alteredMeanwhile({ plan }: TableContext, differences: readonly string[]): FailedError {
+  const lines = differences.map((text) => `  ${text}`);
+  return new FailedError(
+    'altered-since-swap',
+    `${displayName(plan.table)} was altered, and the table that would come into its place does not have that:\n${lines.join('\n')}`,
+    { details: { differences } },
+  );
 }
 
 async function shadowShape({ plan, schemas, id }: TableContext, session: Session): Promise<TableShape> {

@@ -50,6 +50,7 @@ export const migrationPoints = [
   'swapped',
   'leftovers-removed',
   'validated',
+  'window-settled',
 ] as const;
 
 /** The same for the commands that remove something, and for a native change. */
@@ -62,6 +63,7 @@ export const commandPoints = [
   'aborted',
   // finalize: what the swap has left to validate is done.
   'finalize-completed',
+  'window-closed',
   'finalize-uncommitted',
   'finalized',
   // Under the lock, before the statements of the change.

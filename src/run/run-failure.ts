@@ -4,17 +4,18 @@ import { CaptureLost } from '../capture/capture.js';
 import { isConnectionLost, isServerError, messageOf } from '../db/sqlstate.js';
 import { FailedError, InterruptedError, OutcomeUnknownError, PgGhostError } from '../errors.js';
 import { CommitOutcomeUnknown } from '../locks/commit-outcome.js';
-import { isSwapped, phaseTable, type Phase } from '../model/phase.js';
+import { isRolledBack, isSwapped, phaseTable, wayFrom, type Phase } from '../model/phase.js';
 import { displayName } from '../sql/quote.js';
 import { TakenOver } from '../state/fence.js';
 import { deleteMigration, findMigration, setError } from '../state/migrations.js';
 import { findRelation } from '../state/own-objects.js';
 import { dropEmptyState } from '../state/schema.js';
-import { firstTable, onAnySession, type RunContext, type TableContext } from './context.js';
+import { firstTable, onAnySession, type RunContext, type TableContext, type Turn } from './context.js';
 import { cameFromFunction, namingEventTrigger } from './event-trigger-failure.js';
 import { SessionLost } from './interrupt.js';
 import { undoPrepare } from './phases/prepare.js';
 import { readMark } from './source-check.js';
+import { toldOfTurn } from './turn-failure.js';
 
 /** @returns the error to throw */
 export async function failed(context: RunContext, at: Phase, error: unknown): Promise<unknown> {
@@ -32,22 +33,31 @@ export async function failed(context: RunContext, at: Phase, error: unknown): Pr
     if (known instanceof InterruptedError) return interruptedBeforeCapture();
     return known.code === 'source-renamed' ? renamedBeforeCapture(known) : known;
   }
+  const { turn } = context;
+  const isDone = isSwapped(phase) || isRolledBack(phase);
+  const told = turn.isFirst
+    ? known
+    : toldOfTurn(known, { id, direction: turn.direction, isExchanged: isDone });
   const {
     code,
     message,
     told: { hint },
-  } = known;
+  } = told;
   await onAnySession(context, (session) => setError(session, id, { code, message, hint })).catch(
     () => undefined,
   );
-  return known;
+  return told;
 }
 
 /** What the state says where it can be asked: the swap may have been the last that was done, and what came right behind it has failed. */
-async function standing({ control, id }: RunContext, at: Phase): Promise<Phase> {
+async function standing({ control, id, turn }: RunContext, at: Phase): Promise<Phase> {
   if (control.lost.aborted) return at;
   const record = await findMigration(control, id).catch(() => null);
-  return record !== null && isSwapped(record.phase) ? record.phase : at;
+  return record !== null && isExchanged(record.phase, turn) ? record.phase : at;
+}
+
+function isExchanged(phase: Phase, { direction, isFirst }: Turn): boolean {
+  return isFirst ? isSwapped(phase) : wayFrom(phase) !== direction;
 }
 
 /** Nothing has been captured or copied yet: all of it is undone. */
@@ -101,11 +111,12 @@ async function isGone(context: TableContext, phase: Phase): Promise<PgGhostError
 }
 
 /** Dropped, renamed or moved: no statement of ours would find it. */
-async function shadowIsGone({ control, id, no, plan, schemas }: TableContext): Promise<PgGhostError | null> {
+async function shadowIsGone(context: TableContext): Promise<PgGhostError | null> {
+  const { control, id, no, plan, schemas, waiting } = context;
   const record = await findMigration(control, id);
   if (record === null) return null;
   const table = record.tables.find((each) => each.no === no);
-  const shadow = await findRelation(control, table?.shadowOid ?? null);
+  const shadow = await findRelation(control, waiting?.oid ?? table?.shadowOid ?? null);
   if (shadow !== null && shadow.schema === schemas.shadow && shadow.name === plan.table.name) return null;
   const what = shadow === null ? 'was dropped' : `was renamed to ${displayName(shadow)}`;
   return new FailedError('shadow-gone', `the shadow of ${displayName(plan.table)} ${what}`, {

@@ -12,6 +12,7 @@ import type { MigrationRecord } from '../state/migrations.js';
 import type { ServerIdentity } from '../state/server-identity.js';
 import { attemptRun, AttemptFailed, type RunOutcome } from './attempt.js';
 import { claimRun } from './claim.js';
+import type { Turn } from './context.js';
 import { EventBook } from './event-book.js';
 import { failed, takenOver } from './run-failure.js';
 import type { Losses } from './lost-captures.js';
@@ -26,6 +27,7 @@ export interface RunWork {
   readonly control: Session;
   readonly record: MigrationRecord;
   readonly fresh: boolean;
+  readonly turn: Turn;
   readonly server: ServerIdentity;
   /** A backend that has the runner's lock but gave no sign of life for so long that it may be ended. */
   readonly stale: number | null;
@@ -78,6 +80,7 @@ export async function runMigration(run: RunWork): Promise<RunOutcome> {
         return await attemptRun({
           options,
           steering,
+          turn: run.turn,
           events,
           losses,
           emit,

@@ -55,6 +55,7 @@ async function rehearse(
   const probe = { schema: clone.schema, name: `ghost_plan_${id}` };
   const other = `${clone.schema}_old`;
   const capture = openCapture(defaultCaptureMode, {
+    direction: 'forward',
     id,
     identity: randomUUID(),
     suffix: String(id),

@@ -31,6 +31,8 @@ export interface ExchangeFacts {
     readonly comesFrom: string;
     /** What it could not have, or had to have, as long as it was not in use. */
     readonly readied: readonly string[];
+    /** Schemas that its statistics objects belong into, by their names. */
+    readonly statisticsHomes: ReadonlyMap<string, string>;
   };
   /** Which column of the coming table is which of the leaving one; none for what only one of them has. */
   readonly columns: ReadonlyMap<string, string>;
@@ -65,7 +67,7 @@ function statisticsMoves({ leaving, coming }: ExchangeFacts): string[] {
   return [
     ...statistics.map(({ name }) => moveStatistics(name, leaving.goesTo)),
     ...coming.shape.statistics.flatMap(({ name }) => {
-      const home = statistics.find((each) => each.name.name === name.name)?.name.schema;
+      const home = coming.statisticsHomes.get(name.name);
       return home === undefined ? [] : [moveStatistics({ schema: coming.comesFrom, name: name.name }, home)];
     }),
   ];

@@ -20,12 +20,11 @@ export interface Swapped {
 }
 
 /** @throws FailedError `event-trigger` */
-export async function inspectSwapped(session: Session, { oid, target, definitions }: Swapped): Promise<void> {
-  const shape = await readTableShape(session, oid);
-  const differences = [
-    ...shapeIntruders(comparable(target), comparable(shape)).map(({ what }) => what),
-    ...compareDefinitions(essence(definitions), essence(await readDefinitions(session, oid))),
-  ];
+export async function inspectSwapped(session: Session, swapped: Swapped): Promise<void> {
+  const differences = swappedDifferences(swapped, {
+    shape: await readTableShape(session, swapped.oid),
+    definitions: await readDefinitions(session, swapped.oid),
+  });
   if (differences.length === 0) return;
   const left = differences.map((what) => ({ what, remove: [] }));
   const triggers = firingAt(await readEventTriggers(session), swapTags);
@@ -40,6 +39,17 @@ export async function inspectSwapped(session: Session, { oid, target, definition
     ...(hint === null ? {} : { hint: `${hint}; then run the same command again` }),
     details: { differences },
   });
+}
+
+/** Each as one line for people; none when it is what the swap has made it, but for texts. */
+export function swappedDifferences(
+  { target, definitions }: Omit<Swapped, 'oid'>,
+  found: { readonly shape: TableShape; readonly definitions: Definitions },
+): string[] {
+  return [
+    ...shapeIntruders(comparable(target), comparable(found.shape)).map(({ what }) => what),
+    ...compareDefinitions(essence(definitions), essence(found.definitions)),
+  ];
 }
 
 const swapTags = [

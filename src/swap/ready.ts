@@ -4,7 +4,7 @@ import type { ApplyPlan } from '../apply/apply-plan.js';
 import type { Session } from '../db/session.js';
 import type { Definitions } from '../model/definitions.js';
 import type { TableShape } from '../model/table-shape.js';
-import { swappedSql } from '../state/migrations.js';
+import { swappedSql, type SwapMark } from '../state/migrations.js';
 import { prepareUnlockedStatements, readUnlockedStatement, type Unlocked } from './unlocked-sql.js';
 
 /** The swap's last: marks the migration as swapped. */
@@ -12,6 +12,7 @@ export const markSwappedStatement = 'execute ghost_swapped';
 
 export interface ReadyFacts {
   readonly id: number;
+  readonly mark: SwapMark;
   readonly tables: readonly ReadyTable[];
 }
 
@@ -25,7 +26,7 @@ interface ReadyTable {
 }
 
 /** Once in a session, which has `applySettings`. */
-export async function prepareSwap(session: Session, { id, tables }: ReadyFacts): Promise<void> {
+export async function prepareSwap(session: Session, { id, mark, tables }: ReadyFacts): Promise<void> {
   for (const { apply, warmUp } of tables) {
     await prepareDrain(session, apply);
     await warmUp();
@@ -36,7 +37,7 @@ export async function prepareSwap(session: Session, { id, tables }: ReadyFacts):
       relations: unlocked.flatMap(({ relations }) => relations),
       functions: unlocked.flatMap(({ functions }) => functions),
     }),
-    `prepare ghost_swapped as ${swappedSql(id)}`,
+    `prepare ghost_swapped as ${swappedSql(id, mark)}`,
   ]);
 }
 

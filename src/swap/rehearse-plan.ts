@@ -8,7 +8,7 @@ import { helperIndexBuilds } from '../ddl/helper-index-sql.js';
 import { FailedError } from '../errors.js';
 import { buildShadow } from '../shadow/build-shadow.js';
 import { exchange } from './exchange.js';
-import { forward } from './forward.js';
+import { forward, readiedStatements } from './forward.js';
 import type { TableShape } from '../model/table-shape.js';
 import { Session } from '../db/session.js';
 import { ownSettings } from '../db/settings.js';
@@ -103,12 +103,14 @@ async function swapAndTakeBack(
   plan: CopyPlan,
   target: TableShape,
 ): Promise<Rehearsal> {
+  const schemas = schemasOf({ id: rehearsalId, no: 1 });
   const tables = forward({
-    id: rehearsalId,
     plan,
-    schemas: schemasOf({ id: rehearsalId, no: 1 }),
+    schemas,
     target,
     shadowOid: target.oid,
+    readied: readiedStatements({ id: rehearsalId, plan, schemas, target }),
+    statisticsHomes: new Map(),
     // Nothing captures, and nobody is told.
     capture: [],
   });

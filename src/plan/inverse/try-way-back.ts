@@ -2,6 +2,7 @@
 import { SqlState, isServerError, messageOf } from '../../db/sqlstate.js';
 import type { Session } from '../../db/session.js';
 import type { Refusal } from '../../errors.js';
+import { lastDrawn } from '../../catalog/drawn-ids.js';
 import { isNearLimit, remainingIds } from '../../model/id-room.js';
 import { refusedFor, type CopyPlan, type Plan } from '../../model/plan.js';
 import type { PlanWarning } from '../../model/plan-warning.js';
@@ -132,16 +133,12 @@ function shown(value: string | null): string {
   return JSON.stringify(value.length > mostShown ? `${value.slice(0, mostShown)}...` : value);
 }
 
-/** NULL where nothing was drawn yet, or it is not for this role to see. */
 async function idWarnings(session: Session, { source }: CopyPlan, { ids }: WayBack): Promise<PlanWarning[]> {
   const warnings: PlanWarning[] = [];
   for (const room of ids) {
     const sequence = source.sequences.find(({ column }) => column === room.column);
     if (sequence === undefined) continue;
-    const { last } = await session.row<{ last: string | null }>({
-      text: 'select (select last_value::text from pg_sequences where schemaname = $1 and sequencename = $2) as last',
-      values: [sequence.name.schema, sequence.name.name],
-    });
+    const last = await lastDrawn(session, sequence.name);
     if (last === null) continue;
     const remaining = String(remainingIds(room, last));
     warnings.push({

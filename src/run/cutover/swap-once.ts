@@ -10,7 +10,7 @@ import type { Session } from '../../db/session.js';
 import { LockNotObtained } from '../../locks/attempts.js';
 import type { LockedResult } from '../../locks/locked-transaction.js';
 import { exchange, type ExchangedTables } from '../../swap/exchange.js';
-import { forward } from '../../swap/forward.js';
+import { forward, readiedStatements } from '../../swap/forward.js';
 import { gate } from '../../swap/gate.js';
 import { RowsLost } from '../../swap/lost-rows.js';
 import { notObtained } from '../../swap/not-obtained.js';
@@ -126,7 +126,15 @@ async function passOne(control: Session, swapped: SwappedTable): Promise<Passed>
   const check = await recordedCheck(context);
   const sourceUnaltered = (): Promise<void> => refuseAltered(control, context);
   const shadowOid = await gate(control, { id, plan, schemas, target, sourceUnaltered });
-  const pair = forward({ id, plan, schemas, target, shadowOid, capture: capture.endStatements() });
+  const pair = forward({
+    plan,
+    schemas,
+    target,
+    shadowOid,
+    readied: context.waiting === null ? readiedStatements({ id, plan, schemas, target }) : [],
+    statisticsHomes: context.statisticsHomes,
+    capture: [...capture.endStatements(), ...(context.next?.beginStatements() ?? [])],
+  });
   return { swapped, pair, check };
 }
 

@@ -19,6 +19,7 @@ import { prepareSwap } from '../../swap/ready.js';
 import { rehearse, rehearsed } from '../cutover/rehearsal.js';
 import { swapOrExplain } from '../cutover/tries.js';
 import { catchUpAll, SwappedTables, type Patience, type SwapWork } from '../cutover/work.js';
+import { createNextCaptures } from '../windows.js';
 import { verifyWith } from './verify.js';
 
 /** DDL that came before the swap is followed, and the swap tried again: whatever was prepared for it may be another one then. */
@@ -45,10 +46,15 @@ async function swapAsPlanned(context: RunContext, patience: Patience): Promise<T
     await checkNewForeignKeys(table, applier);
   }
   // The swap's own commit waits for the disk, and for synchronous standbys, like any other.
+  await createNextCaptures(control, context);
   const session = await sessions.open('cutover', applySettings);
   try {
     await prepareSwap(session, {
       id,
+      mark: {
+        direction: context.turn.direction,
+        windows: tables.all.flatMap(({ context: { next, no } }) => (next === null ? [] : [no])),
+      },
       tables: tables.all.map(({ context: table, apply }) => ({
         apply,
         source: table.plan.source,

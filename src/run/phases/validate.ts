@@ -2,9 +2,10 @@
 import { advice, doing } from '../../advice.js';
 import { completeSwap } from '../../swap/after-swap.js';
 import { isConnectionLost, messageOf } from '../../db/sqlstate.js';
-import { swappedTables } from '../../state/stored-plan.js';
 import { removeLeftovers } from '../cleanup.js';
+import { settleWindows, swappedOids } from '../windows.js';
 import { onAnySession, type RunContext } from '../context.js';
+import type { MigrationRecord } from '../../state/migrations.js';
 import { resolveMigration as recordOf } from '../find-table.js';
 import type { Transition } from '../../model/phase.js';
 
@@ -26,7 +27,7 @@ export async function validate(context: RunContext): Promise<Transition> {
   await onAnySession(context, async (session) =>
     completeSwap({
       session,
-      tables: swappedTables(record),
+      tables: completedTables(context, record),
       lockTimeoutMs: settings.lockTimeoutMs,
       deadlineMs: settings.cutoverDeadlineMs,
       ...(context.control.lost.aborted ? {} : { watcher: context.watcher }),
@@ -36,5 +37,32 @@ export async function validate(context: RunContext): Promise<Transition> {
     }),
   );
   await at('validated');
+  await settle(context, record);
+  await at('window-settled');
   return 'done';
+}
+
+/** The way back needs it, and does it again where it was not done. */
+async function settle(context: RunContext, record: MigrationRecord): Promise<void> {
+  try {
+    await onAnySession(context, (session) => settleWindows(session, record));
+  } catch (error) {
+    if (isConnectionLost(error)) throw error;
+    context.emit('warning', {
+      code: 'window-not-settled',
+      message: `the table that is kept could not be made ready for a rollback (${messageOf(error)})`,
+      hint: advice`${doing('rollback', context.id)} tries again`,
+    });
+  }
+}
+
+/** By what the run has swapped: what comes onto a table depends on the way. */
+function completedTables(
+  { tables }: RunContext,
+  record: MigrationRecord,
+): Parameters<typeof completeSwap>[0]['tables'] {
+  return tables.map(({ no, plan }) => {
+    const table = record.tables.find((each) => each.no === no);
+    return { plan, newTable: table === undefined ? null : swappedOids(record, table).inUse };
+  });
 }
