@@ -13,6 +13,9 @@ export type ActionName =
   | 'rehearse'
   | 'verify'
   | 'abort'
+  | 'rollback'
+  | 'rollforward'
+  | 'sync'
   | 'finalize';
 
 export interface Action {
@@ -107,6 +110,9 @@ const gerunds: Readonly<Record<ActionName, string>> = {
   rehearse: 'rehearsing',
   verify: 'verifying',
   abort: 'aborting',
+  rollback: 'rolling back',
+  rollforward: 'rolling forward',
+  sync: 'syncing',
   finalize: 'finalizing',
 };
 

@@ -12,7 +12,7 @@
  */
 export { plan, type PlanOptions } from './api/plan.js';
 export { migrate, type MigrationResult } from './api/migrate.js';
-export { status, type MigrationStatus } from './api/status.js';
+export { status, type IdsLeft, type MigrationStatus } from './api/status.js';
 export type { SlotStatus } from './api/slot-status.js';
 export { leftovers, type Leftover } from './api/leftovers.js';
 export { cutover, pause, set, unpause } from './api/steer.js';
@@ -22,7 +22,15 @@ export type { Limits } from './throttle/limits.js';
 export type { LedgerEntry } from './locks/ledger.js';
 export { verify, type VerifyOptions, type VerifyReport } from './api/verify.js';
 export { abort } from './api/abort.js';
-export { finalize } from './api/finalize.js';
+export {
+  rollback,
+  rollforward,
+  sync,
+  type SyncResult,
+  type TurnOptions,
+  type TurnResult,
+} from './api/turn.js';
+export { finalize, type DroppedTable, type FinalizeOptions, type FinalizeResult } from './api/finalize.js';
 export { defaultRunSettings } from './settings/table.js';
 export type { RunSettings } from './settings/run-settings.js';
 export type { CommonOptions, MigrateOptions } from './run/run-options.js';

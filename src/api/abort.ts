@@ -15,7 +15,7 @@ import { removeMarked, removeMigration } from '../run/cleanup.js';
 import { limitsOf } from '../settings/lock-limits.js';
 import { resolveMigration } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
-import { isOver, isSwapped, next, type Phase } from '../model/phase.js';
+import { isEnded, isOver, isRolledBack, next, type Phase } from '../model/phase.js';
 import { connectingSignal, explained } from './server-errors.js';
 import type { CommonOptions } from '../run/run-options.js';
 import { watchState } from '../state/watch-state.js';
@@ -117,11 +117,15 @@ async function mayAbort(
   const { tables } = await whereabouts(session, record);
   const old = tables.flatMap((table) => (table.old === null ? [] : [displayName(table.old)]));
   throw new RefusedError([
-    isSwapped(record.phase)
+    isEnded(record.phase) && !isOver(record.phase)
       ? {
-          code: 'already-swapped',
-          message: `migration ${id} has already swapped its tables; the old one is ${old.length === 0 ? 'gone' : old.join(', ')}`,
-          hint: advice`${doing('finalize', id)} drops the old table`,
+          code: isRolledBack(record.phase) ? 'rolled-back' : 'already-swapped',
+          message: isRolledBack(record.phase)
+            ? `migration ${id} was rolled back, and keeps the new table`
+            : `migration ${id} has already swapped its tables; the old one is ${old.length === 0 ? 'gone' : old.join(', ')}`,
+          hint: isRolledBack(record.phase)
+            ? advice`${doing('finalize', id)} drops the new table`
+            : advice`${doing('rollback', id)} brings the old table back into use; ${doing('finalize', id)} drops it`,
         }
       : { code: 'already-ended', message: `migration ${id} is already ${record.phase}` },
   ]);

@@ -10,7 +10,7 @@ import { listMigrations, type MigrationRecord } from '../state/migrations.js';
 import type { TableRecord } from '../state/tables.js';
 import type { Relation } from '../state/own-objects.js';
 import { whereabouts, type Origin, type TablePlaces } from '../state/whereabouts.js';
-import { isEnded, isOver, isSwapped } from '../model/phase.js';
+import { isEnded, isOver } from '../model/phase.js';
 
 export function elsewhere(
   { id, phase, tables }: MigrationRecord,
@@ -25,8 +25,8 @@ export function elsewhere(
       {
         code: 'state-from-elsewhere',
         message: `migration ${id} of ${tables.map(({ table }) => displayName(table)).join(', ')} was not begun in this database: ${how}`,
-        hint: isSwapped(phase)
-          ? advice`${doing('finalize', id)} drops the old table here; the other database keeps its own`
+        hint: isEnded(phase)
+          ? advice`${doing('finalize', id)} drops the table that is kept here; the other database keeps its own`
           : advice`${doing('abort', id)} removes it here, then run again; the other database keeps its own`,
       },
     ],
@@ -43,7 +43,7 @@ export interface MigrationOfTable {
 
 export interface MigrationsOfTable {
   readonly active: MigrationOfTable | null;
-  /** The last one that has swapped and still keeps the old table. */
+  /** The last one that has swapped, or was rolled back, and still keeps the other table. */
   readonly swapped: MigrationOfTable | null;
 }
 
@@ -56,7 +56,7 @@ export async function migrationsOf(session: Session, table: Relation): Promise<M
     const { origin, tables } = await whereabouts(session, record);
     const found = tables.find((each) => isOf(table, each, origin));
     if (found === undefined) continue;
-    if (isSwapped(record.phase)) swapped = { record, origin, table: found };
+    if (isEnded(record.phase)) swapped = { record, origin, table: found };
     else active ??= { record, origin, table: found };
   }
   return { active, swapped };

@@ -23,6 +23,7 @@ import { planOf, swappedTables } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
 import { completeSwap } from '../swap/after-swap.js';
 import { removeLeftovers } from '../run/cleanup.js';
+import { settleWindows } from '../run/windows.js';
 import { removeStraySlots } from '../run/stray-slots.js';
 import { limitsOf } from '../settings/lock-limits.js';
 import { activeUnderName, elsewhere, migrationsOf } from './elsewhere.js';
@@ -30,19 +31,20 @@ import { resolveMigration, resolveTable } from '../run/find-table.js';
 import { withLedger } from '../run/ledger-book.js';
 import { runNative } from '../run/native.js';
 import { planOn } from './plan.js';
+import { firstTurn } from '../run/context.js';
 import { runMigration } from '../run/run-migration.js';
 import type { RunOutcome } from '../run/attempt.js';
 import type { MigrateOptions } from '../run/run-options.js';
 import { settingsFrom } from '../settings/given.js';
 import { refusalOfCopy, requestUnder } from '../settings/native.js';
 import type { RunSettings } from '../settings/run-settings.js';
-import { RunnerIsAlive } from '../run/claim.js';
+import { claimIdle, RunnerIsAlive } from '../run/claim.js';
 import { userSignal } from '../run/interrupt.js';
 import { staleSeconds } from '../run/pulse.js';
 import { refuseAnotherServer } from '../run/reconnect.js';
 import { explained } from './server-errors.js';
 import { watchState } from '../state/watch-state.js';
-import { isEnded, isOver } from '../model/phase.js';
+import { isEnded, isOver, isRolledBack } from '../model/phase.js';
 import { refuseRenamed } from '../run/source-check.js';
 
 /** What the last event of the run says, and the plan. */
@@ -78,6 +80,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
   const seconds = (): number => (performance.now() - started) / 1000;
   const request = await requestOf(control, options, settings);
   const { unfinished, swapped, stale } = await findEarlier(control, request);
+  if (swapped !== null && isRolledBack(swapped.phase)) throw rolledBack(swapped);
   if (swapped !== null && isSameRequest(swapped.request, request)) {
     return await alreadySwapped(control, emitter, swapped, { options, seconds, settings, signal });
   }
@@ -102,6 +105,7 @@ async function beginOrContinue(options: MigrateOptions): Promise<MigrationResult
     control,
     record,
     fresh: unfinished === null,
+    turn: firstTurn,
     server,
     stale,
     emit: emitter.withId(record.id),
@@ -238,6 +242,17 @@ function isSameRequest(one: ChangeRequest, other: ChangeRequest): boolean {
   return isDeepStrictEqual(essence(one), essence(other));
 }
 
+/** Whether the change is wanted after all, or another one, is not for us to guess. */
+function rolledBack({ id, tables }: MigrationRecord): RefusedError {
+  return new RefusedError([
+    {
+      code: 'rolled-back',
+      message: `migration ${id} of ${tables.map(({ table }) => displayName(table)).join(', ')} was rolled back, and keeps the new table`,
+      hint: advice`${doing('rollforward', id)} brings it into use again; ${doing('finalize', id)} drops it, and a change can begin anew`,
+    },
+  ]);
+}
+
 /** The same command again after the swap, or after a run that died right behind it. */
 async function alreadySwapped(
   control: Session,
@@ -256,12 +271,19 @@ async function alreadySwapped(
   },
 ): Promise<MigrationResult> {
   const { id } = record;
+  // What a rollback has made ready for its swap looks like what a run has left.
+  await claimIdle(control, id, signal).catch((error: unknown) => {
+    throw error instanceof RunnerIsAlive
+      ? alreadyRunning(id, displayName(onlyTable(record).table), error.pid)
+      : error;
+  });
   await removeLeftovers(control, record);
   await using watcher = await Session.open({
     own: true,
     connection,
     applicationName: `pg-ghost ${id} watch`,
   });
+  await settleWindows(control, record);
   await withLedger(control, id, (onLock) =>
     completeSwap({
       session: control,

@@ -1,11 +1,13 @@
 /** Where migrations stand, for people and scripts. */
 import { advice, doing, toDo, type Text } from '../advice.js';
 import { readBacklog } from '../capture/backlog.js';
+import { lastDrawnFor } from '../catalog/drawn-ids.js';
 import { Session } from '../db/session.js';
 import { SqlState, sqlState } from '../db/sqlstate.js';
 import type { LedgerEntry } from '../locks/ledger.js';
 import type { ChangeRequest } from '../model/change-request.js';
 import type { CaptureMode } from '../model/capture-mode.js';
+import { idsPerSecond, isNearLimit, remainingIds, secondsLeft } from '../model/id-room.js';
 import type { ProgressState } from '../model/progress.js';
 import { displayName } from '../sql/quote.js';
 import { runPids } from '../state/fence.js';
@@ -14,15 +16,33 @@ import type { MigrationRecord } from '../state/migrations.js';
 import { readChunks } from '../state/chunks.js';
 import { readLocks } from '../state/lock-entries.js';
 import { onlyTable } from '../state/only-table.js';
-import { captureModeOf } from '../state/stored-plan.js';
+import { captureModeOf, idRoomsOf } from '../state/stored-plan.js';
+import type { TableRecord } from '../state/tables.js';
 import { nameSuffix } from '../state/schema-sql.js';
 import { readProgress } from '../state/stored-progress.js';
 import { whereabouts, type TablePlaces, type Whereabouts } from '../state/whereabouts.js';
 import { lookUpMigrations } from '../run/find-table.js';
-import { isEnded, isOver, isSwapped, phaseTable, type Phase } from '../model/phase.js';
+import type { Direction } from '../model/direction.js';
+import { isEnded, isOver, isRolledBack, isSwapped, phaseTable, wayFrom, type Phase } from '../model/phase.js';
+import { findWindow, type RollbackWindow } from '../state/windows.js';
 import { breakOffWhenAsked, connectingSignal, explained } from './server-errors.js';
 import { readSlotStatus, type SlotStatus } from './slot-status.js';
 import type { CommonOptions } from '../run/run-options.js';
+
+/** How long a rollback can still have room for each row. */
+export interface IdsLeft {
+  /** Of the table from before. */
+  readonly column: string;
+  /** What the sequence gave last; as text, like the others: bigint. */
+  readonly last: string;
+  /** The last one that the table from before can hold. */
+  readonly limit: string;
+  readonly remaining: string;
+  /** Four fifths are used. */
+  readonly isNear: boolean;
+  /** At the rate since the swap; null where none were drawn, or that is not known. */
+  readonly secondsLeft: number | null;
+}
 
 export interface MigrationStatus {
   readonly id: number;
@@ -40,6 +60,17 @@ export interface MigrationStatus {
   readonly shadow: string | null;
   /** null before the swap and after finalize. */
   readonly old: string | null;
+  /** After a swap or a rollback: the one of the two that is not in use. null where there is none of ours. */
+  readonly kept: string | null;
+  /** What was written since the last swap is collected, so that the table that is kept can come into use again; null where it is not. */
+  readonly window: {
+    /** `rollback` or `rollforward` brings it. */
+    readonly to: Direction;
+    /** Of the last swap; ISO 8601. */
+    readonly since: string;
+    /** Columns that the table from before holds fewer ids of; none after a rollback. */
+    readonly ids: readonly IdsLeft[];
+  } | null;
   readonly capture: CaptureMode;
   /** Of capture from the WAL; null where there is none. */
   readonly slot: SlotStatus | null;
@@ -113,7 +144,9 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
   const chunks = copied === 'chunks' ? await readChunks(session, table, layout) : [];
   const blocksCopied = chunks.reduce((sum, chunk) => sum + (chunk.to - chunk.from), 0);
   const capture = captureModeOf(table);
-  const { runner } = isEnded(phase) ? { runner: null } : await runPids(session, id);
+  const window = isOver(phase) ? null : await findWindow(session, table, layout);
+  const direction = wayFrom(phase);
+  const { runner } = isOver(phase) ? { runner: null } : await runPids(session, id);
   const heard = await heardOf(session, id, layout);
   const maxRetainedWal = heard.settings?.['max-retained-wal'];
   const slot = await readSlotStatus(session, {
@@ -129,11 +162,23 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     origin,
     shadow: beside === 'shadow' && found.shadow !== null ? displayName(found.shadow) : null,
     old: beside === 'old table' && found.old?.isOutside === false ? displayName(found.old) : null,
+    kept: found.kept?.isOutside === false ? displayName(found.kept) : null,
+    window:
+      window === null
+        ? null
+        : {
+            to: direction,
+            since: window.since,
+            ids: direction === 'back' ? await readIdsLeft(session, table, window) : [],
+          },
     capture,
     slot,
     percent: percent(record, blocksCopied),
     rowsCopied: table.rowsCopied + chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
-    backlog: beside === 'shadow' ? await readBacklog(session, nameSuffix(table)) : 0,
+    backlog:
+      beside === 'shadow' || window !== null
+        ? await readBacklog(session, nameSuffix(table, window === null ? 'forward' : direction))
+        : 0,
     runnerPid: runner,
     ...heldUp(heard, runner),
     error: record.error,
@@ -144,8 +189,36 @@ async function describe(session: Session, record: MigrationRecord, layout: numbe
     request: record.request,
     createdAt: record.createdAt,
     updatedAt: record.updatedAt,
-    next: whatNext(record, { ...found, origin, capture }, runner, layout),
+    next: whatNext(record, { ...found, origin, capture, window }, runner, layout),
   };
+}
+
+async function readIdsLeft(
+  session: Session,
+  table: TableRecord,
+  { since, drawn }: RollbackWindow,
+): Promise<IdsLeft[]> {
+  const left: IdsLeft[] = [];
+  if (table.shadowOid === null) return left;
+  for (const room of idRoomsOf(table)) {
+    const last = await lastDrawnFor(session, table.shadowOid, room.newColumn);
+    if (last === null) continue;
+    const first = drawn.find(({ column }) => column === room.newColumn)?.last ?? null;
+    const { seconds } = await session.row<{ seconds: number }>({
+      text: 'select extract(epoch from clock_timestamp() - $1::timestamptz)::float8 as seconds',
+      values: [since],
+    });
+    const remaining = remainingIds(room, last);
+    left.push({
+      column: room.column,
+      last,
+      limit: room.limit,
+      remaining: String(remaining),
+      isNear: isNearLimit(room, last),
+      secondsLeft: first === null ? null : secondsLeft(remaining, idsPerSecond(room, first, last, seconds)),
+    });
+  }
+  return left;
 }
 
 interface Heard {
@@ -198,16 +271,25 @@ function percent(record: MigrationRecord, blocksCopied: number): number {
 
 function whatNext(
   record: MigrationRecord,
-  found: TablePlaces & Pick<Whereabouts, 'origin'> & { readonly capture: CaptureMode },
+  found: TablePlaces &
+    Pick<Whereabouts, 'origin'> & {
+      readonly capture: CaptureMode;
+      readonly window: RollbackWindow | null;
+    },
   runner: number | null,
   layout: number,
 ): Text {
   const { id, phase } = record;
-  const { capture } = found;
+  const { capture, window } = found;
   const renamed = renamedTo(record, found);
   if (isSwapped(phase) && found.old?.isOutside === true)
     return advice`the old table was moved to ${displayName(found.old)} and is yours now; ${doing('finalize', id)} removes the rest`;
+  if (runner !== null && isEnded(phase)) return `a command for it runs now, in backend ${runner}`;
+  if (isSwapped(phase) && window !== null)
+    return advice`${doing('rollback', id)} brings the table from before back, with everything that was written since; ${doing('finalize', id)} drops it once nobody needs it`;
   if (isSwapped(phase)) return advice`${doing('finalize', id)} drops the old table once nobody needs it`;
+  if (isRolledBack(phase))
+    return advice`it was rolled back: ${doing('rollforward', id)} brings the new table into use again, ${doing('finalize', id)} drops it`;
   if (isEnded(phase)) return 'nothing to do';
   if (layout < stateVersion)
     return 'an earlier version of pg-ghost began it: continue or abort it with that version';

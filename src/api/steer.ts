@@ -101,7 +101,9 @@ function done(id: number, answer: Answer): Answer {
 
 async function refuseUnlessRunning(session: Session, id: number): Promise<void> {
   const record = await resolveMigration(session, id);
-  if (isEnded(record.phase)) {
+  const { runner } = await runPids(session, id);
+  // A rollback is a run of a migration that has ended.
+  if (runner === null && isEnded(record.phase)) {
     throw new RefusedError([
       {
         code: 'already-ended',
@@ -110,7 +112,6 @@ async function refuseUnlessRunning(session: Session, id: number): Promise<void> 
       },
     ]);
   }
-  const { runner } = await runPids(session, id);
   if (runner !== null) return;
   throw new RefusedError([
     {

@@ -7,7 +7,7 @@ import { sleep } from '../db/wait.js';
 import { RefusedError } from '../errors.js';
 import { createEmitter } from '../run/emitter.js';
 import type { EventMap } from '../model/event.js';
-import { isOver, isSwapped, phaseTable } from '../model/phase.js';
+import { isEnded, isOver, isSwapped, phaseTable, wayFrom } from '../model/phase.js';
 import { displayName, qualified } from '../sql/quote.js';
 import { keyLogOf } from '../capture/key-log.js';
 import type { KeyLog } from '../model/key-log.js';
@@ -20,6 +20,9 @@ import { onlyTable } from '../state/only-table.js';
 import { nameSuffix } from '../state/schema-sql.js';
 import { planOf, targetOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
+import { forwardStream } from '../run/apply-facts.js';
+import { turnWorks } from '../run/table-works.js';
+import { windowsOf } from '../run/windows.js';
 import { compareRows } from '../verify/verifier.js';
 import { verifySettings } from '../verify/compare-sql.js';
 import { elsewhere } from './elsewhere.js';
@@ -102,10 +105,12 @@ async function compareTables(
   const [migrationPlan, target] = [planOf(record), targetOf(record)];
   if (target === null) throw notComparable(record);
   if (isSwapped(record.phase) && record.swap === null) throw notComparable(record);
-  const stream = await streamBetween(control, record, waysOf(migrationPlan, target).forward);
+  const turned = await turnedStream(control, record);
+  const stream = turned ?? (await streamBetween(control, record, waysOf(migrationPlan, target).forward));
   await control.set({ ...migrationPlan.settings, ...ownSettings });
-  const plan = await verifyPlanOf(control, stream, record.swap);
-  if (record.swap !== null && migrationPlan.key.needsHelperIndex) throw notComparable(record);
+  const plan = await verifyPlanOf(control, stream, turned === null ? record.swap : null);
+  if (turned === null && record.swap !== null && migrationPlan.key.needsHelperIndex)
+    throw notComparable(record);
   if (stream.log?.lags === true && (await runPids(control, id)).runner === null) throw nobodyReads(id);
   const signal = userSignal(options);
   const emit = createEmitter([options.onEvent]).withId(id);
@@ -173,6 +178,19 @@ async function waitForApply(
   if (runner !== null) await sleep(applyPauseMs, signal);
 }
 
+/** Where the writes since the swap are collected: from the table in use to the one that is kept, but for what is in the log. */
+async function turnedStream(session: Session, record: MigrationRecord): Promise<StreamFacts | null> {
+  if (!isEnded(record.phase) || (await windowsOf(session, record)) === null) return null;
+  const { origin } = await whereabouts(session, record);
+  if (origin !== 'here') throw elsewhere(record, origin);
+  const direction = wayFrom(record.phase);
+  const [table] = await turnWorks(session, record, direction);
+  return forwardStream(
+    { ...table, id: record.id, turn: { direction, isFirst: false } },
+    table.waiting ?? table.plan.target,
+  );
+}
+
 /**
  * Before the swap from the source to the shadow, as the log says; after it from the old table to the new one. Under the names
  * that they have now.
@@ -224,7 +242,7 @@ function nobodyReads(id: number): RefusedError {
 }
 
 function stateOf({ id, phase }: MigrationRecord): string {
-  return isSwapped(phase)
+  return isEnded(phase)
     ? 'the tables are swapped; rows that were deleted since the swap count as missing'
     : `nothing was changed; the source is untouched, and migration ${id} keeps its state (phase ${phase})`;
 }

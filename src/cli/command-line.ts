@@ -35,6 +35,9 @@ export function inCommandLines(library: Library): Library {
     cutover: saying(library.cutover),
     verify: saying(library.verify),
     abort: saying(library.abort),
+    rollback: saying(library.rollback),
+    rollforward: saying(library.rollforward),
+    sync: saying(library.sync),
     finalize: saying(library.finalize),
   };
 }

@@ -3,7 +3,6 @@ import { combineListeners } from '../run/emitter.js';
 import type { EventListener } from '../model/event.js';
 import { metricsReporter } from '../report/metrics.js';
 import type { MigrateOptions } from '../run/run-options.js';
-import type { MigrationResult } from '../api/migrate.js';
 import { describeFailure } from './failure.js';
 import { Hooks, type Hook } from './hooks.js';
 import type { Invocation } from './invocation.js';
@@ -56,15 +55,15 @@ export class Company implements AsyncDisposable {
   }
 
   /** Runs it with everybody told. @param asTold what a failure is to the user: an interruption is none */
-  async accompany(
+  async accompany<Result>(
     options: MigrateOptions,
-    migrate: (options: MigrateOptions) => Promise<MigrationResult>,
+    run: (options: MigrateOptions) => Promise<Result>,
     asTold: (error: unknown) => unknown,
-  ): Promise<MigrationResult> {
+  ): Promise<Result> {
     const { hooks, metrics, invocation } = this;
     const isAsked = this.options.hooks.some(({ event }) => event === 'before-cutover');
     try {
-      return await migrate({
+      return await run({
         ...options,
         ...(isAsked ? { beforeCutover: hooks.beforeCutover } : {}),
         onEvent: combineListeners([options.onEvent, metrics.listener, hooks.listener]),

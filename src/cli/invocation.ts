@@ -18,6 +18,9 @@ export type Library = Pick<
   | 'cutover'
   | 'verify'
   | 'abort'
+  | 'rollback'
+  | 'rollforward'
+  | 'sync'
   | 'finalize'
 >;
 

@@ -10,6 +10,7 @@ import { planCommand } from './commands/plan.js';
 import { runCommand } from './commands/run.js';
 import { statusCommand } from './commands/status.js';
 import { cutoverCommand, pauseCommand, setCommand, unpauseCommand } from './commands/steer.js';
+import { rollbackCommand, rollforwardCommand, syncCommand } from './commands/turn.js';
 import { verifyCommand } from './commands/verify.js';
 import { describeFailure, failureLines } from './failure.js';
 import type { Invocation } from './invocation.js';
@@ -67,6 +68,9 @@ Example:
   program.addCommand(cutoverCommand(invocation));
   program.addCommand(verifyCommand(invocation));
   program.addCommand(abortCommand(invocation));
+  program.addCommand(rollbackCommand(invocation));
+  program.addCommand(rollforwardCommand(invocation));
+  program.addCommand(syncCommand(invocation));
   program.addCommand(finalizeCommand(invocation));
   program.addCommand(demoCommand(invocation));
   return program;

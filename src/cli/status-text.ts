@@ -3,10 +3,10 @@ import { advice, doing, inWords } from '../advice.js';
 import { summarizeLedger } from '../locks/ledger.js';
 import { isEnded, isSwapped, phaseTable } from '../model/phase.js';
 import type { Leftover } from '../api/leftovers.js';
-import type { MigrationStatus } from '../api/status.js';
+import type { IdsLeft, MigrationStatus } from '../api/status.js';
 import { commandText } from './command-line.js';
 import type { ChangeRequest } from '../model/change-request.js';
-import { bytes, count, duration, milliseconds } from '../report/format.js';
+import { bytes, count, counted, duration, milliseconds, roughDuration } from '../report/format.js';
 import type { Look } from '../report/paint.js';
 import { grid } from '../report/text-layout.js';
 
@@ -34,7 +34,7 @@ export function leftoverLines(leftovers: readonly Leftover[], { paint }: Look): 
 }
 
 export function statusDetails(migration: MigrationStatus, { paint }: Look): string[] {
-  const { id, table, phase, percent, rowsCopied, backlog, shadow, old, throttledBy, request } = migration;
+  const { id, table, phase, percent, rowsCopied, backlog, shadow, kept, throttledBy, request } = migration;
   // What the user did is told as the state of the run; what to do about it is in `next`.
   const error = migration.error?.code === 'interrupted' ? null : migration.error;
   const facts: (readonly [string, string | null])[] = [
@@ -47,7 +47,12 @@ export function statusDetails(migration: MigrationStatus, { paint }: Look): stri
     ['renamed to', migration.renamedTo],
     ['origin', originText(migration.origin)],
     ['shadow', shadow],
-    ['old table', old],
+    ['kept table', kept],
+    ['window', windowText(migration)],
+    ...(migration.window?.ids ?? []).map((ids): readonly [string, string] => [
+      'ids',
+      idsText(ids, migration),
+    ]),
     ['run', runnerText(migration)],
     ['verified', verifiedText(migration.verification)],
     ['throttled', throttledBy],
@@ -112,6 +117,31 @@ function slotWarning({ id, slot, capture, phase }: MigrationStatus): string | nu
     case null:
       return null;
   }
+}
+
+function windowText({ window, kept, backlog, id }: MigrationStatus): string | null {
+  if (window === null) return null;
+  const command = window.to === 'back' ? 'rollback' : 'rollforward';
+  const table = kept ?? 'the table that is kept';
+  const isOne = backlog === 1;
+  const behind =
+    backlog === 0
+      ? `${table} has everything that was written since`
+      : `about ${counted(backlog, 'key')} written since ${isOne ? 'is' : 'are'} not in ${table} yet: pg-ghost sync ${id} brings ${isOne ? 'it' : 'them'}, and so does ${command}`;
+  return `${command} since ${window.since}; ${behind}`;
+}
+
+function idsText(
+  { column, last, limit, remaining, isNear, secondsLeft }: IdsLeft,
+  { kept }: MigrationStatus,
+): string {
+  const near = isNear ? 'more than 80 % are used: ' : '';
+  const long = secondsLeft === null ? '' : `, about ${roughDuration(secondsLeft)} at the rate since the swap`;
+  return `${near}${column} is at ${whole(last)} of ${whole(limit)}; ${kept ?? 'the table that is kept'} has room for ${whole(remaining)} more${long}`;
+}
+
+function whole(bigint: string): string {
+  return BigInt(bigint).toLocaleString('en-US');
 }
 
 function originText(origin: MigrationStatus['origin']): string | null {

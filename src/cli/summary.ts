@@ -46,6 +46,9 @@ export function summaryLines(result: MigrationResult, { paint, symbols }: Look, 
     `${done} has its new shape: ${counted(rows, 'row')} in ${duration(seconds)}, lock held ${milliseconds(holdMs)}`,
     `  this change cost the application ${(blockedMs / 1000).toFixed(2)} blocked-backend-seconds`,
     ...(old === null ? [] : [`  the old table is kept as ${paint('bold', old)}`]),
+    ...(result.plan.verdict === 'copy' && result.plan.back?.way != null
+      ? [`  what is written from now on comes back with it: ${paint('bold', `pg-ghost rollback ${id}`)}`]
+      : []),
     `  next: ${paint('bold', `pg-ghost finalize ${id}`)} drops it, once nobody needs it any more`,
   ];
 }

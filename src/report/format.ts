@@ -24,6 +24,11 @@ export function duration(seconds: number): string {
   return prettyMilliseconds(Math.round(seconds) * 1000, { unitCount: 2, secondsDecimalDigits: 0 });
 }
 
+/** `45s`, `3h`, `12d`: an estimate, in one unit. */
+export function roughDuration(seconds: number): string {
+  return prettyMilliseconds(Math.round(seconds) * 1000, { compact: true });
+}
+
 /** `3.1 ms`: holds are short, and a tenth of a millisecond is worth telling. */
 export function milliseconds(value: number): string {
   return value < 100 ? `${value.toFixed(1)} ms` : `${count(value)} ms`;

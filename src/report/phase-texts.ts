@@ -57,6 +57,7 @@ export const phaseTexts: Readonly<Record<Phase, PhaseTexts>> = {
   cutover: nothing,
   validate: nothing,
   swapped: nothing,
+  'rolled-back': nothing,
   finalized: nothing,
   aborted: nothing,
 };

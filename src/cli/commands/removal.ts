@@ -1,4 +1,5 @@
 /** The form of `abort` and `finalize`: look at the migration, take something away, say what it was. */
+import type { Option } from '@commander-js/extra-typings';
 import { RefusedError } from '../../errors.js';
 import type { CommonOptions } from '../../run/run-options.js';
 import type { MigrationStatus } from '../../api/status.js';
@@ -9,13 +10,22 @@ import type { Invocation, Library } from '../invocation.js';
 import { lockNotice } from '../lock-notice.js';
 import { connectionOptions, idArgument, outputOptions } from '../options.js';
 
-export interface Removal {
+export interface Removal<Result> {
   readonly name: 'abort' | 'finalize';
   readonly description: string;
-  readonly act: (library: Library, options: CommonOptions, id: number) => Promise<void>;
-  /** What goes, by the state before. */
-  readonly removed: (before: MigrationStatus) => string[];
-  readonly sentence: (before: MigrationStatus, things: readonly string[]) => string;
+  /** Beside those that both have. */
+  readonly options?: readonly Option[];
+  readonly act: (
+    library: Library,
+    options: CommonOptions,
+    id: number,
+    values: Readonly<Record<string, unknown>>,
+  ) => Promise<Result>;
+  /** What has gone. */
+  readonly removed: (before: MigrationStatus, result: Result) => string[];
+  /** For programs, beside what both say. */
+  readonly facts?: (result: Result) => Readonly<Record<string, unknown>>;
+  readonly sentence: (before: MigrationStatus, things: readonly string[], result: Result) => string;
 }
 
 /** null for one that the state does not know: what it has left goes by its marks, and if there is nothing that is said. */
@@ -33,11 +43,13 @@ async function statusBefore(
   }
 }
 
-export function removalCommand(invocation: Invocation, removal: Removal) {
-  return createCommand(removal.name, invocation)
+export function removalCommand<Result>(invocation: Invocation, removal: Removal<Result>) {
+  const command = createCommand(removal.name, invocation)
     .description(removal.description)
     .addArgument(idArgument)
-    .addOption(connectionOptions.dsn)
+    .addOption(connectionOptions.dsn);
+  removal.options?.forEach((option) => command.addOption(option));
+  return command
     .addOption(outputOptions.json)
     .addOption(outputOptions.logLevel)
     .addOption(outputOptions.logFile)
@@ -55,10 +67,10 @@ export function removalCommand(invocation: Invocation, removal: Removal) {
             log(event);
             if (!outcome.json) notice(event);
           };
-          await removal.act(library, { ...common, onEvent }, id);
+          const result = await removal.act(library, { ...common, onEvent }, id, values);
           // Of one that was over already only leftovers went.
           const known = before === null || isOver(before.phase) ? null : before;
-          const removed = known === null ? ['all that carried its mark'] : removal.removed(known);
+          const removed = known === null ? ['all that carried its mark'] : removal.removed(known, result);
           stdout.line(
             outcome.json
               ? JSON.stringify({
@@ -66,9 +78,10 @@ export function removalCommand(invocation: Invocation, removal: Removal) {
                   id,
                   table: before?.table ?? null,
                   removed,
+                  ...removal.facts?.(result),
                   at: new Date(),
                 })
-              : `migration ${id} ${known === null ? `is gone; removed: ${removed.join(', ')}` : removal.sentence(known, removed)}`,
+              : `migration ${id} ${known === null ? `is gone; removed: ${removed.join(', ')}` : removal.sentence(known, removed, result)}`,
           );
         },
         {

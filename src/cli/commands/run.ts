@@ -1,17 +1,13 @@
 /** `pg-ghost run`: makes the change, or continues where an earlier run stopped. */
 import { combineListeners } from '../../run/emitter.js';
 import type { EventListener } from '../../model/event.js';
-import { jsonReporter } from '../../report/json-reporter.js';
-import { plainLinesReporter } from '../../report/plain-lines.js';
-import type { Reporter } from '../../report/reporter.js';
-import { terminalReporter } from '../../report/terminal.js';
-import { commandLine } from '../command-line.js';
 import { createChangeCommand } from '../change-command.js';
 import { work } from '../command.js';
 import { Company } from '../company.js';
 import { type Aftermath, interruptionOf } from '../interrupts.js';
 import type { Invocation, Outcome } from '../invocation.js';
 import { outputOptions } from '../options.js';
+import { createReporter } from '../display.js';
 import { readRequest } from '../given-change.js';
 import { settingsOf } from '../setting-options.js';
 import { LockCost, summaryLines, wholeCostMs } from '../summary.js';
@@ -73,20 +69,6 @@ export function runCommand(invocation: Invocation) {
         reporter.close();
       }
     });
-}
-
-function createReporter(
-  { stdout }: Invocation,
-  { json, colour }: { json: boolean; colour: boolean },
-): Reporter {
-  if (json) return jsonReporter((line) => stdout.line(line));
-  if (stdout.isTTY)
-    return terminalReporter({ stream: stdout.terminal, look: () => stdout.look(colour), say: commandLine });
-  return plainLinesReporter({
-    write: (line) => stdout.line(line),
-    look: stdout.look(colour),
-    say: commandLine,
-  });
 }
 
 function rememberId(outcome: Outcome): EventListener {

@@ -35,21 +35,30 @@ export interface Counts {
 export class ShopApplication implements AsyncDisposable {
   readonly samples: Sample[] = [];
   readonly #counts = { inserted: 0, updated: 0, deleted: 0, read: 0 };
-  #workload: Workload | null = null;
+  /** One for each time that it was at work. */
+  readonly #workloads: Workload[] = [];
 
-  private constructor(private readonly seededRows: number) {}
+  private constructor(private readonly options: ShopOptions) {}
 
-  static async start({ url, writers, seededRows }: ShopOptions): Promise<ShopApplication> {
-    const application = new ShopApplication(seededRows);
-    application.#workload = await Workload.start({
-      url,
-      writers: Array.from({ length: writers }, (_, index) => index + 1),
-      // Always the same: two demos write the same orders.
-      seed: 1,
-      writer: (_, random) => (client) => application.#transact(client, random),
-      pauseMs: (random) => pauseMs * 2 * random.next(),
-    });
+  static async start(options: ShopOptions): Promise<ShopApplication> {
+    const application = new ShopApplication(options);
+    await application.goOn();
     return application;
+  }
+
+  /** After `stop`. */
+  async goOn(): Promise<void> {
+    const { url, writers } = this.options;
+    this.#workloads.push(
+      await Workload.start({
+        url,
+        writers: Array.from({ length: writers }, (_, index) => index + 1),
+        // Always the same: two demos write the same orders.
+        seed: this.#workloads.length + 1,
+        writer: (_, random) => (client) => this.#transact(client, random),
+        pauseMs: (random) => pauseMs * 2 * random.next(),
+      }),
+    );
   }
 
   /** Committed writes so far. */
@@ -62,21 +71,30 @@ export class ShopApplication implements AsyncDisposable {
   }
 
   get writesPerSecond(): number {
-    return this.writes / Math.max(0.001, this.#workload?.seconds ?? 0);
+    return (
+      this.writes /
+      Math.max(
+        0.001,
+        this.#workloads.reduce((sum, { seconds }) => sum + seconds, 0),
+      )
+    );
   }
 
   /** What the application saw go wrong, the first of it; the proof is that there is nothing here. */
   get errors(): string[] {
-    return this.#workload?.errors.slice(0, shownErrors).map(({ message }) => message) ?? [];
+    return this.#workloads
+      .flatMap(({ errors }) => errors)
+      .slice(0, shownErrors)
+      .map(({ message }) => message);
   }
 
   get errorCount(): number {
-    return this.#workload?.errorCount ?? 0;
+    return this.#workloads.reduce((sum, { errorCount }) => sum + errorCount, 0);
   }
 
   /** Lets every writer finish its transaction. */
   async stop(): Promise<void> {
-    await this.#workload?.stop();
+    await this.#workloads.at(-1)?.stop();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -84,7 +102,7 @@ export class ShopApplication implements AsyncDisposable {
   }
 
   async #transact(client: pg.Client, random: Random): Promise<void> {
-    const id = random.int(1, this.seededRows);
+    const id = random.int(1, this.options.seededRows);
     const status = random.pick(statuses);
     const total = (random.next() * 1000).toFixed(2);
     const kind = random.next();

@@ -8,16 +8,14 @@ import { Session } from '../../db/session.js';
 import { FailedError } from '../../errors.js';
 import type { EmbeddedMajor } from '../../lab/embedded-binaries.js';
 import { type EmbeddedServer, startEmbeddedServer } from '../../lab/embedded-server.js';
-import type { MigrationResult } from '../../api/migrate.js';
-import type { ChangeRequest } from '../../model/change-request.js';
 import { combineListeners } from '../../run/emitter.js';
-import { count, counted, duration } from '../../report/format.js';
+import { bytes, count, counted, duration } from '../../report/format.js';
 import type { Look } from '../../report/paint.js';
 import { renderPlan } from '../../report/plan-text.js';
 import type { Reporter } from '../../report/reporter.js';
 import { ShopApplication } from './application.js';
 import { Stopwatch } from './figures.js';
-import { type Check, prove } from './proof.js';
+import { type Check, type KeyType, prove } from './proof.js';
 import { seed, shop } from './shop.js';
 
 /** As a small production server would have them; everything about durability stays on. */
@@ -31,6 +29,8 @@ const serverSettings = {
 /** The application alone, for comparison, and again on the new table. */
 const beforeMs = 1500;
 const afterMs = 1500;
+/** Writes that nothing but the log of the new table knows of, and later ones. */
+const aroundRollbackMs = 500;
 
 export interface DemoOptions {
   readonly rows: number;
@@ -38,7 +38,7 @@ export interface DemoOptions {
   readonly major: EmbeddedMajor;
   /** Ends the demo at once. */
   readonly signal: AbortSignal;
-  readonly library: Pick<typeof import('../../index.js'), 'plan' | 'migrate' | 'finalize'>;
+  readonly library: Pick<typeof import('../../index.js'), 'plan' | 'migrate' | 'rollback' | 'finalize'>;
   readonly print: (line: string) => void;
   readonly look: Look;
   /** For the progress of the run; `footer` is shown below it where there is room. */
@@ -85,34 +85,60 @@ async function show(options: DemoOptions, server: EmbeddedServer): Promise<void>
 
   title(`$ pg-ghost run --table ${shop.table} --alter "${shop.change}"`);
   const watch = new Stopwatch();
-  const result = await migrateShown(options, connection, request, watch, application);
+  const result = await shown(options, application, (reporter) =>
+    library.migrate({
+      connection,
+      request,
+      signal,
+      cancelSignal: signal,
+      onEvent: combineListeners([watch.listener, reporter.listener]),
+    }),
+  );
   await sleep(afterMs, undefined, { signal });
   await application.stop();
-
-  title('Proof');
   await using session = await Session.open({ connection, signal });
-  const checks = [...(await prove(session, rows, application.counts)), proveNoErrors(application)];
-  checks.forEach((check) => print(checkLine(check, look)));
-
-  title('Figures');
-  watch.figures(application, result.holdMs).forEach(print);
-  if (checks.some(({ passed }) => !passed)) {
+  const proved = async (type: KeyType): Promise<void> => {
+    const work = { seededRows: rows, counts: application.counts };
+    const checks = [...(await prove(session, type, work)), proveNoErrors(application)];
+    checks.forEach((check) => print(checkLine(check, look)));
+    if (checks.every(({ passed }) => passed)) return;
     throw new FailedError('demo-not-proved', 'the demo could not prove that every write arrived', {
       details: { checks, errors: application.errors },
       state: 'the embedded server and its data are gone',
       hint: 'this is a bug in pg-ghost',
     });
-  }
-  await finish(options, connection, result);
+  };
+
+  title('Proof');
+  await proved('bigint');
+  title('Figures');
+  watch.figures(application, result.holdMs).forEach(print);
+  const { id } = result;
+  if (id === null) return;
+
+  title(`$ pg-ghost rollback ${id}`);
+  await application.goOn();
+  await sleep(aroundRollbackMs, undefined, { signal });
+  await shown(options, application, ({ listener }) =>
+    library.rollback({ connection, signal, cancelSignal: signal, onEvent: listener }, id),
+  );
+  await sleep(aroundRollbackMs, undefined, { signal });
+  await application.stop();
+  title('Proof, after the rollback');
+  await proved('integer');
+
+  const { dropped } = await library.finalize({ connection, signal }, id);
+  print(
+    `\n$ pg-ghost finalize ${id}\n${dropped.map(({ table, bytes: size }) => `${table} is dropped (${bytes(size)})`).join('\n')}`,
+  );
 }
 
-async function migrateShown(
-  { library, look, reporter: createReporter, signal }: DemoOptions,
-  connection: { url: string },
-  request: ChangeRequest,
-  watch: Stopwatch,
+/** What runs under load, with its progress. */
+async function shown<Result>(
+  { look, reporter: createReporter }: DemoOptions,
   application: ShopApplication,
-): Promise<MigrationResult> {
+  work: (reporter: Reporter) => Promise<Result>,
+): Promise<Result> {
   const reporter = createReporter(() => [
     look.paint(
       'dim',
@@ -120,8 +146,7 @@ async function migrateShown(
     ),
   ]);
   try {
-    const onEvent = combineListeners([watch.listener, reporter.listener]);
-    return await library.migrate({ connection, request, signal, cancelSignal: signal, onEvent });
+    return await work(reporter);
   } finally {
     reporter.close();
   }
@@ -137,16 +162,6 @@ function proveNoErrors(application: ShopApplication): Check {
 
 function checkLine({ passed, text }: Check, { paint, symbols }: Look): string {
   return `  ${passed ? paint('green', symbols.done) : paint('red', 'FAILED')} ${text}`;
-}
-
-async function finish(
-  { library, print, signal }: DemoOptions,
-  connection: { url: string },
-  result: MigrationResult,
-): Promise<void> {
-  if (result.id === null) return;
-  await library.finalize({ connection, signal }, result.id);
-  print(`\n$ pg-ghost finalize ${result.id}\nthe old table ${result.old ?? ''} is dropped`);
 }
 
 /** Time since the last call. */

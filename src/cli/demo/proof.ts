@@ -10,21 +10,33 @@ export interface Check {
   readonly text: string;
 }
 
-/** After the writers have stopped. Leaves the tables as they are; the sequence is moved. */
-export async function prove(session: Session, seededRows: number, counts: Counts): Promise<Check[]> {
+/** Of the key: as the change makes it, and as it was. */
+export type KeyType = 'bigint' | 'integer';
+
+export interface Work {
+  readonly seededRows: number;
+  readonly counts: Counts;
+}
+
+/** After the writers have stopped. Leaves the tables as they are; the sequence has given a few numbers. */
+export async function prove(
+  session: Session,
+  expected: KeyType,
+  { seededRows, counts }: Work,
+): Promise<Check[]> {
   return [
-    await proveType(session),
+    await proveType(session, expected),
     await proveCount(session, seededRows + counts.inserted - counts.deleted),
     await proveRows(session),
-    await proveSequence(session),
+    await (expected === 'bigint' ? proveRoom(session) : proveSequence(session)),
   ];
 }
 
-async function proveType(session: Session): Promise<Check> {
+async function proveType(session: Session, expected: KeyType): Promise<Check> {
   const { type } = await session.row<{ type: string }>(
     `select atttypid::regtype::text as type from pg_attribute where attrelid = 'public.orders'::regclass and attname = 'id'`,
   );
-  return { passed: type === 'bigint', text: `orders.id is ${type}` };
+  return { passed: type === expected, text: `orders.id is ${type}` };
 }
 
 /** What the writers counted themselves, so that a loss in both tables would be seen too. */
@@ -46,14 +58,24 @@ async function proveRows(session: Session): Promise<Check> {
   };
 }
 
-/** The same sequence goes on, and beyond what an integer can hold. */
+/** The same sequence goes on. */
 async function proveSequence(session: Session): Promise<Check> {
+  const { top } = await session.row<{ top: number }>('select max(id) as top from public.orders');
+  const following = await nextId(session);
+  return { passed: following > top, text: `the sequence went on with ${count(following)}` };
+}
+
+/** And beyond what an integer can hold; it is put back to where it was. */
+async function proveRoom(session: Session): Promise<Check> {
   const beyond = 2_147_483_648;
+  const set = (last: number): Promise<unknown> =>
+    session.rows(`select setval(pg_get_serial_sequence('public.orders', 'id'), ${last})`);
   try {
     const { top } = await session.row<{ top: number }>('select max(id) as top from public.orders');
     const following = await nextId(session);
-    await session.rows(`select setval(pg_get_serial_sequence('public.orders', 'id'), ${beyond - 1})`);
+    await set(beyond - 1);
     const large = await nextId(session);
+    await set(following);
     return {
       passed: following > top && large === beyond,
       text: `the sequence went on with ${count(following)}, and ${count(large)} fits`,
