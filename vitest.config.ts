@@ -2,10 +2,12 @@ import { defineConfig } from 'vitest/config';
 
 /** A file's name says what it needs: `*.test.ts` nothing, `*.pg.test.ts` a server, `e2e/*.pg.test.ts` also the whole tool. */
 const serverTests = 'test/**/*.pg.test.ts';
+/** What takes long and whose kind others show as well: it runs with `npm run test:all-versions`. */
+const longTests = 'test/**/*.long.pg.test.ts';
 const endToEndTests = 'test/e2e/*.pg.test.ts';
 /** Where the oldest version's catalog, locks or ALTER TABLE differ most, and that are short. The others run there with `npm run test:all-versions`. */
 const oldestVersionTests = [
-  'carried',
+  'rollback',
   'firing',
   'mirror',
   'native-dependents',
@@ -22,10 +24,10 @@ const bothCapturesAtLength = ['races', 'crash', 'e2e'].map((folder) => `test/${f
 /** They say themselves which capture they are about, or there is none. */
 const oneCapture = [
   'test/e2e/logical*.pg.test.ts',
-  'test/e2e/lost-slot.pg.test.ts',
+  'test/e2e/lost-slot.long.pg.test.ts',
   'test/e2e/slot-leftovers.pg.test.ts',
   // Keys that may become equal are counted, which only triggers do.
-  'test/e2e/keys.pg.test.ts',
+  'test/e2e/keys.long.pg.test.ts',
   'test/e2e/native-dependents.pg.test.ts',
 ];
 
@@ -57,7 +59,7 @@ function serverProjects(): ServerProject[] {
       },
     ]);
   return [
-    { name: 'pg-18', include: [serverTests] },
+    { name: 'pg-18', include: [serverTests], exclude: [longTests] },
     { name: 'pg-18-logical', include: bothCaptures },
     { name: 'pg-14', include: oldestVersionTests },
   ];

@@ -53,6 +53,7 @@ async function soak(): Promise<number> {
   const totals = {
     rounds: 0,
     swapped: 0,
+    'rolled back': 0,
     aborted: 0,
     skipped: 0,
     transactions: 0,
@@ -105,7 +106,7 @@ async function soak(): Promise<number> {
     for (const code of round.codes) codes[code] = (codes[code] ?? 0) + 1;
   }
   console.log(
-    `${totals.rounds} rounds (${totals.swapped} swapped, ${totals.aborted} aborted, ${totals.skipped} skipped); ` +
+    `${totals.rounds} rounds (${totals.swapped} swapped, ${totals['rolled back']} rolled back, ${totals.aborted} aborted, ${totals.skipped} skipped); ` +
       `${totals.transactions} transactions written twice, ${totals.reads} reads compared (${totals.stale} stale), ` +
       `${totals.rows} rows compared, ${totals.deadlocks} deadlocks among writers`,
   );

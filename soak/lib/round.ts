@@ -31,7 +31,7 @@ const mostAttempts = 25;
 const mostChanges = 30;
 
 export interface Outcome {
-  readonly how: 'swapped' | 'aborted' | 'skipped';
+  readonly how: 'swapped' | 'rolled back' | 'aborted' | 'skipped';
   readonly why?: string;
   readonly shape: string;
   readonly command: string;
@@ -143,11 +143,14 @@ export class Round {
       load,
     };
     if (typeof why === 'string') return { ...facts, how: 'skipped', why, rowsCompared: 0 };
+    const isBack = !this.#isAborted && (await this.#turnAtRandom());
     world.note('comparing');
-    const rowsCompared = this.#isAborted
-      ? await this.#compareAborted()
-      : await this.#compareSwapped(shape, change);
-    return { ...facts, how: this.#isAborted ? 'aborted' : 'swapped', rowsCompared };
+    if (this.#isAborted) return { ...facts, how: 'aborted', rowsCompared: await this.#compareUnchanged() };
+    if (isBack) {
+      await this.#finalize();
+      return { ...facts, how: 'rolled back', rowsCompared: await this.#compareUnchanged() };
+    }
+    return { ...facts, how: 'swapped', rowsCompared: await this.#compareSwapped(shape, change) };
   }
 
   /** One that PostgreSQL makes, on the rows as they are now; made in the clone. */
@@ -371,14 +374,7 @@ export class Round {
   async #compareSwapped(shape: Shape, change: Change): Promise<number> {
     const { world } = this;
     const expected = await world.withClient(catalogOf, 'soak', this.#cloneUrl);
-    const finalized = await new ToolRun(this.#program, world.toolUrl, [
-      'finalize',
-      String(this.#id),
-      '--json',
-    ]).ended;
-    if (finalized.code !== 0) {
-      throw new BrokenPromise(`finalize ended with ${finalized.shown}: ${JSON.stringify(finalized.error)}`);
-    }
+    await this.#finalize();
     return await world.withClient(async (client) => {
       await this.#expectNothingLeft(client);
       expectSameCatalog(await catalogOf(client), expected, 'the table is not what ALTER TABLE makes');
@@ -394,11 +390,81 @@ export class Round {
     });
   }
 
-  async #compareAborted(): Promise<number> {
+  async #finalize() {
+    const finalized = await new ToolRun(this.#program, this.world.toolUrl, [
+      'finalize',
+      String(this.#id),
+      '--json',
+    ]).ended;
+    if (finalized.code !== 0) {
+      throw new BrokenPromise(`finalize ended with ${finalized.shown}: ${JSON.stringify(finalized.error)}`);
+    }
+  }
+
+  /**
+   * Back, and perhaps forward and back again, with what the load has written since the swap; each of them perhaps killed and begun again.
+   *
+   * @returns whether the table from before is in use
+   */
+  async #turnAtRandom(): Promise<boolean> {
+    const random = this.#random.fork();
+    const turns = random.pick([0, 1, 1, 2, 3]);
+    const { rows } = await this.world.withClient((client) =>
+      client.query(
+        `select plan -> 'back' ->> 'verdict' as verdict from ghost.tables where migration_id = $1`,
+        [this.#id],
+      ),
+    );
+    // What is lost on the way the mirror still has.
+    if (rows[0]?.verdict !== 'keeps') return false;
+    for (let turn = 0; turn < turns; turn += 1) {
+      if (!(await this.#turn(turn % 2 === 0 ? 'rollback' : 'rollforward', random))) return false;
+    }
+    return turns % 2 === 1;
+  }
+
+  /** @returns false when a write has no room in the other shape, or somebody has altered the table: then all stays as it is */
+  async #turn(command: 'rollback' | 'rollforward', random: Random): Promise<boolean> {
+    const { world } = this;
+    let kills = random.chance(0.5) ? random.int(1, 2) : 0;
+    for (let attempts = 1; attempts <= mostAttempts; attempts += 1) {
+      const run = new ToolRun(this.#program, world.toolUrl, [command, String(this.#id), '--json']);
+      let isKilled = false;
+      if (kills > 0) {
+        kills -= 1;
+        await Promise.race([run.ended, sleep(random.int(300, 2500))]);
+        isKilled = run.child.kill('SIGKILL');
+      }
+      const ended = await run.ended;
+      this.codes.push(ended.shown);
+      world.note(`${command} ended with ${ended.shown}`);
+      this.lastOutput = `${run.events.map((event) => JSON.stringify(event)).join('\n')}\n${ended.stderr}`;
+      if (ended.code === 0) {
+        this.troubles.push(command);
+        return true;
+      }
+      const code = String(ended.error?.['code']);
+      if (
+        command === 'rollback' &&
+        /row-does-not-fit|unique-violation|altered-since-swap/.test(ended.stderr + code)
+      )
+        return false;
+      if (ended.code === null ? isKilled : code === 'already-running') {
+        await sleep(300);
+        continue;
+      }
+      throw new BrokenPromise(
+        `${command} ended with ${ended.shown}: ${JSON.stringify(ended.error)}\n${ended.stderr}`,
+      );
+    }
+    throw new BrokenPromise(`after ${mostAttempts} times ${command} is not done`);
+  }
+
+  async #compareUnchanged(): Promise<number> {
     const before = await this.world.withClient(catalogOf, 'soak', this.#plainUrl);
     return await this.world.withClient(async (client) => {
       await this.#expectNothingLeft(client);
-      expectSameCatalog(await catalogOf(client), before, 'abort has not left the table as it was');
+      expectSameCatalog(await catalogOf(client), before, 'the table is not as it was');
       return await expectSameRows(client);
     });
   }

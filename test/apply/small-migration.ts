@@ -108,6 +108,7 @@ export class SmallMigration implements AsyncDisposable {
 
   get capture(): Capture {
     this.#capture ??= openCapture('triggers', {
+      direction: 'forward',
       id,
       identity: '',
       suffix: String(id),

@@ -7,6 +7,7 @@ const table = { schema: 'public', name: 'orders' };
 
 function captureNamed(suffix: string): Capture {
   return openCapture('triggers', {
+    direction: 'forward',
     id: 7,
     identity: '00000000-0000-4000-8000-000000000007',
     suffix,
@@ -56,17 +57,18 @@ test('a migration may have several captures, on one table too: they share no nam
 });
 
 test('what takes it away goes by the marks, wherever capture is', () => {
+  const direction = 'forward' as const;
   const own = {
     schemas: [],
     publications: [{ name: 'ghost_capture_7', table: { oid: 1, ...table } }],
     slots: ['ghost_7_x'],
-    functions: [{ schema: 'ghost', name: 'capture_7' }],
-    tables: [{ schema: 'ghost', name: 'log_7' }],
-    types: [{ schema: 'ghost', name: 'key_7' }],
+    functions: [{ schema: 'ghost', name: 'capture_7', direction }],
+    tables: [{ schema: 'ghost', name: 'log_7', direction }],
+    types: [{ schema: 'ghost', name: 'key_7', direction }],
     triggers: [
-      { name: 'a', table: { oid: 1, ...table } },
-      { name: 'b', table: { oid: 1, ...table } },
-      { name: 'a', table: { oid: 2, schema: 'public', name: 'copy' } },
+      { name: 'a', table: { oid: 1, ...table }, direction },
+      { name: 'b', table: { oid: 1, ...table }, direction },
+      { name: 'a', table: { oid: 2, schema: 'public', name: 'copy' }, direction },
     ],
   };
   expect(capturesOn(own)).toEqual([

@@ -66,8 +66,7 @@ test('capture', () => {
       create trigger "ghost_capture_truncate_7"
       after truncate on "public"."orders"
       for each statement execute function "ghost"."capture_truncate_7"()`,
-    'alter table "public"."orders" enable always trigger "ghost_capture_7"',
-    'alter table "public"."orders" enable always trigger "ghost_capture_truncate_7"',
+    'alter table "public"."orders" enable always trigger "ghost_capture_7", enable always trigger "ghost_capture_truncate_7"',
   ]);
 });
 

@@ -21,6 +21,8 @@ export const aStatus: MigrationStatus = {
   origin: 'here',
   shadow: 'ghost_new_7.orders',
   old: null,
+  kept: null,
+  window: null,
   capture: 'triggers',
   slot: null,
   percent: 52.1,

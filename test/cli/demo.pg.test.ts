@@ -32,7 +32,8 @@ const proofs = (lines: readonly string[]): string[] => lines.filter((line) => li
 test('every write is there', async () => {
   const { lines, done } = demo();
   await done;
-  expect(proofs(lines)).toEqual([
+  const found = proofs(lines);
+  expect(found.slice(0, 5)).toEqual([
     '  ✔ orders.id is bigint',
     expect.stringMatching(/^ {2}✔ ([\d,]+) rows, \1 by the writers' own account$/),
     '  ✔ compared with the mirror row by row: 0 lost, 0 too many, 0 different',
@@ -40,7 +41,15 @@ test('every write is there', async () => {
     expect.stringMatching(/^ {2}✔ the application saw 0 errors in [\d,]+ queries$/),
   ]);
   expect(lines).toContain('$ pg-ghost plan --table public.orders --alter "ALTER COLUMN id TYPE bigint"');
-  expect(lines.at(-1)).toBe('the old table ghost_old_1.orders is dropped');
+  expect(lines).toContain('$ pg-ghost rollback 1');
+  expect(found.slice(5)).toEqual([
+    '  ✔ orders.id is integer',
+    expect.stringMatching(/^ {2}✔ ([\d,]+) rows, \1 by the writers' own account$/),
+    '  ✔ compared with the mirror row by row: 0 lost, 0 too many, 0 different',
+    expect.stringMatching(/^ {2}✔ the sequence went on with [\d,]+$/),
+    expect.stringMatching(/^ {2}✔ the application saw 0 errors in [\d,]+ queries$/),
+  ]);
+  expect(lines.at(-1)).toMatch(/^ghost_new_1\.orders is dropped \([\d.]+ kB\)$/);
 });
 
 test('a library that loses a write is found out', async () => {
@@ -59,6 +68,25 @@ test('a library that loses a write is found out', async () => {
   });
   await expect(done).rejects.toMatchObject({ code: 'demo-not-proved', exitCode: 1 });
   expect(lines.some((line) => line.startsWith('  FAILED compared with the mirror'))).toBe(true);
+});
+
+test('a rollback that loses a write is found out', async () => {
+  const { lines, done } = demo({
+    library: {
+      ...library,
+      rollback: async (options, id) => {
+        await using session = await Session.open({ connection: options.connection });
+        const result = await library.rollback(options, id);
+        await session.batch([
+          'delete from public.orders where id = (select max(id) - 50 from public.orders)',
+        ]);
+        return result;
+      },
+    },
+  });
+  await expect(done).rejects.toMatchObject({ code: 'demo-not-proved', exitCode: 1 });
+  expect(proofs(lines).slice(0, 5)).toHaveLength(5);
+  expect(lines.filter((line) => line.startsWith('  FAILED'))).toHaveLength(2);
 });
 
 test('stopped in the middle of the copy it leaves nothing', async () => {

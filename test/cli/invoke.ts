@@ -57,6 +57,9 @@ export async function invoke(args: readonly string[], options: InvokeOptions = {
     cutover: untouched,
     verify: untouched,
     abort: untouched,
+    rollback: untouched,
+    rollforward: untouched,
+    sync: untouched,
     finalize: untouched,
     ...library,
   };

@@ -1,10 +1,19 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { advice, doing } from '../../src/advice.js';
+import type { DroppedTable, FinalizeOptions, MigrationStatus } from '../../src/index.js';
 import { FailedError, RefusedError } from '../../src/errors.js';
 import { aStatus } from './a-result.js';
 import { invoke } from './invoke.js';
 
-const swapped = { ...aStatus, phase: 'swapped', shadow: null, old: 'ghost_old_7.orders' } as const;
+const swapped = {
+  ...aStatus,
+  phase: 'swapped',
+  shadow: null,
+  old: 'ghost_old_7.orders',
+  kept: 'ghost_old_7.orders',
+  runnerPid: null,
+} as const;
+const dropped = [{ table: 'ghost_old_7.orders', bytes: 167_772_160 }];
 const failed = {
   ...aStatus,
   id: 12,
@@ -198,11 +207,73 @@ test('a table that was renamed has both names', async () => {
   expect((await invoke(['abort', '7'], { library })).stdout.lines[0]).toContain('public.former is as it was');
 });
 
-test('finalize says what is gone', async () => {
-  const library = { status: () => Promise.resolve([swapped]), finalize: () => Promise.resolve() };
+const window = { to: 'back', since: '2026-01-02T03:05:05.000Z', ids: [] } as const;
+const ids = {
+  column: 'id',
+  last: '1900001000',
+  limit: '2147483647',
+  remaining: '247482647',
+  isNear: true,
+  secondsLeft: 260_000,
+} as const;
+
+describe('the rollback window in status', () => {
+  const lines = async (migration: MigrationStatus): Promise<readonly string[]> =>
+    (await invoke(['status', '7'], { library: { status: () => Promise.resolve([migration]) } })).stdout.lines;
+
+  test('since when, how many keys, and what brings them', async () => {
+    const shown = await lines({ ...swapped, window });
+    expect(shown).toContain('  kept table ghost_old_7.orders');
+    expect(shown).toContain(
+      '  window     rollback since 2026-01-02T03:05:05.000Z; about 1,204 keys written since are not in ghost_old_7.orders yet: pg-ghost sync 7 brings them, and so does rollback',
+    );
+    expect(shown.filter((line) => line.startsWith('  ids'))).toEqual([]);
+  });
+
+  test('nothing is behind', async () => {
+    expect(await lines({ ...swapped, backlog: 0, window })).toContain(
+      '  window     rollback since 2026-01-02T03:05:05.000Z; ghost_old_7.orders has everything that was written since',
+    );
+  });
+
+  test('after a rollback it leads forward', async () => {
+    const back = { ...swapped, phase: 'rolled-back', old: null, kept: 'ghost_new_7.orders' } as const;
+    expect(await lines({ ...back, backlog: 1, window: { ...window, to: 'forward' } })).toContain(
+      '  window     rollforward since 2026-01-02T03:05:05.000Z; about 1 key written since is not in ghost_new_7.orders yet: pg-ghost sync 7 brings it, and so does rollforward',
+    );
+  });
+
+  test('ids that are left, with a warning from 80 % on', async () => {
+    expect(await lines({ ...swapped, window: { ...window, ids: [ids] } })).toContain(
+      '  ids        more than 80 % are used: id is at 1,900,001,000 of 2,147,483,647; ghost_old_7.orders has room for 247,482,647 more, about 3d at the rate since the swap',
+    );
+    const early = { ...ids, last: '200', remaining: '2147483447', isNear: false, secondsLeft: null };
+    expect(await lines({ ...swapped, window: { ...window, ids: [early] } })).toContain(
+      '  ids        id is at 200 of 2,147,483,647; ghost_old_7.orders has room for 2,147,483,447 more',
+    );
+  });
+
+  test('no window, no line', async () => {
+    expect((await lines(swapped)).filter((line) => line.startsWith('  window'))).toEqual([]);
+  });
+});
+
+test('finalize says what is gone, and how large it was', async () => {
+  const given: FinalizeOptions[] = [];
+  const library = {
+    status: () => Promise.resolve([swapped]),
+    finalize: (options: FinalizeOptions, id: number) => {
+      given.push(options);
+      return Promise.resolve({ id, dropped });
+    },
+  };
   expect((await invoke(['finalize', '7'], { library })).stdout.lines).toEqual([
-    'migration 7 finalized; dropped: ghost_old_7.orders; public.orders keeps its new shape',
+    'migration 7 finalized; dropped: ghost_old_7.orders (160 MB); public.orders keeps its new shape',
   ]);
+  await invoke(['finalize', '7', '--after', '1d12h'], { library });
+  expect(given.map(({ afterMs }) => afterMs)).toEqual([undefined, 129_600_000]);
+  expect((await invoke(['finalize', '7', '--after', '7'], { library })).exitCode).toBe(2);
+  expect((await invoke(['abort', '7', '--after', '7d'], { library })).exitCode).toBe(2);
   const { stdout } = await invoke(['finalize', '7', '--json'], { library });
   expect(stdout.objects).toEqual([
     {
@@ -210,7 +281,25 @@ test('finalize says what is gone', async () => {
       id: 7,
       table: 'public.orders',
       removed: ['ghost_old_7.orders'],
+      bytes: 167_772_160,
       at: expect.any(String) as string,
     },
+  ]);
+});
+
+test('finalize of what was rolled back, and of what is gone already', async () => {
+  const before = { ...swapped, phase: 'rolled-back', old: null, kept: 'ghost_new_7.orders' } as const;
+  const outcome = async (result: readonly DroppedTable[]): Promise<readonly string[]> => {
+    const library = {
+      status: () => Promise.resolve([before]),
+      finalize: (_: unknown, id: number) => Promise.resolve({ id, dropped: result }),
+    };
+    return (await invoke(['finalize', '7'], { library })).stdout.lines;
+  };
+  expect(await outcome([{ table: 'ghost_new_7.orders', bytes: 8192 }])).toEqual([
+    'migration 7 finalized; dropped: ghost_new_7.orders (8 kB); public.orders keeps the shape from before the change',
+  ]);
+  expect(await outcome([])).toEqual([
+    'migration 7 finalized; nothing was left to drop; public.orders keeps the shape from before the change',
   ]);
 });

@@ -36,8 +36,8 @@ test('plan, run, status, finalize', async () => {
     { id: 1, phase: 'swapped', table: 'public.orders', shadow: null, old: 'ghost_old_1.orders', error: null },
   ]);
   const finalize = await finished(['finalize', '1'], db);
-  expect(finalize.stdout).toBe(
-    'migration 1 finalized; dropped: ghost_old_1.orders; public.orders keeps its new shape\n',
+  expect(finalize.stdout).toMatch(
+    /^migration 1 finalized; dropped: ghost_old_1\.orders \(\d+ kB\); public\.orders keeps its new shape\n$/,
   );
   const { rows } = await db.query(`select count(*)::int as n from pg_class where relname = 'orders'`);
   expect(rows).toEqual([{ n: 1 }]);

@@ -40,6 +40,7 @@ test('for people: the id first, the next command last; warnings on stderr', asyn
     '✔ public.orders has its new shape: 3,000,000 rows in 11.2s, lock held 3.1 ms',
     '  this change cost the application 0.00 blocked-backend-seconds',
     '  the old table is kept as ghost_old_7.orders',
+    '  what is written from now on comes back with it: pg-ghost rollback 7',
     '  next: pg-ghost finalize 7 drops it, once nobody needs it any more',
   ]);
   expect(stderr.objects).toMatchObject([{ level: 40, msg: 'this will take a while' }]);

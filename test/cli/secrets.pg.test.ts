@@ -152,10 +152,11 @@ describe.concurrent('what is told', { timeout: patienceMs }, () => {
          from ghost.locks`,
       );
       expect(rows[0]?.first).toBe(true);
-      expect(second.lines.slice(-4)).toEqual([
+      expect(second.lines.slice(-5)).toEqual([
         expect.stringMatching(/^✔ public\.orders has its new shape: [\d,]+ rows in .*, lock held [\d.]+ ms$/),
         `  this change cost the application ${rows[0]?.cost} blocked-backend-seconds`,
         '  the old table is kept as ghost_old_1.orders',
+        '  what is written from now on comes back with it: pg-ghost rollback 1',
         '  next: pg-ghost finalize 1 drops it, once nobody needs it any more',
       ]);
     });

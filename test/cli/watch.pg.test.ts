@@ -93,7 +93,7 @@ describe.concurrent('status --watch', { timeout: patienceMs }, () => {
       for (const { stdout } of [run, coloured, plain]) expect(stdout).toContain('\u001b[1A');
       expect(stripVTControlCharacters(run.stdout)).toContain('✔ public.orders has its new shape');
       const last = stripVTControlCharacters(coloured.stdout).trimEnd().split(/\r?\n/);
-      expect(last.at(-1)).toContain('pg-ghost finalize 1 drops the old table');
+      expect(last.at(-1)).toContain('pg-ghost finalize 1 drops it');
     });
   });
 });

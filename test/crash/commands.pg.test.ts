@@ -103,12 +103,12 @@ test('finalize', async () => {
   await using proxy = await Proxy.open(db.url);
   const through = { connection: { url: proxy.url } };
   await runChange(db, change);
-  const points = ['finalize-completed', 'finalize-uncommitted'] as const;
+  const points = ['finalize-completed', 'window-closed', 'finalize-uncommitted'] as const;
   expect(
     await cutAt(proxy, db, points, async (onPoint) => {
       await finalize({ ...through, onPoint }, 1);
     }),
-  ).toEqual(['swapped', 'swapped']);
+  ).toEqual(['swapped', 'swapped', 'swapped']);
   expect((await runChange(db, change)).result).toMatchObject({ id: 1, old: 'ghost_old_1.orders' });
   loseAnswerOf(proxy, db, 'finalized');
   expect(await failure(finalize(through, 1))).toMatchObject({ code: 'connection-lost' });
@@ -154,6 +154,7 @@ test('each point is one that a test above cuts at, or comes after the last commi
     'abort-uncommitted',
     'aborted',
     'finalize-completed',
+    'window-closed',
     'finalize-uncommitted',
     'finalized',
     'native-locked',

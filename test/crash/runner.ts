@@ -26,6 +26,8 @@ export interface Line {
 export interface RunnerOptions {
   readonly url: string;
   readonly change: ChangeInput;
+  /** Of what was swapped, instead of the change. */
+  readonly command?: 'rollback' | 'rollforward' | 'finalize';
   readonly settings?: Partial<RunSettings>;
   readonly actions?: readonly Action[];
 }
@@ -42,11 +44,18 @@ export class Runner implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor({ url, change, settings, actions = [] }: RunnerOptions) {
+  constructor({ url, change, command, settings, actions = [] }: RunnerOptions) {
     const work = {
       url,
+      command,
       request: request(change),
-      settings: { cutoverDeadlineMs: 30_000, capture: captureUnderTest, ...settings },
+      // As `runChange`: what is left then is the old table alone.
+      settings: {
+        cutoverDeadlineMs: 30_000,
+        capture: captureUnderTest,
+        withoutRollbackWindow: command === undefined,
+        ...settings,
+      },
       actions: actions.map((action) => ({ nth: 1, ...action })),
     };
     this.#child = spawn(process.execPath, [program, JSON.stringify(work)], {

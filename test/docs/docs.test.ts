@@ -14,6 +14,7 @@ import { abortCommand } from '../../src/cli/commands/abort.js';
 import { demoCommand } from '../../src/cli/commands/demo.js';
 import { finalizeCommand } from '../../src/cli/commands/finalize.js';
 import { planCommand } from '../../src/cli/commands/plan.js';
+import { rollbackCommand, rollforwardCommand, syncCommand } from '../../src/cli/commands/turn.js';
 import { runCommand } from '../../src/cli/commands/run.js';
 import { statusCommand } from '../../src/cli/commands/status.js';
 import { cutoverCommand, pauseCommand, setCommand, unpauseCommand } from '../../src/cli/commands/steer.js';
@@ -155,6 +156,9 @@ const commands = [
   cutoverCommand,
   verifyCommand,
   abortCommand,
+  rollbackCommand,
+  rollforwardCommand,
+  syncCommand,
   finalizeCommand,
   demoCommand,
 ].map((create) => create({} as Invocation));

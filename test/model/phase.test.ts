@@ -6,11 +6,13 @@ import { expect, test } from 'vitest';
 import {
   isEnded,
   isOver,
+  isRolledBack,
   isSwapped,
   next,
   phases,
   phaseStoredBy,
   phaseTable,
+  wayFrom,
   type Phase,
   type PhaseRow,
   type Transition,
@@ -46,6 +48,7 @@ test('a resumed run begins where what was half done is made whole', () => {
     // Never stored.
     ['validate', null],
     ['swapped', 'validate'],
+    ['rolled-back', 'validate'],
     ['finalized', null],
     ['aborted', null],
   ]);
@@ -60,21 +63,25 @@ test('a resumed run begins where what was half done is made whole', () => {
 test('a migration can be aborted until the swap, and finalized after it; then nothing leads anywhere', () => {
   for (const phase of phases) {
     const isActive = !isEnded(phase) && !isSwapped(phase);
+    const isKept = phase === 'swapped' || phase === 'rolled-back';
     expect([phase, next(phase, 'abort')]).toEqual([phase, isActive ? 'aborted' : null]);
-    expect([phase, next(phase, 'finalize')]).toEqual([phase, phase === 'swapped' ? 'finalized' : null]);
+    expect([phase, next(phase, 'finalize')]).toEqual([phase, isKept ? 'finalized' : null]);
     // Only a copy has block numbers that mean nothing after that.
     expect([phase, next(phase, 'source-moved')]).toEqual([phase, phase === 'copy' ? 'copy' : null]);
     expect(Object.keys(phaseTable[phase].leadsTo).length === 0).toBe(isOver(phase));
   }
   expect(phases.filter(isOver)).toEqual(['finalized', 'aborted']);
   expect(phases.filter(isSwapped)).toEqual(['validate', 'swapped']);
+  expect(phases.filter(isRolledBack)).toEqual(['rolled-back']);
+  expect(phases.filter((phase) => wayFrom(phase) === 'back')).toEqual(['validate', 'swapped']);
 });
 
 test('whoever stores a phase is the only one', () => {
   expect(phaseStoredBy('insert')).toBe('prepare');
   expect(phaseStoredBy('copy start')).toBe('copy');
   expect(phaseStoredBy('swap')).toBe('swapped');
-  for (const writer of ['insert', 'copy start', 'swap'] as const)
+  expect(phaseStoredBy('swap back')).toBe('rolled-back');
+  for (const writer of ['insert', 'copy start', 'swap', 'swap back'] as const)
     expect(those(({ storedBy }) => storedBy === writer)).toHaveLength(1);
   // What the run stores as it enters it is the run's to do; what a command stores is an end.
   for (const phase of those(({ storedBy }) => storedBy === 'run')) expect(isEnded(phase)).toBe(false);
@@ -98,13 +105,14 @@ test('what a run does and shows in them', () => {
     'cutover',
     'validate',
     'swapped',
+    'rolled-back',
   ]);
   expect(those(({ beside }) => beside === 'nothing yet')).toEqual(['prepare']);
   expect(those(({ copied }) => copied !== 'everything')).toEqual(['prepare', 'copy', 'aborted']);
 });
 
 test('what the state calls active is what the table calls so', () => {
-  expect(isActiveSql).toBe(`phase not in ('swapped', 'finalized', 'aborted')`);
+  expect(isActiveSql).toBe(`phase not in ('swapped', 'rolled-back', 'finalized', 'aborted')`);
 });
 
 test('nobody knows a phase by its name but for what is shown of that one', () => {

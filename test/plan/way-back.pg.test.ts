@@ -11,7 +11,7 @@ import { projectedColumns, projectionSql } from '../../src/sql/projection-sql.js
 import { identList } from '../../src/sql/quote.js';
 import { plan as planned } from '../../src/index.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { failure, request, runChange, stopAfterCopy } from '../support/migration.js';
+import { failure, request, runChange, stopAtPoint, swapChange } from '../support/migration.js';
 import { copyPlan } from './copy-plan.js';
 import { openSession, requestFor } from './trial-support.js';
 
@@ -315,13 +315,13 @@ test('the way back is stored with the plan, and a run goes on with or without it
     verdict: 'copy',
     back: { verdict: 'declined', way: null },
   });
-  await stopAfterCopy(db, change);
+  await stopAtPoint(db, change, 'copied', { settings: { withoutRollbackWindow: false } });
   const { rows: stored } = await db.query(`select plan -> 'back' ->> 'verdict' as verdict from ghost.tables`);
   expect(stored).toEqual([{ verdict: 'loses' }]);
   expect(await failure(runChange(db, change, declined))).toMatchObject({
     reasons: [{ code: 'another-rollback-window' }],
   });
-  await runChange(db, change);
+  await swapChange(db, change);
   expect((await db.query('select count(*)::int as n from t')).rows).toEqual([{ n: 20 }]);
 });
 

@@ -33,7 +33,7 @@ beforeAll(async () => {
     no: 1,
     identity: record.identity,
     plan,
-    capture: captureOf(record, record.tables[0], plan),
+    capture: captureOf(record, record.tables[0], plan, { direction: 'forward', collects: false }),
     control,
   } as TableContext;
 });

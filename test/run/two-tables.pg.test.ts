@@ -2,8 +2,16 @@
  * A migration of two tables that reference each other by a foreign key, as a run has it: written to all the while, stopped and
  * continued, swapped in one commit, and undone or finalized as a whole. The command line begins none of these.
  */
+import { firstTurn } from '../../src/run/context.js';
 import { expect, test } from 'vitest';
-import { plan as planOf, abort, finalize, type ChangeRequest } from '../../src/index.js';
+import {
+  plan as planOf,
+  abort,
+  finalize,
+  rollback,
+  rollforward,
+  type ChangeRequest,
+} from '../../src/index.js';
 import { Session } from '../../src/db/session.js';
 import type { CopyPlan } from '../../src/model/plan.js';
 import { createEmitter } from '../../src/run/emitter.js';
@@ -90,6 +98,7 @@ async function run(
     control,
     record: (await findMigration(control, record.id)) ?? record,
     fresh,
+    turn: firstTurn,
     server: await readServerIdentity(control),
     stale: null,
     emit: createEmitter([]).withId(record.id),
@@ -153,7 +162,19 @@ test('both are swapped in one commit, as ALTER would have made them, and no writ
   await native.query('drop view of_customer');
   for (const table of names) await native.query(`alter table ${table} ${changes[table].join(', ')}`);
   await native.query(view);
-  expect(await ours(db)).toEqual(['ghost', 'ghost_old_1', 'ghost_old_1_2']);
+  expect(await ours(db)).toEqual([
+    'ghost',
+    'ghost_capture_1_2_back',
+    'ghost_capture_1_back',
+    'ghost_capture_truncate_1_2_back',
+    'ghost_capture_truncate_1_back',
+    'ghost_new_1',
+    'ghost_new_1_2',
+    'ghost_old_1',
+    'ghost_old_1_2',
+  ]);
+  // As long as it lives it is the runner's.
+  await session.close();
   await finalize({ connection: { url: db.url } }, 1);
   expect(await inUse(db)).toEqual(await inUse(native));
   expect(await ours(db)).toEqual(['ghost']);
@@ -215,4 +236,26 @@ test('stopped before the swap and continued by another process: swapped as a who
   expect(await rows(db)).toEqual(await rows(untouched));
   const { rows: phases } = await db.query('select phase from ghost.migrations');
   expect(phases).toEqual([{ phase: 'swapped' }]);
+});
+
+test('both go back in one commit, and forward again, with what was written meanwhile', async () => {
+  await using db = await createDatabase(setup);
+  await using untouched = await createDatabase(setup);
+  const both = async (number: number): Promise<void> => {
+    for (const each of [db, untouched]) await each.query(written(number));
+  };
+  await using session = await control(db);
+  await run(db, await begun(db, session));
+  await session.close();
+  const connection = { url: db.url };
+  await both(1);
+  await rollback({ connection }, 1);
+  await both(2);
+  await rollforward({ connection }, 1);
+  await both(3);
+  await rollback({ connection }, 1);
+  await both(4);
+  await finalize({ connection }, 1);
+  expect(await inUse(db)).toEqual(await inUse(untouched));
+  expect(await ours(db)).toEqual(['ghost']);
 });

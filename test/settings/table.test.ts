@@ -5,6 +5,7 @@ import type { Option } from '@commander-js/extra-typings';
 import { describe, expect, test } from 'vitest';
 import { planCommand } from '../../src/cli/commands/plan.js';
 import { runCommand } from '../../src/cli/commands/run.js';
+import { rollbackCommand, rollforwardCommand, syncCommand } from '../../src/cli/commands/turn.js';
 import { verifyCommand } from '../../src/cli/commands/verify.js';
 import type { Invocation } from '../../src/cli/invocation.js';
 import { settingOptions, settingsOf } from '../../src/cli/setting-options.js';
@@ -17,7 +18,14 @@ import { measuredSignals } from '../../src/throttle/limits.js';
 import { invoke } from '../cli/invoke.js';
 
 const page = readFileSync(new URL('../../docs/cli.md', import.meta.url), 'utf8');
-const commands = [planCommand, runCommand, verifyCommand].map((create) => create({} as Invocation));
+const commands = [
+  planCommand,
+  runCommand,
+  verifyCommand,
+  rollbackCommand,
+  rollforwardCommand,
+  syncCommand,
+].map((create) => create({} as Invocation));
 
 const flagsOf = ({ key, kind }: KeyedRow): string =>
   kind.placeholder === null ? `--${key}` : `--${key} <${kind.placeholder}>`;

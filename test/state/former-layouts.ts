@@ -103,8 +103,14 @@ export function insertFormer(phase: string, more: Readonly<Record<string, string
   return `insert into ghost.migrations (${Object.keys(row).join(', ')}) values (${Object.values(row).join(', ')});`;
 }
 
+/** For a state that is to be as one of the fourth version. */
+export const asVersionFour = `
+  drop table ghost.windows;
+  comment on schema ghost is 'pg-ghost state, version 4';`;
+
 /** What version 4 has in other tables than those before it: for a state that is to be as one of the third version. */
 export const asVersionThree = `
+  ${asVersionFour}
   drop table ghost.events;
   alter table ghost.migrations
     add column schema_name text, add column table_name text, add column source_oid oid, add column plan jsonb,

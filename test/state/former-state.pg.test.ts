@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { abort, finalize, plan, status, verify } from '../../src/index.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { failure, request, runChange, stopAfterCopy } from '../support/migration.js';
-import { asVersionOne, asVersionThree } from './former-layouts.js';
+import { asVersionFour, asVersionOne, asVersionThree } from './former-layouts.js';
 
 const setup = `
   create table t (id int primary key, v text);
@@ -15,6 +15,8 @@ const formers = [
   [3, asVersionThree],
   [1, asVersionOne],
 ] as const;
+/** One that is under way in the fourth goes on in the present one. */
+const swappedFormers = [[4, asVersionFour], ...formers] as const;
 
 /** What is in the catalog of it, and when that was written. */
 async function everything(db: TestDatabase): Promise<unknown> {
@@ -25,7 +27,7 @@ async function everything(db: TestDatabase): Promise<unknown> {
   return rows;
 }
 
-test.each(formers)(
+test.each(swappedFormers)(
   'of version %s, swapped: it is shown, planned beside, compared and finalized',
   async (version, former) => {
     await using db = await createDatabase(setup);

@@ -110,12 +110,14 @@ test('what event triggers add to the tables of an upgrade comes off again, what 
       array(select tgname::text from pg_trigger where tgrelid = c.oid and not tgisinternal) as triggers
     from pg_class as c where c.relnamespace = 'ghost'::regnamespace and c.relkind = 'r' order by c.relname`);
   expect(rows).toEqual(
-    ['chunks', 'commands', 'events', 'locks', 'migrations', 'progress', 'tables'].map((relname) => ({
-      relname,
-      relrowsecurity: false,
-      relforcerowsecurity: false,
-      triggers: [],
-    })),
+    ['chunks', 'commands', 'events', 'locks', 'migrations', 'progress', 'tables', 'windows'].map(
+      (relname) => ({
+        relname,
+        relrowsecurity: false,
+        relforcerowsecurity: false,
+        triggers: [],
+      }),
+    ),
   );
   expect((await former.query('select * from watched')).rows).toEqual([{ id: 1, phase: 'finalized' }]);
 });

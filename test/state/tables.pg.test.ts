@@ -200,7 +200,7 @@ test('all are swapped by one statement, or none: each must be where it belongs',
       `alter table ${shadow}.${name} set schema public`,
     );
   }
-  await session.batch([`prepare ghost_swapped as ${swappedSql(id)}`]);
+  await session.batch([`prepare ghost_swapped as ${swappedSql(id, { direction: 'forward', windows: [] })}`]);
   const swap = async (statements: readonly string[]): Promise<void> => {
     await session.transaction(() => session.batch([...statements, 'execute ghost_swapped']));
   };

@@ -88,6 +88,7 @@ test('what is written to the new table after the swap comes into the old one', a
   const way = await wayBack(session);
   const suffix = '1_back';
   const capture = openCapture('triggers', {
+    direction: 'forward',
     id: 1,
     identity: '00000000-0000-4000-8000-000000000001',
     suffix,
@@ -157,6 +158,7 @@ test('a value that the old table cannot hold is named, and stays in the log', as
   await using session = await Session.open({ connection: { url: db.url } });
   const way = await wayBack(session);
   const capture = openCapture('triggers', {
+    direction: 'forward',
     id: 1,
     identity: '00000000-0000-4000-8000-000000000001',
     suffix: '1_back',

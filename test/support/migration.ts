@@ -22,6 +22,7 @@ export interface ChangeInput {
   readonly alter?: readonly string[];
   readonly statements?: readonly string[];
   readonly set?: ChangeRequest['set'];
+  readonly reverse?: ChangeRequest['reverse'];
   readonly rewrite?: boolean;
   readonly matviews?: 'refuse' | 'recreate';
   readonly allowPublicationAll?: boolean;
@@ -34,6 +35,7 @@ export function request(change: ChangeInput): ChangeRequest {
     statements: change.statements ?? [],
     set: change.set ?? [],
     rewrite: change.rewrite ?? false,
+    ...(change.reverse === undefined ? {} : { reverse: change.reverse }),
     ...(change.matviews === undefined ? {} : { matviews: change.matviews }),
     ...(change.allowPublicationAll === undefined ? {} : { allowPublicationAll: change.allowPublicationAll }),
   };
@@ -44,8 +46,20 @@ export interface Recorded {
   readonly events: readonly MigrationEvent[];
 }
 
-/** Runs a migration up to the swap. */
+/** Runs a migration up to the swap, without a rollback window: the table is then all that there is to look at. */
 export async function runChange(
+  db: Pick<TestDatabase, 'url'>,
+  change: ChangeInput,
+  { settings, ...options }: Partial<MigrateOptions> & { readonly url?: string } = {},
+): Promise<Recorded> {
+  return await swapChange(db, change, {
+    ...options,
+    settings: { withoutRollbackWindow: true, ...settings },
+  });
+}
+
+/** The same with one, as it is by default. */
+export async function swapChange(
   db: Pick<TestDatabase, 'url'>,
   change: ChangeInput,
   options: Partial<MigrateOptions> & { readonly url?: string } = {},
@@ -71,7 +85,7 @@ export async function completeChange(
   change: ChangeInput,
   options: Partial<MigrateOptions> & { readonly url?: string } = {},
 ): Promise<Recorded> {
-  const recorded = await runChange(db, change, options);
+  const recorded = await swapChange(db, change, options);
   if (recorded.result.id !== null)
     await finalize({ connection: { url: options.url ?? db.url } }, recorded.result.id);
   return recorded;

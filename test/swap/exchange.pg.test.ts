@@ -8,7 +8,8 @@ import { attachStatements, indexBuilds } from '../../src/ddl/index-build-sql.js'
 import { plan as makePlan } from '../../src/index.js';
 import { buildShadow } from '../../src/shadow/build-shadow.js';
 import { exchange, type ExchangedTables, type ExchangeWork } from '../../src/swap/exchange.js';
-import { forward } from '../../src/swap/forward.js';
+import { forward, readiedStatements } from '../../src/swap/forward.js';
+import type { TableShape } from '../../src/model/table-shape.js';
 import { catalogSnapshot } from '../support/catalog-snapshot.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { request } from '../support/migration.js';
@@ -152,7 +153,15 @@ async function ready(
     await session.batch([...indexes, ...attachStatements(built, schemas.shadow)]);
     return built;
   });
-  return forward({ id: no, plan, schemas, target, shadowOid: target.oid, capture: [said('capture')] });
+  return forward({
+    plan,
+    schemas,
+    target,
+    shadowOid: target.oid,
+    readied: readiedStatements({ id: no, plan, schemas, target }),
+    statisticsHomes: homes(plan.source),
+    capture: [said('capture')],
+  });
 }
 
 /** The same two tables, the other way round. */
@@ -174,6 +183,7 @@ async function backFrom(there: ExchangedTables, session: Session): Promise<Excha
       shape: leaving.shape,
       comesFrom: leaving.goesTo,
       readied: [],
+      statisticsHomes: homes(leaving.shape),
     },
     columns: new Map([...there.columns].map(([from, to]) => [to, from])),
     hanging: {
@@ -186,6 +196,10 @@ async function backFrom(there: ExchangedTables, session: Session): Promise<Excha
     ),
     capture: [said('capture back')],
   };
+}
+
+function homes({ statistics }: TableShape): Map<string, string> {
+  return new Map(statistics.map(({ name }) => [name.name, name.schema]));
 }
 
 function inSchema<T extends { readonly name: { readonly name: string } }>(each: T, schema: string): T {

@@ -129,6 +129,10 @@ test('near its end the run stops, and continued it reads first', async () => {
   const end = await longTransaction(db);
   await write(db, 120);
   await run.throttled(/half of max_slot_wal_keep_size/);
+  // There is nothing more to read, and that was seen.
+  await until(async () => Number((await only(db)).slot?.unreadBytes) < MB, { what: 'the stream to be read' });
+  const told = run.count('slot:progress');
+  await until(async () => run.count('slot:progress') > told, { what: 'it to be looked at' });
   // Reading has a minute to help.
   const real = performance.now.bind(performance);
   vi.spyOn(performance, 'now').mockImplementation(() => real() + 70_000);
