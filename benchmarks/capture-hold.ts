@@ -38,7 +38,7 @@ async function compare(lab: Lab, { swaps, swapRows, writers }: Options): Promise
       for (let swap = 0; swap < swaps; swap += 1) {
         for (const mode of inTurn(modes, swap)) {
           await sleep(calmMs);
-          seen[mode].push(await toolSwap(url, mode));
+          seen[mode].push(await toolSwap(url, { capture: mode }));
         }
         progress(`  ${modes.map((mode) => `${mode} ${seen[mode].at(-1)?.holdMs.toFixed(1)} ms`).join(', ')}`);
       }

@@ -159,13 +159,13 @@ async function observe(
 }
 
 /** A whole migration, `--rewrite` of the table, and the old table dropped again. */
-export async function toolSwap(url: string, capture: RunSettings['capture'] = 'triggers'): Promise<ToolSwap> {
+export async function toolSwap(url: string, settings: Partial<RunSettings> = {}): Promise<ToolSwap> {
   const connection = { url };
   const swap = { triedAt: 0, doneAt: 0, holdMs: 0, captureMs: 0, attempts: 0, drainedKeys: 0 };
   const { id } = await migrate({
     connection,
     request: { table, alter: [], statements: [], set: [], rewrite: true },
-    settings: { capture },
+    settings,
     onEvent(event) {
       if (event.event === 'cutover:try') swap.triedAt = event.at.getTime();
       if (event.event !== 'cutover:done') return;

@@ -8,6 +8,7 @@ import { Lab } from './lib/lab.js';
 import { type Options, readOptions } from './lib/options.js';
 import { count, machineFacts, progress, renderLines, type Result, writeJson } from './lib/output.js';
 import { memory } from './memory.js';
+import { rollbackWindow } from './rollback-window.js';
 import { runVsAlter } from './run-vs-alter.js';
 
 type Benchmark = (lab: Lab, options: Options) => Promise<Result>;
@@ -24,6 +25,7 @@ const benchmarks: Readonly<Record<string, Readonly<Record<string, Benchmark>>>> 
   impact: { impact },
   'capture-hold': { 'capture-hold': captureHold },
   'capture-cost': { 'capture-cost': captureCost },
+  'rollback-window': { 'rollback-window': rollbackWindow },
 };
 
 const options = readOptions(Object.keys(benchmarks));
