@@ -20,7 +20,7 @@ const middle = middleOfCopy(moments);
 const end = moments.at(-1);
 const svg = draw([
   { title: 'npm run demo: while the rows are copied', lines: part(middle.lines, '$ pg-ghost run') },
-  { title: 'npm run demo: at the end', lines: part(end.lines, 'migration ', '$ pg-ghost finalize') },
+  { title: 'npm run demo: at the end', lines: part(end.lines, 'migration ', '$ pg-ghost rollback') },
 ]);
 writeFileSync(target, svg);
 console.log(`${target}: ${svg.length} bytes`);
