@@ -117,6 +117,8 @@ export class ReplicationStream implements AsyncDisposable {
       if (bytes[from] === dataTag) listener.decoded(bytes, from + dataHeader, to);
       else if (bytes[from] === keepaliveTag)
         listener.alive(bytes.readBigUInt64BE(from + 1), bytes[from + 17] === 1);
+      // What is left out is missing in the log.
+      else throw new Error(`the stream has a message of the unknown kind ${bytes[from]}`);
     }, fail);
     const options = `proto_version '1', publication_names ${literal(`"${publication}"`)}, messages 'true'`;
     await new Promise<void>((resolve, reject) => {
