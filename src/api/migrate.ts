@@ -19,16 +19,12 @@ import { readServerIdentity, type ServerIdentity } from '../state/server-identit
 import { dropEmptyState, ensureState, openState } from '../state/schema.js';
 import { onlyTable } from '../state/only-table.js';
 import { schemasOf } from '../state/schema-sql.js';
-import { planOf, swappedTables } from '../state/stored-plan.js';
+import { planOf } from '../state/stored-plan.js';
 import { whereabouts } from '../state/whereabouts.js';
-import { completeSwap } from '../swap/after-swap.js';
-import { removeLeftovers } from '../run/cleanup.js';
-import { settleWindows } from '../run/windows.js';
 import { removeStraySlots } from '../run/stray-slots.js';
 import { limitsOf } from '../settings/lock-limits.js';
 import { activeUnderName, elsewhere, migrationsOf } from './elsewhere.js';
 import { resolveMigration, resolveTable } from '../run/find-table.js';
-import { withLedger } from '../run/ledger-book.js';
 import { runNative } from '../run/native.js';
 import { planOn } from './plan.js';
 import { firstTurn } from '../run/context.js';
@@ -38,10 +34,11 @@ import type { MigrateOptions } from '../run/run-options.js';
 import { settingsFrom } from '../settings/given.js';
 import { refusalOfCopy, requestUnder } from '../settings/native.js';
 import type { RunSettings } from '../settings/run-settings.js';
-import { claimIdle, RunnerIsAlive } from '../run/claim.js';
+import { RunnerIsAlive } from '../run/claim.js';
 import { userSignal } from '../run/interrupt.js';
 import { staleSeconds } from '../run/pulse.js';
 import { refuseAnotherServer } from '../run/reconnect.js';
+import { completeLate } from './late-completion.js';
 import { explained } from './server-errors.js';
 import { watchState } from '../state/watch-state.js';
 import { isEnded, isOver, isRolledBack } from '../model/phase.js';
@@ -259,7 +256,7 @@ async function alreadySwapped(
   emitter: Emitter,
   record: MigrationRecord,
   {
-    options: { connection },
+    options,
     seconds,
     settings,
     signal,
@@ -271,31 +268,11 @@ async function alreadySwapped(
   },
 ): Promise<MigrationResult> {
   const { id } = record;
-  // What a rollback has made ready for its swap looks like what a run has left.
-  await claimIdle(control, id, signal).catch((error: unknown) => {
+  await completeLate({ options, settings, control, record, emitter, signal }).catch((error: unknown) => {
     throw error instanceof RunnerIsAlive
       ? alreadyRunning(id, displayName(onlyTable(record).table), error.pid)
       : error;
   });
-  await removeLeftovers(control, record);
-  await using watcher = await Session.open({
-    own: true,
-    connection,
-    applicationName: `pg-ghost ${id} watch`,
-  });
-  await settleWindows(control, record);
-  await withLedger(control, id, (onLock) =>
-    completeSwap({
-      session: control,
-      watcher,
-      tables: swappedTables(record),
-      lockTimeoutMs: settings.lockTimeoutMs,
-      deadlineMs: settings.cutoverDeadlineMs,
-      onLock,
-      emit: emitter.withId(id),
-      signal,
-    }),
-  );
   emitter.withId(id)('warning', {
     code: 'already-swapped',
     message: `migration ${id} has made this change already`,

@@ -9,18 +9,15 @@ import type { Direction } from '../model/direction.js';
 import type { EventMap } from '../model/event.js';
 import { isEnded, isOver, wayFrom } from '../model/phase.js';
 import type { RunOutcome } from '../run/attempt.js';
-import { claimIdle, RunnerIsAlive } from '../run/claim.js';
+import { RunnerIsAlive } from '../run/claim.js';
 import type { Turn } from '../run/context.js';
-import { removeLeftovers } from '../run/cleanup.js';
 import { createEmitter, type Emitter } from '../run/emitter.js';
 import { resolveMigration } from '../run/find-table.js';
 import { userSignal } from '../run/interrupt.js';
-import { withLedger } from '../run/ledger-book.js';
 import { staleSeconds } from '../run/pulse.js';
 import { refuseAnotherServer } from '../run/reconnect.js';
 import { runMigration } from '../run/run-migration.js';
 import type { MigrateOptions } from '../run/run-options.js';
-import { settleWindows } from '../run/windows.js';
 import { settingsFrom } from '../settings/given.js';
 import type { RunSettings } from '../settings/run-settings.js';
 import { displayName } from '../sql/quote.js';
@@ -28,11 +25,10 @@ import { runPids } from '../state/fence.js';
 import type { MigrationRecord } from '../state/migrations.js';
 import { schemasOf } from '../state/schema-sql.js';
 import { readServerIdentity } from '../state/server-identity.js';
-import { swappedTables } from '../state/stored-plan.js';
 import { readProgress } from '../state/stored-progress.js';
 import { whereabouts } from '../state/whereabouts.js';
-import { completeSwap } from '../swap/after-swap.js';
 import { elsewhere } from './elsewhere.js';
+import { completeLate } from './late-completion.js';
 import { explained } from './server-errors.js';
 
 /** No request: it is a migration that has swapped. */
@@ -112,7 +108,9 @@ async function turn(options: TurnOptions, id: number, direction: Direction): Pro
     // The session from before may be gone: a run goes on with another.
     return done(record, holdMs);
   }
-  await complete(run);
+  await completeLate(run).catch((error: unknown) => {
+    throw busy(record, error);
+  });
   emitter.withId(id)('warning', {
     code: direction === 'back' ? 'already-rolled-back' : 'already-swapped',
     message:
@@ -161,8 +159,12 @@ async function runTurn({ emitter, ...run }: TurnRun, turned: Turn): Promise<RunO
     stale,
     emit: emitter.withId(id),
   }).catch((error: unknown) => {
-    throw error instanceof RunnerIsAlive ? atWork(record, error.pid) : error;
+    throw busy(record, error);
   });
+}
+
+function busy(record: MigrationRecord, error: unknown): unknown {
+  return error instanceof RunnerIsAlive ? atWork(record, error.pid) : error;
 }
 
 function refuseUnswapped({ id, phase }: MigrationRecord, direction: Direction): void {
@@ -180,33 +182,6 @@ function refuseUnswapped({ id, phase }: MigrationRecord, direction: Direction): 
           : advice`${toDo('resume', id)} to continue it`,
     },
   ]);
-}
-
-/** What a run that died right behind its swap has left to do. */
-async function complete({ options, settings, control, record, emitter, signal }: TurnRun): Promise<void> {
-  const { id } = record;
-  await claimIdle(control, id, signal).catch((error: unknown) => {
-    throw error instanceof RunnerIsAlive ? atWork(record, error.pid) : error;
-  });
-  await removeLeftovers(control, record);
-  await settleWindows(control, record);
-  await using watcher = await Session.open({
-    own: true,
-    connection: options.connection,
-    applicationName: `pg-ghost ${id} watch`,
-  });
-  await withLedger(control, id, (onLock) =>
-    completeSwap({
-      session: control,
-      watcher,
-      tables: swappedTables(record),
-      lockTimeoutMs: settings.lockTimeoutMs,
-      deadlineMs: settings.cutoverDeadlineMs,
-      onLock,
-      emit: emitter.withId(id),
-      signal,
-    }),
-  );
 }
 
 /** @returns a backend that may be ended; null where nobody runs it */
